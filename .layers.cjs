@@ -1,0 +1,15 @@
+// folder → the sdk folders it may import. Mirrored in ARCHITECTURE.md; a house test compares the two.
+module.exports = {
+  base: [],
+  raft: ["base"],
+  seam: ["base"],
+  storage: ["base"],
+  platform: ["base"],
+  durable: ["storage", "base"],
+  replica: ["raft", "seam", "storage", "base"],
+  session: ["seam", "replica", "base"],
+  client: ["seam", "replica", "session", "base"],
+  server: ["seam", "raft", "replica", "storage", "base"],
+  game: ["replica", "base"],
+  cluster: ["seam", "durable", "base"],
+};

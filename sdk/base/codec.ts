@@ -1,0 +1,164 @@
+// Bytes on the wire and on disk: a writer and a checked reader over lib0. Not for text formats.
+import * as decoding from "lib0/decoding";
+import * as encoding from "lib0/encoding";
+import { fromUtf8, utf8 } from "./bytes.ts";
+import { MalformedError } from "./errors.ts";
+
+/** Turns values into bytes and back. `decode` throws `MalformedError` for bytes `encode` could not have made. */
+export interface Codec<T> {
+  encode(value: T): Uint8Array;
+  decode(bytes: Uint8Array): T;
+}
+
+/** Appends fields to a growing buffer. `finish()` copies the result out. */
+export class ByteWriter {
+  readonly #encoder: encoding.Encoder = encoding.createEncoder();
+
+  /** Bytes written so far. */
+  get length(): number {
+    return encoding.length(this.#encoder);
+  }
+
+  /** One byte, 0 to 255. */
+  byte(value: number): this {
+    encoding.write(this.#encoder, value);
+    return this;
+  }
+
+  /** A whole number from 0 to 2^53 - 1, in 1 to 8 bytes. */
+  uint(value: number): this {
+    encoding.writeVarUint(this.#encoder, value);
+    return this;
+  }
+
+  /** A boolean in one byte. */
+  bool(value: boolean): this {
+    return this.byte(value ? 1 : 0);
+  }
+
+  /** Bytes with their length in front. */
+  bytes(value: Uint8Array): this {
+    encoding.writeVarUint8Array(this.#encoder, value);
+    return this;
+  }
+
+  /** Bytes as they are; the reader must know how many. */
+  raw(value: Uint8Array): this {
+    encoding.writeUint8Array(this.#encoder, value);
+    return this;
+  }
+
+  /** A string as UTF-8 with its byte length in front. */
+  text(value: string): this {
+    return this.bytes(utf8(value));
+  }
+
+  /** A list with its length in front. */
+  list<T>(items: readonly T[], write: (item: T) => void): this {
+    this.uint(items.length);
+    for (const item of items) write(item);
+    return this;
+  }
+
+  /** A copy of everything written. */
+  finish(): Uint8Array {
+    return encoding.toUint8Array(this.#encoder);
+  }
+}
+
+/** Reads fields back. Every method throws `MalformedError` when the bytes end early or do not fit; nothing else is ever thrown. */
+export class ByteReader {
+  readonly #decoder: decoding.Decoder;
+  readonly #length: number;
+
+  constructor(bytes: Uint8Array) {
+    this.#decoder = decoding.createDecoder(bytes);
+    this.#length = bytes.length;
+  }
+
+  /** Bytes not yet read. */
+  get remaining(): number {
+    return this.#length - this.#decoder.pos;
+  }
+
+  /** One byte, 0 to 255. */
+  byte(): number {
+    this.#need(1);
+    return decoding.readUint8(this.#decoder);
+  }
+
+  /** A whole number from 0 to 2^53 - 1. */
+  uint(): number {
+    try {
+      const value = decoding.readVarUint(this.#decoder);
+      if (Number.isSafeInteger(value)) return value;
+    } catch (cause) {
+      throw new MalformedError("a whole number ends early or is too large", { cause });
+    }
+    throw new MalformedError("a whole number is too large");
+  }
+
+  /** A boolean; any byte but 0 and 1 is malformed. */
+  bool(): boolean {
+    const value = this.byte();
+    if (value > 1) throw new MalformedError(`a boolean is 0 or 1, got ${value}`);
+    return value === 1;
+  }
+
+  /** Length-prefixed bytes, at most `max` of them: a view on the input, not a copy. */
+  bytes(max: number = Number.MAX_SAFE_INTEGER): Uint8Array {
+    const length = this.uint();
+    if (length > max) throw new MalformedError(`${length} bytes where at most ${max} may stand`);
+    return this.raw(length);
+  }
+
+  /** Exactly `length` bytes: a view on the input, not a copy. */
+  raw(length: number): Uint8Array {
+    this.#need(length);
+    return decoding.readUint8Array(this.#decoder, length);
+  }
+
+  /** A string of at most `maxBytes` UTF-8 bytes. */
+  text(maxBytes: number = Number.MAX_SAFE_INTEGER): string {
+    const bytes = this.bytes(maxBytes);
+    try {
+      return fromUtf8(bytes);
+    } catch (cause) {
+      throw new MalformedError("text is not valid UTF-8", { cause });
+    }
+  }
+
+  /** A list of at most `max` items. The length is checked against what could still follow before anything is allocated. */
+  list<T>(read: () => T, max: number): T[] {
+    const length = this.uint();
+    if (length > max) throw new MalformedError(`a list of ${length} where at most ${max} may stand`);
+    if (length > this.remaining) throw new MalformedError(`a list of ${length} in ${this.remaining} bytes`);
+    const items: T[] = [];
+    for (let i = 0; i < length; i += 1) items.push(read());
+    return items;
+  }
+
+  /** States that everything was read; trailing bytes are malformed. */
+  end(): void {
+    if (this.remaining !== 0) throw new MalformedError(`${this.remaining} bytes after the end`);
+  }
+
+  #need(length: number): void {
+    if (length > this.remaining) throw new MalformedError(`${length} bytes wanted, ${this.remaining} left`);
+  }
+}
+
+/** A codec for any JSON value: UTF-8 of `JSON.stringify`. Good enough for most games; write your own for speed or for Maps and dates. */
+export function jsonCodec<T>(): Codec<T> {
+  return {
+    encode: (value) => utf8(JSON.stringify(value)),
+    decode: (bytes) => {
+      try {
+        const value: T = JSON.parse(fromUtf8(bytes));
+        return value;
+      } catch (cause) {
+        throw new MalformedError("bytes are not JSON", { cause });
+      }
+    },
+  };
+}

@@ -1,0 +1,45 @@
+// The promise API people use: one node of the group, as an OrderedLog plus what only consensus knows.
+import type { LogIndex, PeerId, Term } from "../base/index.ts";
+import type { Membership, MembershipTarget, RaftMetrics, Role, TraceEvent } from "../raft/index.ts";
+import type { OrderedLog } from "./ordered-log.ts";
+
+/** What a node says of itself; a new object per change. */
+export interface NodeStatus {
+  readonly role: Role;
+  readonly leader: PeerId | undefined;
+  readonly term: Term;
+  readonly commitIndex: LogIndex;
+  readonly appliedIndex: LogIndex;
+  readonly membership: Membership;
+  /** True when this node believes a quorum is reachable: it leads with quorum contact, or hears a leader. */
+  readonly hasQuorum: boolean;
+  /** Proposals of this node whose fate is open. */
+  readonly pendingCount: number;
+  /** Set when the node stopped for good (corrupt state, failed storage). */
+  readonly failure: Error | undefined;
+}
+
+export interface RaftNodeEvents {
+  status: (status: NodeStatus) => void;
+  trace: (event: TraceEvent) => void;
+}
+
+/** One running node. */
+export interface RaftNode extends OrderedLog {
+  readonly status: NodeStatus;
+  readonly role: Role;
+  readonly leader: PeerId | undefined;
+  readonly membership: Membership;
+  readonly commitIndex: LogIndex;
+  readonly metrics: RaftMetrics;
+  on<K extends keyof RaftNodeEvents>(event: K, listener: RaftNodeEvents[K]): () => void;
+  /**
+   * Leader only (`NotLeaderError` elsewhere). Resolves when the target is in force and committed. Rejects with
+   * `MembershipChangeInProgressError`, `LeadershipLostError` (outcome unknown), `ProposalTimeoutError`, `InvalidArgumentError`.
+   */
+  changeMembership(target: MembershipTarget, options?: { readonly signal?: AbortSignal | undefined }): Promise<LogIndex>;
+  /** Leader only. Resolves when somebody else leads; rejects with `LeadershipTransferError` when it did not happen within an election timeout. */
+  transferLeadership(to: PeerId): Promise<void>;
+  /** Sends the parting message at once and synchronously (usable in `pagehide`), then stops taking part. */
+  part(): void;
+}

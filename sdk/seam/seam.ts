@@ -1,0 +1,40 @@
+// The port: one peer's view of a live group that can send frames. Knows nothing of games, turns or terms.
+import type { PeerId } from "../base/index.ts";
+
+/** Where a seam is in its life. `torn` is final and the first reason wins. */
+export type SeamState =
+  | { readonly phase: "weaving" }
+  | { readonly phase: "woven" }
+  | { readonly phase: "torn"; readonly reason: string };
+
+/** What a seam tells its listeners. */
+export interface SeamEvents {
+  /** A whole frame from another peer; `bytes` belongs to the listener. */
+  frame: (from: PeerId, bytes: Uint8Array) => void;
+  /** The roster changed; the same set `peers` now returns. */
+  peers: (peers: ReadonlySet<PeerId>) => void;
+  /** The state changed. */
+  state: (state: SeamState) => void;
+}
+
+/**
+ * One peer's view of a live group. Rules SM1 to SM7 in SPEC.md hold for every implementation.
+ * A frame sent is delivered whole, exactly once, in order per sender, while both ends stay connected.
+ */
+export interface Seam {
+  /** This peer. */
+  readonly selfId: PeerId;
+  /** Everybody now connected, always with `selfId` while the seam lives; exactly `{selfId}` once torn. A new set per change. */
+  readonly peers: ReadonlySet<PeerId>;
+  readonly state: SeamState;
+  /** The largest frame `sendTo` and `broadcast` take, in bytes. */
+  readonly payloadBytesMax: number;
+  /** Adds a listener; returns the function that removes it. Frames that came before the first `frame` listener are kept up to the written limit and delivered to it. */
+  on<K extends keyof SeamEvents>(event: K, listener: SeamEvents[K]): () => void;
+  /** Sends to everybody connected now; best effort while weaving or alone. Throws `SeamTornError`, `PayloadTooLargeError`. */
+  broadcast(bytes: Uint8Array): void;
+  /** Sends to one peer. Throws, in this order of checks: `SeamTornError`, `SelfSendError`, `PeerNotConnectedError`, `PayloadTooLargeError`; then nothing was written. */
+  sendTo(peer: PeerId, bytes: Uint8Array): void;
+  /** Flushes what was sent, says goodbye so that the others learn at once, and tears the seam. Idempotent. */
+  close(): Promise<void>;
+}

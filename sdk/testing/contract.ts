@@ -1,0 +1,31 @@
+// A port's promises as data: the same list judges every implementation, and is itself judged against broken ones.
+import { describe, test } from "vitest";
+
+/** One promise an implementation makes, named by its rule in SPEC.md. */
+export interface Obligation<H> {
+  readonly id: string;
+  readonly says: string;
+  /** A reason why a platform can not keep this rule; core rules leave it out. */
+  readonly unless?: ((harness: H) => string | undefined) | undefined;
+  readonly check: (harness: H) => Promise<void>;
+}
+
+/** Registers one test per obligation; a gap is a visible skip with its reason. */
+export function describeContract<H>(title: string, obligations: readonly Obligation<H>[], harness: H): void {
+  describe(title, () => {
+    for (const { id, says, unless, check } of obligations) {
+      const gap = unless?.(harness);
+      test.skipIf(gap !== undefined)(`[${id}] ${says}${gap === undefined ? "" : ` — not here: ${gap}`}`, () => check(harness));
+    }
+  });
+}
+
+/** The ids of the obligations this harness breaks, in order: for showing that a suite can fail, on the rule meant. */
+export async function brokenObligations<H>(obligations: readonly Obligation<H>[], harness: H): Promise<string[]> {
+  const broken: string[] = [];
+  for (const { id, unless, check } of obligations) {
+    if (unless?.(harness) !== undefined) continue;
+    await check(harness).catch(() => broken.push(id));
+  }
+  return broken;
+}

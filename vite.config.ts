@@ -1,0 +1,53 @@
+// One file for every build and every test project, by --mode.
+import { playwright } from "@vitest/browser-playwright";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { findBrowser } from "./e2e/find-browser.ts";
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Every door of the package: name of the built file → its index. Must agree with package.json's exports. */
+const entries = {
+  index: at("sdk/index.ts"),
+  base: at("sdk/base/index.ts"),
+  raft: at("sdk/raft/index.ts"),
+  seam: at("sdk/seam/index.ts"),
+  "seam-webrtc": at("sdk/seam/webrtc/index.ts"),
+  storage: at("sdk/storage/index.ts"),
+  replica: at("sdk/replica/index.ts"),
+  session: at("sdk/session/index.ts"),
+  game: at("sdk/game/index.ts"),
+  testing: at("sdk/testing/index.ts"),
+};
+const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simple-peer/, /^nanoevents$/, /^nanostores$/, /^@noble\//, /^ws$/, /^vitest/, /^node:/];
+
+const builds: Record<string, ViteUserConfig> = {
+  demo: { root: at("demo"), publicDir: at("public"), base: "./", build: { outDir: at("dist/demo"), emptyOutDir: true } },
+  lib: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, lib: { entry: entries, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
+  iife: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, lib: { entry: at("sdk/index.ts"), name: "Flotilla", formats: ["iife"], fileName: () => "flotilla.global.js" } } },
+  server: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, target: "node20", lib: { entry: { server: at("sdk/server/index.ts"), "server-cli": at("sdk/server/cli.ts") }, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
+};
+
+export default defineConfig(({ mode }) => ({
+  ...(builds[mode] ?? {}),
+  test: {
+    projects: [
+      { test: { name: "node", include: ["sdk/**/*.test.ts", "demo/**/*.test.ts"], exclude: ["**/*.browser.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 } },
+      {
+        test: {
+          name: "browser",
+          include: ["sdk/**/*.browser.test.ts"],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: mode === "test" ? findBrowser() : {} }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+    ],
+  },
+}));

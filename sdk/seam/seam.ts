@@ -17,9 +17,27 @@ export interface SeamEvents {
   state: (state: SeamState) => void;
 }
 
+/** How a frame travels. */
+export interface SendOptions {
+  /**
+   * Frames of one stream keep their order; frames of different streams may overtake each other, piece by piece, so that a
+   * heartbeat never waits behind a large frame of another stream. A whole number from 0 to 255. Default 0. `MuxSeam` uses its tag.
+   */
+  readonly stream?: number | undefined;
+}
+
+/** The largest frame a seam takes unless told otherwise, in bytes: large enough for a snapshot chunk with its header, small enough to hold many. */
+export const PAYLOAD_BYTES_MAX: number = 1024 * 1024;
+
+/** Frames kept for the first `frame` listener: more than this many, or more than {@link BACKLOG_BYTES_MAX}, and the oldest are dropped and counted. */
+export const BACKLOG_FRAMES_MAX: number = 1024;
+
+/** Bytes kept for the first `frame` listener; the newest frame is kept even when it alone is larger. */
+export const BACKLOG_BYTES_MAX: number = 1024 * 1024;
+
 /**
  * One peer's view of a live group. Rules SM1 to SM7 in SPEC.md hold for every implementation.
- * A frame sent is delivered whole, exactly once, in order per sender, while both ends stay connected.
+ * A frame sent is delivered whole, exactly once, in order per sender and stream, while both ends stay connected.
  */
 export interface Seam {
   /** This peer. */
@@ -32,9 +50,9 @@ export interface Seam {
   /** Adds a listener; returns the function that removes it. Frames that came before the first `frame` listener are kept up to the written limit and delivered to it. */
   on<K extends keyof SeamEvents>(event: K, listener: SeamEvents[K]): () => void;
   /** Sends to everybody connected now; best effort while weaving or alone. Throws `SeamTornError`, `PayloadTooLargeError`. */
-  broadcast(bytes: Uint8Array): void;
+  broadcast(bytes: Uint8Array, options?: SendOptions): void;
   /** Sends to one peer. Throws, in this order of checks: `SeamTornError`, `SelfSendError`, `PeerNotConnectedError`, `PayloadTooLargeError`; then nothing was written. */
-  sendTo(peer: PeerId, bytes: Uint8Array): void;
+  sendTo(peer: PeerId, bytes: Uint8Array, options?: SendOptions): void;
   /** Flushes what was sent, says goodbye so that the others learn at once, and tears the seam. Idempotent. */
   close(): Promise<void>;
 }

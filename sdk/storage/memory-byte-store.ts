@@ -1,0 +1,99 @@
+// Bytes in memory: for tests, and for pages where nothing durable may be used.
+import { bytesEqual, ClosedError } from "../base/index.ts";
+import type { ByteStore, ByteStoreOp } from "./byte-store.ts";
+import { StorageQuotaError } from "./errors.ts";
+
+/** What outlives a {@link MemoryByteStore}: several stores opened on one disk see the same records, as tabs of one browser would. */
+export class MemoryDisk {
+  /** Key → bytes. Treat as read-only outside tests that damage it on purpose. */
+  readonly records: Map<string, Uint8Array> = new Map();
+  /** Keys and values together may not take more, bytes. Default: no limit. */
+  bytesMax: number;
+
+  constructor(bytesMax: number = Number.POSITIVE_INFINITY) {
+    this.bytesMax = bytesMax;
+  }
+}
+
+/** A {@link ByteStore} on a {@link MemoryDisk}. Every call takes effect in the task that makes it. */
+export class MemoryByteStore implements ByteStore {
+  readonly #disk: MemoryDisk;
+  #closed = false;
+
+  constructor(disk: MemoryDisk = new MemoryDisk()) {
+    this.#disk = disk;
+  }
+
+  async read(key: string): Promise<Uint8Array | undefined> {
+    this.#mustBeOpen();
+    return this.#disk.records.get(key)?.slice();
+  }
+
+  async readRange(from: string, to: string): Promise<readonly (readonly [key: string, value: Uint8Array])[]> {
+    this.#mustBeOpen();
+    return keysBetween(this.#disk.records, from, to).flatMap((key) => {
+      const value = this.#disk.records.get(key);
+      return value === undefined ? [] : [[key, value.slice()] as const];
+    });
+  }
+
+  async write(ops: readonly ByteStoreOp[]): Promise<void> {
+    this.#mustBeOpen();
+    const next = new Map(this.#disk.records);
+    for (const op of ops) applyOp(next, op);
+    this.#replace(next);
+  }
+
+  async compareAndSet(key: string, expected: Uint8Array | undefined, next: Uint8Array | undefined): Promise<boolean> {
+    this.#mustBeOpen();
+    if (!sameBytes(this.#disk.records.get(key), expected)) return false;
+    const records = new Map(this.#disk.records);
+    applyOp(records, next === undefined ? { type: "delete", key } : { type: "put", key, value: next });
+    this.#replace(records);
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new ClosedError("the byte store");
+  }
+
+  #replace(next: ReadonlyMap<string, Uint8Array>): void {
+    const { records, bytesMax } = this.#disk;
+    if (bytesMax !== Number.POSITIVE_INFINITY && sizeOf(next) > bytesMax) throw new StorageQuotaError();
+    records.clear();
+    for (const [key, value] of next) records.set(key, value);
+  }
+}
+
+function applyOp(records: Map<string, Uint8Array>, op: ByteStoreOp): void {
+  switch (op.type) {
+    case "put":
+      records.set(op.key, op.value.slice());
+      return;
+    case "delete":
+      records.delete(op.key);
+      return;
+    case "delete-range":
+      for (const key of keysBetween(records, op.from, op.to)) records.delete(key);
+      return;
+  }
+}
+
+/** Strings compare by UTF-16 code units in the language itself, which is the port's order. */
+function keysBetween(records: ReadonlyMap<string, Uint8Array>, from: string, to: string): string[] {
+  return [...records.keys()].filter((key) => key >= from && key < to).sort((a, b) => (a < b ? -1 : 1));
+}
+
+function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : bytesEqual(a, b);
+}
+
+function sizeOf(records: ReadonlyMap<string, Uint8Array>): number {
+  let bytes = 0;
+  for (const [key, value] of records) bytes += key.length * 2 + value.length;
+  return bytes;
+}

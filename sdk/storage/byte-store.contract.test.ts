@@ -94,4 +94,14 @@ describe("the byte store contract catches", () => {
   test("a store that is full and says nothing", async () => {
     expect(await judged(() => ({}), { quota: false })).toEqual(["ST13"]);
   });
+
+  test("a store that does not look at expectations, or looks before it waits", async () => {
+    const without = (ops: readonly ByteStoreOp[]): ByteStoreOp[] => ops.filter((op) => op.type !== "expect");
+    expect(await judged((good) => ({ write: async (ops) => good.write(without(ops)) }))).toEqual(["ST15"]);
+    expect(await judged((good) => ({ write: async (ops) => {
+      if (!ops.some((op) => op.type === "expect")) return good.write(ops);
+      await good.write(ops.filter((op) => op.type === "expect"));
+      return good.write(without(ops));
+    } }))).toContain("ST15");
+  });
 });

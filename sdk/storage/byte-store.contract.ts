@@ -1,4 +1,4 @@
-// What every ByteStore must keep, as data: ST1 to ST13 of SPEC.md.
+// What every ByteStore must keep, as data: ST1 to ST13 and ST15 of SPEC.md.
 import { expect } from "vitest";
 import type { Obligation } from "../testing/contract.ts";
 import type { ByteStore } from "./byte-store.ts";
@@ -30,7 +30,7 @@ async function codeOf(call: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** ST1 to ST13. */
+/** ST1 to ST13 and ST15. */
 export const byteStoreContract: readonly Obligation<ByteStoreHarness>[] = [
   {
     id: "ST1",
@@ -246,6 +246,26 @@ export const byteStoreContract: readonly Obligation<ByteStoreHarness>[] = [
       await store.write([put("a", 3)]);
       expect(await store.read("a")).toEqual(bytes(3));
       await store.close();
+    },
+  },
+  {
+    id: "ST15",
+    says: "a batch happens only if its expectations hold",
+    check: async (harness) => {
+      const place = await harness.place();
+      const [one, two] = await Promise.all([place.open(), place.open()]);
+      const expecting = (...values: number[]) => ({ type: "expect", key: "a", value: bytes(...values) }) as const;
+      const absent = { type: "expect", key: "a", value: undefined } as const;
+      await one.write([absent, put("a", 1), put("b", 1)]);
+      expect(await codeOf(one.write([put("b", 9), absent]))).toBe("storage-conflict");
+      expect(await codeOf(one.write([expecting(1), { type: "expect", key: "b", value: bytes(2) }, put("b", 9)]))).toBe("storage-conflict");
+      expect(await one.readRange("", "z")).toEqual([["a", bytes(1)], ["b", bytes(1)]]);
+      const results = await Promise.all([one, two].map((store, at) => codeOf(store.write([expecting(1), put("a", 2, at), put(`only-${at}`, 1)]))));
+      expect(results.filter((result) => result === "no error")).toHaveLength(1);
+      expect(results.filter((result) => result === "storage-conflict")).toHaveLength(1);
+      expect(await one.readRange("only", "z")).toHaveLength(1);
+      await one.close();
+      await two.close();
     },
   },
 ];

@@ -5,7 +5,9 @@ export type ByteStoreOp =
   | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
   | { readonly type: "delete"; readonly key: string }
   /** Deletes every key `from <= key < to`, in the order of UTF-16 code units. */
-  | { readonly type: "delete-range"; readonly from: string; readonly to: string };
+  | { readonly type: "delete-range"; readonly from: string; readonly to: string }
+  /** A condition: unless `key` holds exactly `value` (undefined: is absent) before the batch, the whole batch is refused with `StorageConflictError`. */
+  | { readonly type: "expect"; readonly key: string; readonly value: Uint8Array | undefined };
 
 /** Key-ordered bytes. Rules ST1… in SPEC.md hold for every implementation; all methods reject with `ClosedError` after close. */
 export interface ByteStore {

@@ -9,6 +9,18 @@ export class StorageQuotaError extends SdkError {
   }
 }
 
+/** A batch expected other bytes under a key than the ones there. `code` is `storage-conflict`; nothing was written: read again and decide anew. */
+export class StorageConflictError extends SdkError {
+  /** The key whose bytes were not the expected ones. */
+  readonly key: string;
+
+  constructor(key: string) {
+    super("storage-conflict", `${JSON.stringify(key)} does not hold what the batch expected`);
+    this.name = "StorageConflictError";
+    this.key = key;
+  }
+}
+
 /** Another tab holds the database in a way that keeps this one out. `code` is `storage-blocked`: close the other tabs of this site. */
 export class StorageBlockedError extends SdkError {
   constructor(name: string, options?: { readonly cause?: unknown }) {

@@ -4,7 +4,7 @@
 import { get, promisifyRequest, type UseStore } from "idb-keyval";
 import { bytesEqual, ClosedError, hasCode } from "../base/index.ts";
 import type { ByteStore, ByteStoreOp } from "./byte-store.ts";
-import { StorageBlockedError, StorageQuotaError, StorageUnavailableError } from "./errors.ts";
+import { StorageBlockedError, StorageConflictError, StorageQuotaError, StorageUnavailableError } from "./errors.ts";
 
 const RECORDS = "records";
 
@@ -77,11 +77,13 @@ export class IndexedDbByteStore implements ByteStore {
   async write(ops: readonly ByteStoreOp[]): Promise<void> {
     return this.#run(() => {
       // Copied before the first await, and refused whole before anything is put when a value is no bytes.
-      const own = ops.map((op) => (op.type === "put" ? { ...op, value: op.value.slice() } : op));
-      return this.#use("readwrite", (store) => {
+      const own = ops.map((op): ByteStoreOp => (op.type === "put" ? { ...op, value: op.value.slice() } : op.type === "expect" ? { ...op, value: op.value?.slice() } : op));
+      return this.#use("readwrite", async (store) => {
         const done = committed(store.transaction);
-        for (const op of own) perform(store, op);
-        return done;
+        const broken = await firstConflict(store, own);
+        if (broken === undefined) for (const op of own) perform(store, op);
+        await done;
+        if (broken !== undefined) throw new StorageConflictError(broken);
       });
     });
   }
@@ -93,7 +95,7 @@ export class IndexedDbByteStore implements ByteStore {
       return this.#use("readwrite", async (store) => {
         const done = committed(store.transaction);
         const held = await promisifyRequest<Uint8Array | undefined>(store.get(key));
-        const holds = held === undefined || wanted === undefined ? held === wanted : bytesEqual(held, wanted);
+        const holds = sameBytes(held, wanted);
         if (holds) perform(store, value === undefined ? { type: "delete", key } : { type: "put", key, value });
         await done;
         return holds;
@@ -155,6 +157,18 @@ async function openDatabase(name: string, factory: IDBFactory): Promise<IDBDatab
   }
 }
 
+/** The key of the first condition that does not hold. Without conditions it awaits nothing and the batch's requests are made at once. */
+async function firstConflict(store: IDBObjectStore, ops: readonly ByteStoreOp[]): Promise<string | undefined> {
+  for (const op of ops) {
+    if (op.type === "expect" && !sameBytes(await promisifyRequest<Uint8Array | undefined>(store.get(op.key)), op.value)) return op.key;
+  }
+  return undefined;
+}
+
+function sameBytes(held: Uint8Array | undefined, wanted: Uint8Array | undefined): boolean {
+  return held === undefined || wanted === undefined ? held === wanted : bytesEqual(held, wanted);
+}
+
 function keysBetween(from: string, to: string): IDBKeyRange {
   return IDBKeyRange.bound(from, to, false, true);
 }
@@ -171,6 +185,8 @@ function perform(store: IDBObjectStore, op: ByteStoreOp): void {
       // IndexedDB refuses an empty range where the port means "nothing".
       if (op.from < op.to) store.delete(keysBetween(op.from, op.to));
       return;
+    case "expect":
+      return;
   }
 }
 
@@ -183,7 +199,7 @@ function committed(transaction: IDBTransaction): Promise<void> {
 }
 
 function storageError(cause: unknown, lost: string | undefined): Error {
-  if (hasCode(cause, "storage-blocked") || hasCode(cause, "storage-unavailable")) return cause as Error;
+  if (hasCode(cause, "storage-blocked") || hasCode(cause, "storage-unavailable") || hasCode(cause, "storage-conflict")) return cause as Error;
   const name = cause instanceof Error || (typeof cause === "object" && cause !== null && "name" in cause) ? String(cause.name) : "";
   if (name === "QuotaExceededError") return new StorageQuotaError({ cause });
   if (cause instanceof TypeError) return cause;

@@ -1,7 +1,7 @@
 // Bytes in memory: for tests, and for pages where nothing durable may be used.
 import { bytesEqual, ClosedError } from "../base/index.ts";
 import type { ByteStore, ByteStoreOp } from "./byte-store.ts";
-import { StorageQuotaError } from "./errors.ts";
+import { StorageConflictError, StorageQuotaError } from "./errors.ts";
 
 /** What outlives a {@link MemoryByteStore}: several stores opened on one disk see the same records, as tabs of one browser would. */
 export class MemoryDisk {
@@ -39,7 +39,9 @@ export class MemoryByteStore implements ByteStore {
 
   async write(ops: readonly ByteStoreOp[]): Promise<void> {
     this.#mustBeOpen();
-    const next = new Map(this.#disk.records);
+    const { records } = this.#disk;
+    for (const op of ops) if (op.type === "expect" && !sameBytes(records.get(op.key), op.value)) throw new StorageConflictError(op.key);
+    const next = new Map(records);
     for (const op of ops) applyOp(next, op);
     this.#replace(next);
   }
@@ -79,6 +81,8 @@ function applyOp(records: Map<string, Uint8Array>, op: ByteStoreOp): void {
       return;
     case "delete-range":
       for (const key of keysBetween(records, op.from, op.to)) records.delete(key);
+      return;
+    case "expect":
       return;
   }
 }

@@ -1,0 +1,68 @@
+// A judge for development: freezes what the game gets, runs it twice, and says when the game is one that can diverge. Slow on purpose.
+import { bytesEqual } from "../base/index.ts";
+import { deepEqual, deepFreeze } from "./deep.ts";
+import { ImpureGameError } from "./errors.ts";
+import type { DefinedGame } from "./game.ts";
+import { createJudge, textOf, type GameFault, type Judge, type Verdict } from "./judge.ts";
+import type { Turn } from "./turn.ts";
+
+/** The same verdicts as `createJudge`, with faults `impure` and `unserialisable` beside them. Several encodings per action. */
+export function createDevelopmentJudge<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {
+  const judge = createJudge(game, seats);
+  const frozen = new WeakSet();
+  return (state, turn) => {
+    deepFreeze(turn.action, frozen);
+    const verdict = judge(deepFreeze(state, frozen), turn);
+    deepFreeze(verdict.state, frozen);
+    return { ...verdict, fault: faultOf({ game, judge, state, turn, verdict }) ?? verdict.fault };
+  };
+}
+
+interface Inspection<State, Action> {
+  readonly game: DefinedGame<State, Action>;
+  readonly judge: Judge<State, Action>;
+  readonly state: State;
+  readonly turn: Turn<Action>;
+  readonly verdict: Verdict<State>;
+}
+
+function faultOf<State, Action>(inspection: Inspection<State, Action>): GameFault | undefined {
+  try {
+    return mutation(inspection) ?? difference(inspection) ?? loss(inspection);
+  } catch (cause) {
+    return { kind: "unserialisable", message: `the state does not go through its codec: ${textOf(cause)}`, cause };
+  }
+}
+
+/** A game that throws on frozen values and does not on thawed copies of them changes its arguments. */
+function mutation<State, Action>({ game, judge, state, turn, verdict }: Inspection<State, Action>): GameFault | undefined {
+  const { action } = turn;
+  if (action === undefined) return undefined;
+  const bytes = game.states.encode(state);
+  const copy = game.states.decode(bytes);
+  const again = judge(copy, { ...turn, action: game.actions.decode(game.actions.encode(action)) });
+  const changedCopy = !bytesEqual(game.states.encode(copy), bytes);
+  const threwOnlyWhenFrozen = verdict.fault?.cause !== undefined && again.fault?.cause === undefined;
+  return changedCopy || threwOnlyWhenFrozen ? impure("changes its arguments (return a new state instead)", verdict.fault?.cause) : undefined;
+}
+
+function difference<State, Action>({ game, judge, state, turn, verdict }: Inspection<State, Action>): GameFault | undefined {
+  const again = judge(state, turn);
+  if (again.reason !== verdict.reason) return impure(`answers differently when asked twice: ${show(verdict.reason)}, then ${show(again.reason)}`);
+  const isSame = bytesEqual(game.states.encode(again.state), game.states.encode(verdict.state));
+  return isSame ? undefined : impure("gives different states when run twice (a clock, Math.random or a variable outside?)");
+}
+
+function loss<State, Action>({ game, verdict }: Inspection<State, Action>): GameFault | undefined {
+  const back = game.states.decode(game.states.encode(verdict.state));
+  if (deepEqual(back, verdict.state)) return undefined;
+  return { kind: "unserialisable", message: "the state does not survive encode and decode (a Map, a Date, undefined or NaN in JSON?); give the game a states codec" };
+}
+
+function impure(message: string, cause?: unknown): GameFault {
+  return { kind: "impure", message: `the game ${message}`, cause: new ImpureGameError(`the game ${message}`, { cause }) };
+}
+
+function show(reason: string | undefined): string {
+  return reason === undefined ? "legal" : JSON.stringify(reason);
+}

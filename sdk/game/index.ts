@@ -1,0 +1,13 @@
+// The door of the game layer: rules, turns, speculation, atoms, replay.
+export { defineGame, RULES_CHARS_MAX } from "./define-game.ts";
+export { stateDigest } from "./digest.ts";
+export { ImpureGameError, OutcomeUnknownError, RulesMismatchError } from "./errors.ts";
+export { decodeGameSection, encodeGameSection, GAME_SECTION_VERSION, type GameSection } from "./game-section.ts";
+export type { ActionContext, DefinedGame, Game, Seat, SetupContext } from "./game.ts";
+export type { CommittedOutcome, Outcome, RejectedOutcome, RejectionReason } from "./outcome.ts";
+export type { GameReport, GameReportKind } from "./report.ts";
+export { PENDING_MAX, SpeculativeSequencer, UNKNOWN_RETRIES_MAX, type PendingAction, type SpeculativeEvents, type SpeculativeSequencerOptions } from "./speculative-sequencer.ts";
+export type { StandardIssue, StandardResult, StandardSchema } from "./standard-schema.ts";
+export { createGameStore, type GameStore } from "./store.ts";
+export { TurnSequencer, type EncodedAction, type ProposedTurn, type Submission, type TurnProposeOptions, type TurnSequencerOptions } from "./turn-sequencer.ts";
+export type { CommittedTurn, GameReset, Turn, TurnEvent } from "./turn.ts";

@@ -1,0 +1,79 @@
+// The verdict on one action in one state: the same on every peer, and never an exception, whatever game and payload do.
+import { actionContext, type ContextSource, type ProvisionalReads } from "./action-context.ts";
+import type { ActionContext, DefinedGame } from "./game.ts";
+import type { GameReportKind } from "./report.ts";
+import type { Turn } from "./turn.ts";
+
+/** A fault of the game itself, to be reported. */
+export interface GameFault {
+  readonly kind: GameReportKind;
+  readonly message: string;
+  readonly cause?: unknown;
+}
+
+/** What became of an action. */
+export interface Verdict<State> {
+  /** Why it is illegal; undefined when it is legal. */
+  readonly reason: string | undefined;
+  /** The state after it: the very state before it when it is illegal. */
+  readonly state: State;
+  readonly reads: Readonly<ProvisionalReads>;
+  readonly fault?: GameFault | undefined;
+}
+
+/** Judges a turn in a state. Never throws. */
+export type Judge<State, Action> = (state: State, turn: Turn<Action>) => Verdict<State>;
+
+const NOTHING_READ: Readonly<ProvisionalReads> = Object.freeze({ index: false, time: false });
+
+/** The judge of a game with `seats` seats. */
+export function createJudge<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {
+  return (state, turn) => {
+    const { action, player, index, time, dedupKey } = turn;
+    if (action === undefined) return { reason: "invalid-action", state, reads: NOTHING_READ };
+    if (player === undefined) return { reason: "not-seated", state, reads: NOTHING_READ };
+    const source: ContextSource = { player, seats, index, time, dedupKey };
+    const reads: ProvisionalReads = { index: false, time: false };
+    // check and apply each get a fresh context, so that the numbers apply draws do not depend on how many check drew.
+    const objection = checked(game, state, action, actionContext(source, reads));
+    if (objection !== undefined) return { ...objection, state, reads };
+    return applied(game, state, action, { source, reads });
+  };
+}
+
+function checked<State, Action>(
+  game: DefinedGame<State, Action>, state: State, action: Action, context: ActionContext,
+): { readonly reason: string; readonly fault?: GameFault } | undefined {
+  try {
+    // An author's JavaScript may answer null, a boolean or a promise; only the absence of a reason is legal.
+    const answer: unknown = game.check(state, action, context);
+    if (answer === undefined || answer === null) return undefined;
+    if (typeof answer === "string") return { reason: answer === "" ? "illegal" : answer };
+    return { reason: "illegal", fault: { kind: "check-failed", message: `check answers a reason or undefined, got ${typeof answer}; taken as illegal` } };
+  } catch (cause) {
+    return { reason: "check-failed", fault: { kind: "check-failed", message: `check threw: ${textOf(cause)}; taken as illegal`, cause } };
+  }
+}
+
+function applied<State, Action>(
+  game: DefinedGame<State, Action>, state: State, action: Action, { source, reads }: { readonly source: ContextSource; readonly reads: ProvisionalReads },
+): Verdict<State> {
+  const failed = (message: string, cause?: unknown): Verdict<State> => ({ reason: "apply-failed", state, reads, fault: { kind: "apply-failed", message: `${message}; the action did nothing`, cause } });
+  try {
+    const after = game.apply(state, action, actionContext(source, reads));
+    if (after === undefined) return failed("apply returned undefined (is a return missing?)");
+    if (isThenable(after)) return failed("apply returned a promise, and it must not be async");
+    return { reason: undefined, state: after, reads };
+  } catch (cause) {
+    return failed(`apply threw: ${textOf(cause)}`, cause);
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** What an exception says, whatever was thrown. */
+export function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,28 @@
+// What the game layer tells developers about: none of it stops a match, all of it deserves a look.
+import type { LogIndex } from "../base/index.ts";
+import type { DedupKey } from "../replica/index.ts";
+import type { Seat } from "./game.ts";
+
+/**
+ * `illegal`: a committed action broke the rules and did nothing, everywhere. `undecodable`: a committed payload is not an action;
+ * the same no-op. `check-failed`, `apply-failed`: the game's own function threw; the action did nothing. `impure`, `unserialisable`:
+ * development mode found a game that can diverge. `key-collision`: somebody else's action was committed under a key of ours.
+ * `proposal-failed`: the log refused an action; it was rolled back. `outcome-unknown`: its fate is open. `snapshot-unreadable`: a received
+ * snapshot does not fit this game; play stops here. `snapshot-failed`: an own snapshot was not taken; the next one tries again.
+ * `listener-threw`: a listener of the game layer threw.
+ */
+export type GameReportKind =
+  | "illegal" | "undecodable" | "check-failed" | "apply-failed" | "impure" | "unserialisable" | "key-collision"
+  | "proposal-failed" | "outcome-unknown" | "snapshot-unreadable" | "snapshot-failed" | "listener-threw";
+
+/** One thing worth a look. */
+export interface GameReport {
+  readonly kind: GameReportKind;
+  /** For people. */
+  readonly message: string;
+  /** The log entry it is about; undefined while an action is only predicted, or when no entry is concerned. */
+  readonly index?: LogIndex | undefined;
+  readonly player?: Seat | undefined;
+  readonly dedupKey?: DedupKey | undefined;
+  readonly cause?: unknown;
+}

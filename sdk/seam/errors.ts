@@ -35,3 +35,14 @@ export class NatTraversalError extends SdkError {
     this.peer = peer;
   }
 }
+
+/** More was sent to a peer than its link carried; the link ends and is dialled again. `code` is `send-queue-full`: send less, or look at `bufferedBytes`. */
+export class SendQueueFullError extends SdkError {
+  readonly peer: PeerId;
+
+  constructor(peer: PeerId, maxBytes: number) {
+    super("send-queue-full", `more than ${maxBytes} bytes wait for ${peer}`);
+    this.name = "SendQueueFullError";
+    this.peer = peer;
+  }
+}

@@ -3,6 +3,11 @@ import { createNanoEvents, type Emitter } from "nanoevents";
 import type { PeerId } from "../base/index.ts";
 import { BACKLOG_BYTES_MAX, BACKLOG_FRAMES_MAX, type SeamEvents } from "./seam.ts";
 
+/** What a seam of this folder can tell: the port's events, and trouble where links can fail. */
+export interface InboxEvents extends SeamEvents {
+  trouble: (error: Error) => void;
+}
+
 interface Kept {
   readonly from: PeerId;
   readonly bytes: Uint8Array;
@@ -10,7 +15,7 @@ interface Kept {
 
 /** Hands events to listeners. Until the first `frame` listener comes, frames wait up to the written limit; then the oldest leave and are counted. */
 export class Inbox {
-  readonly #events: Emitter<SeamEvents> = createNanoEvents();
+  readonly #events: Emitter<InboxEvents> = createNanoEvents();
   #kept: Kept[] = [];
   #keptBytes = 0;
   #listened = false;
@@ -22,13 +27,13 @@ export class Inbox {
     return this.#dropped;
   }
 
-  on<K extends keyof SeamEvents>(event: K, listener: SeamEvents[K]): () => void {
+  on<K extends keyof InboxEvents>(event: K, listener: InboxEvents[K]): () => void {
     const off = this.#events.on(event, listener);
     if (event === "frame" && !this.#listened) this.#startListening();
     return off;
   }
 
-  emit<K extends keyof SeamEvents>(event: K, ...args: Parameters<SeamEvents[K]>): void {
+  emit<K extends keyof InboxEvents>(event: K, ...args: Parameters<InboxEvents[K]>): void {
     this.#events.emit(event, ...args);
   }
 

@@ -1,8 +1,8 @@
 // Several seams over one: by a tag byte (MuxSeam) or by a name (NamedMux). Neither ever closes the seam underneath.
 import { InvalidArgumentError, utf8, type PeerId } from "../base/index.ts";
-import { Inbox } from "./inbox.ts";
+import { Inbox, type InboxEvents } from "./inbox.ts";
 import { checkBroadcast, checkSend } from "./seam-core.ts";
-import type { Seam, SeamEvents, SeamState, SendOptions } from "./seam.ts";
+import type { Seam, SeamState, SendOptions } from "./seam.ts";
 
 /** Tags in use: Raft's messages, who is in the lobby, and everything an application sends. */
 export const RAFT_TAG: number = 1;
@@ -48,7 +48,7 @@ class ChannelView implements Seam {
     return this.#inbox.dropped;
   }
 
-  on<K extends keyof SeamEvents>(event: K, listener: SeamEvents[K]): () => void {
+  on<K extends keyof InboxEvents>(event: K, listener: InboxEvents[K]): () => void {
     return this.#inbox.on(event, listener);
   }
 
@@ -120,10 +120,10 @@ class Views<Key> {
       }),
       base.on("peers", (peers) => {
         // Torn views learn of the empty roster together with the state.
-        if (base.state.phase !== "torn") for (const view of [...this.#views.values()]) view.peersChanged(peers);
+        if (base.state.phase !== "torn") for (const view of this.#views.values()) view.peersChanged(peers);
       }),
       base.on("state", (state) => {
-        for (const view of [...this.#views.values()]) view.stateChanged(state);
+        for (const view of this.#views.values()) view.stateChanged(state);
       }),
     ];
   }
@@ -142,7 +142,8 @@ class Views<Key> {
 
   detach(): void {
     for (const off of this.#offs) off();
-    for (const view of [...this.#views.values()]) view.tear({ phase: "torn", reason: "closed" });
+    const views = [...this.#views.values()];
+    for (const view of views) view.tear({ phase: "torn", reason: "closed" });
   }
 }
 

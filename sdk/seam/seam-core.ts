@@ -1,8 +1,8 @@
 // What the seams that own their links share: roster, state, order of checks, listeners. Not a port: see seam.ts.
 import { PayloadTooLargeError, type PeerId } from "../base/index.ts";
 import { PeerNotConnectedError, SeamTornError, SelfSendError } from "./errors.ts";
-import { Inbox } from "./inbox.ts";
-import type { Seam, SeamEvents, SeamState, SendOptions } from "./seam.ts";
+import { Inbox, type InboxEvents } from "./inbox.ts";
+import type { Seam, SeamState, SendOptions } from "./seam.ts";
 
 /** Throws what {@link Seam.sendTo} promises, in the promised order. */
 export function checkSend(seam: Seam, peer: PeerId, byteCount: number): void {
@@ -45,7 +45,7 @@ export abstract class SeamCore implements Seam {
     return this.#inbox.dropped;
   }
 
-  on<K extends keyof SeamEvents>(event: K, listener: SeamEvents[K]): () => void {
+  on<K extends keyof InboxEvents>(event: K, listener: InboxEvents[K]): () => void {
     return this.#inbox.on(event, listener);
   }
 
@@ -63,6 +63,10 @@ export abstract class SeamCore implements Seam {
 
   /** Moves one checked frame; must copy what it keeps, and must not throw for what the far end does. */
   protected abstract write(peer: PeerId, bytes: Uint8Array, stream: number): void;
+
+  protected trouble(error: Error): void {
+    this.#inbox.emit("trouble", error);
+  }
 
   protected weave(): void {
     if (this.#state.phase !== "weaving") return;

@@ -1,0 +1,74 @@
+// What two seams say to each other over signaling before they have a link.
+import { ByteReader, ByteWriter, MalformedError } from "../../base/index.ts";
+import type { Negotiation } from "./link.ts";
+
+/** History: 1, the first. Messages of another version are dropped and counted. */
+export const DIAL_VERSION: number = 1;
+
+/** An incarnation is this many hexadecimal digits, new for every seam. */
+export const INCARNATION_CHARS: number = 16;
+
+/**
+ * `greet`: "I am here, this is my incarnation; attempt `lost` (0: none) of yours is dead on my side". The peer with the lower
+ * id answers by dialling, the one with the higher id by a greeting of its own.
+ * `negotiate`: one step of an attempt. Attempts are numbered by the one who dials; `toIncarnation` is empty while unknown.
+ */
+export type DialMessage =
+  | { readonly kind: "greet"; readonly incarnation: string; readonly lost: number }
+  | { readonly kind: "negotiate"; readonly incarnation: string; readonly toIncarnation: string; readonly attempt: number; readonly step: Negotiation };
+
+const GREET = 0;
+const OFFER = 1;
+const ANSWER = 2;
+const CANDIDATE = 3;
+const SDP_BYTES_MAX = 32 * 1024;
+const CANDIDATE_BYTES_MAX = 2048;
+const MID_BYTES_MAX = 64;
+
+/** The bytes of a message. */
+export function encodeDialMessage(message: DialMessage): Uint8Array {
+  const writer = new ByteWriter().byte(DIAL_VERSION);
+  if (message.kind === "greet") return writer.byte(GREET).text(message.incarnation).uint(message.lost).finish();
+  const { step } = message;
+  writer.byte(step.kind === "candidate" ? CANDIDATE : step.type === "offer" ? OFFER : ANSWER);
+  writer.text(message.incarnation).text(message.toIncarnation).uint(message.attempt);
+  if (step.kind === "description") return writer.text(step.sdp).finish();
+  writer.text(step.candidate).bool(step.sdpMid !== null).text(step.sdpMid ?? "");
+  return writer.bool(step.sdpMLineIndex !== null).uint(step.sdpMLineIndex ?? 0).finish();
+}
+
+/** The message of some bytes; throws `MalformedError` for anything else. */
+export function decodeDialMessage(bytes: Uint8Array): DialMessage {
+  const reader = new ByteReader(bytes);
+  const version = reader.byte();
+  if (version !== DIAL_VERSION) throw new MalformedError(`dial version ${version}`);
+  const message = decodeBody(reader.byte(), reader);
+  reader.end();
+  return message;
+}
+
+function decodeBody(kind: number, reader: ByteReader): DialMessage {
+  const incarnation = readIncarnation(reader);
+  if (kind === GREET) return { kind: "greet", incarnation, lost: reader.uint() };
+  const toIncarnation = reader.text(INCARNATION_CHARS);
+  const attempt = reader.uint();
+  return { kind: "negotiate", incarnation, toIncarnation, attempt, step: readStep(kind, reader) };
+}
+
+function readStep(kind: number, reader: ByteReader): Negotiation {
+  if (kind === OFFER || kind === ANSWER) return { kind: "description", type: kind === OFFER ? "offer" : "answer", sdp: reader.text(SDP_BYTES_MAX) };
+  if (kind !== CANDIDATE) throw new MalformedError(`dial message of unknown kind ${kind}`);
+  const candidate = reader.text(CANDIDATE_BYTES_MAX);
+  const hasMid = reader.bool();
+  const mid = reader.text(MID_BYTES_MAX);
+  const hasIndex = reader.bool();
+  const index = reader.uint();
+  return { kind: "candidate", candidate, sdpMid: hasMid ? mid : null, sdpMLineIndex: hasIndex ? index : null };
+}
+
+/** Reads an incarnation; used by the greeting on the link as well. */
+export function readIncarnation(reader: ByteReader): string {
+  const incarnation = reader.text(INCARNATION_CHARS);
+  if (!/^[0-9a-f]{16}$/.test(incarnation)) throw new MalformedError("not an incarnation");
+  return incarnation;
+}

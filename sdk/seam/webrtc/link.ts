@@ -1,0 +1,50 @@
+// The inner port of the mesh: one connection to one peer, not yet greeted. PeerLink is the real one; tests bring their own.
+
+/** One step of the WebRTC negotiation, as it crosses signaling. */
+export type Negotiation =
+  | { readonly kind: "description"; readonly type: "offer" | "answer"; readonly sdp: string }
+  | { readonly kind: "candidate"; readonly candidate: string; readonly sdpMid: string | null; readonly sdpMLineIndex: number | null };
+
+/** Why a link ended. `no-path`: ICE found no way before the link was open. */
+export interface LinkEnd {
+  readonly kind: "no-path" | "lost" | "error";
+  readonly cause: Error | undefined;
+}
+
+/** What a link tells its owner. Nothing is called after `closed`, and nothing after the owner closed it. */
+export interface LinkListener {
+  /** To be carried to the other side. */
+  negotiate(step: Negotiation): void;
+  /** Bytes can be sent. */
+  open(): void;
+  /** One message, whole; the bytes belong to the listener. */
+  message(bytes: Uint8Array): void;
+  /** The send buffer ran low. */
+  drained(): void;
+  /** ICE lost contact (true) or found it again (false). */
+  unsteady(unsteady: boolean): void;
+  /** Over, not by the owner's wish. */
+  closed(end: LinkEnd): void;
+}
+
+/** One connection attempt and, when it works out, the connection. */
+export interface Link {
+  /** Bytes handed over and not yet sent. */
+  readonly bufferedBytes: number;
+  /** Takes a step from the other side; steps that make no sense end the link. */
+  signal(step: Negotiation): void;
+  /** Sends one message of at most 16 KiB. False when the link can not take it any more. */
+  send(bytes: Uint8Array): boolean;
+  /** Ends it at once. Idempotent. */
+  close(): void;
+}
+
+/** What a link needs to begin. */
+export interface LinkOptions {
+  readonly initiator: boolean;
+  readonly iceServers: readonly RTCIceServer[];
+  readonly relayOnly: boolean;
+}
+
+/** Begins a link. May throw when the platform has no WebRTC. */
+export type LinkFactory = (options: LinkOptions, listener: LinkListener) => Link;

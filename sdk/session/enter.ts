@@ -1,0 +1,218 @@
+// The four ways into a session: host, join, spectate, or take a place in a roster known beforehand.
+import { digestHex, InvalidArgumentError, utf8, type PeerId, type Random } from "../base/index.ts";
+import type { Seam } from "../seam/index.ts";
+import { AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedError, RosterFullError, SpectatorsClosedError, SpectateTimeoutError } from "./errors.ts";
+import { decideHost, visibleGroups, type VisibleGroup } from "./lobby.ts";
+import { SEATS_MAX, type PublishedRefusal } from "./presence-state.ts";
+import { seatOf, type Roster } from "./roster.ts";
+import { Session, type GameSession, type SessionOptions } from "./session.ts";
+import { waitFor, type WaitOptions } from "./wait.ts";
+
+/** Voters beyond this many cost more than they protect; everybody else learns. */
+export const VOTERS_MAX = 5;
+
+export interface GameHostOptions extends SessionOptions {
+  /** Seats, the host's included: 1 to {@link SEATS_MAX}. Default 2. */
+  readonly peerCount?: number | undefined;
+  /** When to return: `alone` as soon as the group stands, `quorum` at `floor(n/2)+1` seats taken, `full` at all. The rest is admitted in the background. Default `full`. */
+  readonly returnAt?: "alone" | "quorum" | "full" | undefined;
+  /** Whether others may watch. Default true. */
+  readonly spectators?: boolean | undefined;
+  /** How long a connected peer that says nothing may keep this one from hosting, ms. Default 2000. */
+  readonly hostDeclarationTimeoutMs?: number | undefined;
+  /** Largest number of voters, from 1. Default {@link VOTERS_MAX}. */
+  readonly votersMax?: number | undefined;
+}
+
+export interface GameJoinOptions extends SessionOptions {
+  /** Default 10 000. */
+  readonly joinAdmissionTimeoutMs?: number | undefined;
+}
+
+export interface GameSpectateOptions extends SessionOptions {
+  /** Default 10 000. */
+  readonly spectateAdmissionTimeoutMs?: number | undefined;
+}
+
+export interface GameNodeOptions extends SessionOptions {
+  /** Names the group; everybody must give the same. Default: made from the voters' ids. */
+  readonly groupId?: string | undefined;
+}
+
+/**
+ * Hosts: makes sure nobody else does, starts a group of one and admits whoever declares itself a joiner, for as long as the
+ * match lives and whoever leads it then. Rejects with `DuplicateHostError`, `InvalidArgumentError`, the signal's reason.
+ */
+export async function gameHost(seam: Seam, options: GameHostOptions): Promise<GameSession> {
+  const { peerCount = 2, returnAt = "full", spectators = true, votersMax = VOTERS_MAX, hostDeclarationTimeoutMs = 2_000 } = options;
+  checkCount("peerCount", peerCount);
+  checkCount("votersMax", votersMax);
+  return enter(new Session(seam, "host", options), async (session) => {
+    await declareHost(session, hostDeclarationTimeoutMs);
+    await session.openNode(groupIdFrom(options.random), [seam.selfId]);
+    session.manage();
+    await wait(session, { check: () => session.node.role === "leader" || undefined, ms: Infinity, onTimeout: never });
+    await session.propose({ type: "open", seats: peerCount, name: session.presence.self.name, spectators: spectators ? "open" : "closed", votersMax });
+    const enough = returnAt === "alone" ? 1 : returnAt === "quorum" ? Math.floor(peerCount / 2) + 1 : peerCount;
+    await wait(session, { check: () => takenSeats(session.roster) >= enough || undefined, ms: Infinity, onTimeout: never });
+  });
+}
+
+/**
+ * Joins: announces itself, follows the group it is told of and returns once it votes and sits (or only sits, when voters are
+ * capped). Rejects with `RosterFullError`, `KickedError`, `AdmissionRefusedError`, `JoinTimeoutError`, the signal's reason; then nothing is left running.
+ */
+export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<GameSession> {
+  const { joinAdmissionTimeoutMs: ms = 10_000 } = options;
+  return enter(new Session(seam, "join", options), (session) => follow(session, { ms, isIn: isSeated, refusal: refusalOfJoiner, onTimeout: () => new JoinTimeoutError(ms, progress(session)) }));
+}
+
+/** Watches: follows the log without a seat. Rejects with `SpectatorsClosedError`, `KickedError`, `AdmissionRefusedError`, `SpectateTimeoutError`, the signal's reason. */
+export async function gameSpectate(seam: Seam, options: GameSpectateOptions): Promise<GameSession> {
+  const { spectateAdmissionTimeoutMs: ms = 10_000 } = options;
+  return enter(new Session(seam, "spectate", options), (session) => follow(session, { ms, isIn: (entered) => entered.presence.self.synced, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) }));
+}
+
+/**
+ * Takes its place among `voterIds`, seated in the order given: nobody is admitted or evicted, and there is no host. Returns once a leader is known.
+ * Rejects with `InvalidArgumentError` when this peer is not among them, or the signal's reason.
+ */
+export async function gameNode(seam: Seam, voterIds: readonly PeerId[], options: GameNodeOptions): Promise<GameSession> {
+  if (!voterIds.includes(seam.selfId)) throw new InvalidArgumentError(`${seam.selfId} is not among the voters ${voterIds.join(", ")}`);
+  if (new Set(voterIds).size !== voterIds.length) throw new InvalidArgumentError(`a voter is named twice among ${voterIds.join(", ")}`);
+  checkCount("voterIds.length", voterIds.length);
+  const groupId = options.groupId ?? digestHex(utf8(JSON.stringify([...voterIds].sort())));
+  return enter(new Session(seam, "node", options), async (session) => {
+    await session.openNode(groupId, voterIds, fixedRoster(voterIds));
+    await wait(session, { check: () => session.node.leader, ms: Infinity, onTimeout: never });
+  });
+}
+
+/** Runs a way in; whatever goes wrong, everything it started is ended before the caller hears of it. */
+async function enter(session: Session, way: (session: Session) => Promise<void>): Promise<GameSession> {
+  try {
+    await way(session);
+    return session;
+  } catch (error) {
+    await session.close();
+    throw session.failure ?? error;
+  }
+}
+
+async function declareHost(session: Session, ms: number): Promise<void> {
+  const decide = (isLate: boolean): true | undefined => {
+    const { presence, selfId: self, connected } = session;
+    const decision = decideHost({ self, connected, states: presence.states, hasHeard: (peer) => presence.hasHeard(peer) });
+    if (decision.decision === "yield") throw new DuplicateHostError(decision.to);
+    return decision.decision === "host" || isLate ? true : undefined;
+  };
+  await wait(session, { check: () => decide(false), ms, onTimeout: () => decide(true) ?? true });
+}
+
+/** How a newcomer recognises that it is in, or that it will not be. */
+interface Following {
+  readonly ms: number;
+  readonly isIn: (session: Session) => boolean;
+  readonly refusal: (session: Session, group: VisibleGroup) => Error | undefined;
+  readonly onTimeout: () => Error;
+}
+
+async function follow(session: Session, { ms, isIn, refusal, onTimeout }: Following): Promise<void> {
+  let moving: Promise<void> | undefined;
+  let moveFailure: unknown;
+  const move = async (group: VisibleGroup): Promise<void> => {
+    await session.closeNode();
+    await session.openNode(group.groupId, undefined);
+    session.manage();
+  };
+  const check = (): true | undefined => {
+    if (moveFailure !== undefined) throw moveFailure;
+    if (moving !== undefined) return undefined;
+    if (isIn(session)) return true;
+    const group = visibleGroups(session.presence.states)[0];
+    if (group === undefined) return undefined;
+    const refused = refusal(session, group);
+    if (refused !== undefined) throw refused;
+    // A member stays where it is; until then the best group in sight is the one to be in.
+    if (group.groupId === session.groupId || session.presence.self.synced) return undefined;
+    moving = move(group)
+      .catch((error: unknown) => void (moveFailure = error))
+      .then(() => void (moving = undefined));
+    void moving.then(() => session.changed());
+    return undefined;
+  };
+  await wait(session, { check, ms, onTimeout: () => throwError(onTimeout()) }).finally(() => moving);
+}
+
+function isSeated(session: Session): boolean {
+  const node = session.openedNode;
+  if (node === undefined || seatOf(session.roster, session.selfId) === undefined) return false;
+  const { voters, votersOutgoing, learners } = node.membership;
+  if (votersOutgoing.length > 0) return false;
+  return voters.includes(session.selfId) || (learners.includes(session.selfId) && voters.length >= session.roster.votersMax);
+}
+
+function refusalOfJoiner(session: Session, { lead }: VisibleGroup): Error | undefined {
+  const refusal = publishedRefusal(session.selfId, lead.refused);
+  if (refusal !== undefined) return refusal;
+  const isFull = lead.admission === "closed" && lead.seats > 0 && !lead.seated.includes(session.selfId);
+  return isFull ? new RosterFullError(lead.seats) : undefined;
+}
+
+function refusalOfSpectator(session: Session, { lead }: VisibleGroup): Error | undefined {
+  return publishedRefusal(session.selfId, lead.refused) ?? (lead.spectators === "closed" && lead.seats > 0 ? new SpectatorsClosedError() : undefined);
+}
+
+function publishedRefusal(self: PeerId, refused: readonly PublishedRefusal[]): Error | undefined {
+  const own = refused.find((refusal) => refusal.peer === self);
+  if (own === undefined) return undefined;
+  return own.code === "kicked" ? new KickedError(own.reason) : new AdmissionRefusedError(own.reason);
+}
+
+/** What a newcomer that waited in vain can say of how far it came. */
+function progress(session: Session): string {
+  const others = session.connected.size - (session.connected.has(session.selfId) ? 1 : 0);
+  if (others === 0) return "no other peer is connected";
+  if (visibleGroups(session.presence.states).length === 0) return `${others} connected, none of them leads a match`;
+  return session.presence.self.synced ? "let in, but not seated" : "a match was found, but its leader did not let this peer in";
+}
+
+/** Waits on anything a session tells of, and ends when the session does. */
+function wait<T>(session: Session, waiting: Pick<WaitOptions<T>, "check" | "ms" | "onTimeout">): Promise<T> {
+  const { clock, signal } = session.options;
+  const check = (): T | undefined => {
+    if (session.failure !== undefined) throw session.failure;
+    return waiting.check();
+  };
+  const subscribe = (changed: () => void): (() => void) => {
+    const offs = [session.on("change", changed), session.on("closed", changed)];
+    return () => offs.forEach((off) => off());
+  };
+  return waitFor({ ...waiting, check, subscribe, clock, signal });
+}
+
+function takenSeats(roster: Roster): number {
+  return roster.seats.filter((taken) => taken !== undefined).length;
+}
+
+function fixedRoster(voterIds: readonly PeerId[]): Roster {
+  const seats = voterIds.map((peer, seat) => ({ peer, name: `Player ${seat + 1}` }));
+  return { seats, watchers: [], kicked: [], spectators: "closed", votersMax: voterIds.length, index: 0 };
+}
+
+/** 64 random bits: two groups never share a name. */
+function groupIdFrom(random: Random): string {
+  return [random.uint32(), random.uint32()].map((part) => part.toString(16).padStart(8, "0")).join("");
+}
+
+function checkCount(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > SEATS_MAX) throw new InvalidArgumentError(`${name} is a whole number from 1 to ${SEATS_MAX}, got ${value}`);
+}
+
+function throwError(error: Error): never {
+  throw error;
+}
+
+function never(): never {
+  throw new InvalidArgumentError("a wait without a deadline ended");
+}

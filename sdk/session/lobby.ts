@@ -1,0 +1,61 @@
+// Decisions made from presence alone, before there is a node: may this peer host, and which group should it join. Pure.
+import type { PeerId } from "../base/index.ts";
+import type { LeadNotice, PresenceState } from "./presence-state.ts";
+
+/** What a declaring host should do now. */
+export type HostDecision = { readonly decision: "host" } | { readonly decision: "wait" } | { readonly decision: "yield"; readonly to: PeerId };
+
+/** What a declaring host sees. */
+export interface HostView {
+  readonly self: PeerId;
+  readonly connected: ReadonlySet<PeerId>;
+  readonly states: ReadonlyMap<PeerId, PresenceState>;
+  readonly hasHeard: (peer: PeerId) => boolean;
+}
+
+/**
+ * A peer with a group came first. Among peers that declare at the same moment the lowest id wins; the winner waits until the
+ * others have taken their word back, so that none of them starts on a timeout at that very moment.
+ */
+export function decideHost({ self, connected, states, hasHeard }: HostView): HostDecision {
+  const grouped = [...states].filter(([, state]) => state.groupId !== undefined && state.leaving === undefined);
+  const leader = grouped.find(([, state]) => state.lead !== undefined) ?? grouped[0];
+  if (leader !== undefined) return { decision: "yield", to: leader[0] };
+  const rivals = [...states].filter(([, state]) => state.declares === "host").map(([peer]) => peer);
+  const lower = rivals.filter((rival) => rival < self).sort()[0];
+  if (lower !== undefined) return { decision: "yield", to: lower };
+  const unheard = [...connected].some((peer) => peer !== self && !hasHeard(peer));
+  return unheard || rivals.length > 0 ? { decision: "wait" } : { decision: "host" };
+}
+
+/** A group as seen from outside. */
+export interface VisibleGroup {
+  readonly groupId: string;
+  readonly leader: PeerId;
+  readonly lead: LeadNotice;
+}
+
+/** Every group somebody claims to lead, best first: more members, then the lower leader id. Per group the newest term speaks. */
+export function visibleGroups(states: ReadonlyMap<PeerId, PresenceState>): readonly VisibleGroup[] {
+  const newest = new Map<string, VisibleGroup>();
+  for (const [leader, { groupId, lead, leaving }] of states) {
+    if (groupId === undefined || lead === undefined || leaving !== undefined) continue;
+    const before = newest.get(groupId);
+    if (before === undefined || before.lead.term < lead.term) newest.set(groupId, { groupId, leader, lead });
+  }
+  return [...newest.values()].sort(compareGroups);
+}
+
+/** Order of {@link visibleGroups}: negative when `a` is the one to join. */
+export function compareGroups(a: Pick<VisibleGroup, "leader" | "lead">, b: Pick<VisibleGroup, "leader" | "lead">): number {
+  return b.lead.members - a.lead.members || (a.leader < b.leader ? -1 : 1);
+}
+
+/**
+ * Two groups in one room: they started out of each other's sight. A group nobody has joined yet gives way to a better one;
+ * groups with members stay apart, since their logs can not be merged. Returns whom to give way to.
+ */
+export function betterGroup(own: VisibleGroup, states: ReadonlyMap<PeerId, PresenceState>): VisibleGroup | undefined {
+  if (own.lead.members > 1) return undefined;
+  return visibleGroups(states).find((other) => other.groupId !== own.groupId && compareGroups(other, own) < 0);
+}

@@ -1,0 +1,185 @@
+// What the leader of a session should do next about its members: one pure decision per change in the world.
+import type { PeerId } from "../base/index.ts";
+import type { RaftNode } from "../replica/index.ts";
+import { decideAdmission } from "./admission.ts";
+import type { Standing } from "./liveness.ts";
+import type { Declaration } from "./presence-state.ts";
+import { freeSeat, isKicked, seatOf, type Roster, type RosterCommand } from "./roster.ts";
+
+/** Who votes and who learns, as the node says. */
+export type Membership = RaftNode["membership"];
+
+/** One peer as the leader sees it. */
+export interface Person {
+  /** undefined: connected, but it never said what it wants. */
+  readonly declares: Declaration | undefined;
+  readonly name: string;
+  /** It runs a node of this group. */
+  readonly inGroup: boolean;
+  /** It says its node is caught up. */
+  readonly synced: boolean;
+  readonly standing: Standing;
+  readonly leaving: "part" | "vacate" | undefined;
+  /** The game's own rule let it in. */
+  readonly admitted: boolean;
+}
+
+/** Everything the decision looks at. */
+export interface ManagementView {
+  readonly self: PeerId;
+  readonly membership: Membership;
+  readonly roster: Roster;
+  readonly people: ReadonlyMap<PeerId, Person>;
+  /** Spectators lend their votes where the number of voters would be even. */
+  readonly spares: boolean;
+}
+
+/** The next step; one at a time, because each changes what the next one should be. */
+export type ManagementStep =
+  | { readonly type: "change"; readonly voters: readonly PeerId[]; readonly learners: readonly PeerId[] }
+  | { readonly type: "command"; readonly command: RosterCommand };
+
+/** The next step, or undefined when everything is as it should be. */
+export function decideManagement(view: ManagementView): ManagementStep | undefined {
+  if (view.membership.votersOutgoing.length > 0 || view.roster.seats.length === 0) return undefined;
+  // A step that can not commit would stand in the way of the one that will be needed: taking out who does not come back.
+  if (!quorumIsHere(view)) return evictionOnly(view);
+  const command = nextCommand(view);
+  if (command !== undefined && commandFirst(command)) return { type: "command", command };
+  const target = wantedMembership(view);
+  if (!sameMembers(target.voters, view.membership.voters) || !sameMembers(target.learners, view.membership.learners)) return { type: "change", ...target };
+  return command === undefined ? undefined : { type: "command", command };
+}
+
+function quorumIsHere({ membership: { voters }, people, self }: ManagementView): boolean {
+  const here = voters.filter((peer) => peer === self || people.get(peer)?.standing === "here");
+  return here.length * 2 > voters.length;
+}
+
+/** Voters that are gone for good leave; nothing else changes. Of two voters the leader may take out the other alone. */
+function evictionOnly(view: ManagementView): ManagementStep | undefined {
+  const voters = view.membership.voters.filter((peer) => stays(view, peer));
+  return voters.length === view.membership.voters.length ? undefined : { type: "change", voters, learners: view.membership.learners };
+}
+
+/** A spare is written into the log before it votes, so that it may manage when it comes to lead. */
+function commandFirst(command: RosterCommand): boolean {
+  return command.type === "spectate" && command.spare;
+}
+
+function personOf(view: ManagementView, peer: PeerId): Person | undefined {
+  return view.people.get(peer);
+}
+
+/** Still a member, as far as its behaviour goes: a blip takes nobody out. */
+function stays(view: ManagementView, peer: PeerId): boolean {
+  if (peer === view.self) return true;
+  const person = personOf(view, peer);
+  return person !== undefined && person.standing !== "gone" && person.leaving === undefined && !isKicked(view.roster, peer);
+}
+
+/** Ready to be given more than it has: connected, alive, caught up. */
+function isReady(view: ManagementView, peer: PeerId): boolean {
+  const person = personOf(view, peer);
+  return peer === view.self || (person !== undefined && stays(view, peer) && person.standing === "here" && person.inGroup && person.synced);
+}
+
+const members = (view: ManagementView): readonly PeerId[] => [...view.membership.voters, ...view.membership.learners];
+
+/** Members that want a seat and have none yet, in a fixed order: each of them holds one free seat in reserve. */
+function seatless(view: ManagementView): readonly PeerId[] {
+  return members(view)
+    .filter((peer) => stays(view, peer) && wantsSeat(view, peer) && seatOf(view.roster, peer) === undefined)
+    .sort();
+}
+
+function wantsSeat(view: ManagementView, peer: PeerId): boolean {
+  const person = personOf(view, peer);
+  return (person?.declares === "join" || person?.declares === "host") && person.admitted;
+}
+
+/** Newcomers let in now, as learners. */
+function newcomers(view: ManagementView): readonly PeerId[] {
+  const inside = new Set(members(view));
+  let reserved = seatless(view).length;
+  const admitted: PeerId[] = [];
+  for (const [peer, person] of [...view.people].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const wants = person.declares === "spectate" ? "watch" : "seat";
+    if (inside.has(peer) || peer === view.self || person.declares === undefined || person.declares === "node") continue;
+    if (!person.inGroup || !person.admitted || person.standing !== "here" || person.leaving !== undefined) continue;
+    if (decideAdmission(view.roster, { peer, wants }, reserved).decision !== "admit") continue;
+    if (wants === "seat" && seatOf(view.roster, peer) === undefined) reserved += 1;
+    admitted.push(peer);
+  }
+  return admitted;
+}
+
+/** Who should vote and who should learn, given everything. */
+export function wantedMembership(view: ManagementView): { readonly voters: readonly PeerId[]; readonly learners: readonly PeerId[] } {
+  const players = wantedPlayers(view);
+  const spare = wantedSpare(view, players.length);
+  const voters = spare === undefined ? players : [...players, spare];
+  const learners = [...members(view).filter((peer) => stays(view, peer) && !overbooked(view, peer)), ...newcomers(view)].filter((peer) => !voters.includes(peer));
+  return { voters: [...voters].sort(), learners: [...learners].sort() };
+}
+
+/** Voters with a seat or a promise of one: those who vote already first, so that nobody is swapped without need. */
+function wantedPlayers(view: ManagementView): readonly PeerId[] {
+  const voting = new Set(view.membership.voters);
+  const eligible = members(view).filter((peer) => stays(view, peer) && (voting.has(peer) || isReady(view, peer)) && playsHere(view, peer));
+  const rank = (peer: PeerId): number => (peer === view.self ? 0 : voting.has(peer) ? 1 : 2);
+  const order = (peer: PeerId): number => seatOf(view.roster, peer) ?? view.roster.seats.length;
+  return eligible.sort((a, b) => rank(a) - rank(b) || order(a) - order(b) || (a < b ? -1 : 1)).slice(0, view.roster.votersMax);
+}
+
+/** The leader counts whatever it came for: it can not take its own vote away while it leads. */
+function playsHere(view: ManagementView, peer: PeerId): boolean {
+  if (peer === view.self || seatOf(view.roster, peer) !== undefined) return true;
+  return wantsSeat(view, peer) && !overbooked(view, peer);
+}
+
+/** It was promised a seat that somebody else holds by now. */
+function overbooked(view: ManagementView, peer: PeerId): boolean {
+  const free = view.roster.seats.filter((taken) => taken === undefined).length;
+  return seatless(view).indexOf(peer) >= free;
+}
+
+/** A spectator whose vote makes the number odd: the one that does it already, else the first one ready. */
+function wantedSpare(view: ManagementView, players: number): PeerId | undefined {
+  if (!view.spares || players < 2 || players % 2 === 1 || players >= view.roster.votersMax) return undefined;
+  const known = new Set(view.roster.watchers.filter((watcher) => watcher.spare).map((watcher) => watcher.peer));
+  const candidates = members(view)
+    .filter((peer) => peer !== view.self && known.has(peer) && personOf(view, peer)?.declares === "spectate")
+    .filter((peer) => stays(view, peer) && (view.membership.voters.includes(peer) || isReady(view, peer)))
+    .sort();
+  return candidates.find((peer) => view.membership.voters.includes(peer)) ?? candidates[0];
+}
+
+/** The next word of the session lane: seat who is ready, free what was given up, name a spare. */
+function nextCommand(view: ManagementView): RosterCommand | undefined {
+  return vacated(view) ?? seated(view) ?? spareNamed(view);
+}
+
+function vacated(view: ManagementView): RosterCommand | undefined {
+  const taken = view.roster.seats.find((seat) => seat !== undefined && personOf(view, seat.peer)?.leaving === "vacate");
+  return taken === undefined ? undefined : { type: "vacate", peer: taken.peer };
+}
+
+function seated(view: ManagementView): RosterCommand | undefined {
+  const seat = freeSeat(view.roster);
+  if (seat === undefined) return undefined;
+  const capped = view.membership.voters.length >= view.roster.votersMax;
+  const peer = seatless(view).find((candidate) => isReady(view, candidate) && (capped || view.membership.voters.includes(candidate)));
+  return peer === undefined ? undefined : { type: "seat", peer, seat, name: personOf(view, peer)?.name ?? "" };
+}
+
+function spareNamed(view: ManagementView): RosterCommand | undefined {
+  const players = wantedPlayers(view).length;
+  if (!view.spares || players < 2 || players % 2 === 1 || players >= view.roster.votersMax || wantedSpare(view, players) !== undefined) return undefined;
+  const peer = view.membership.learners.filter((learner) => isReady(view, learner) && personOf(view, learner)?.declares === "spectate").sort()[0];
+  return peer === undefined ? undefined : { type: "spectate", peer, name: personOf(view, peer)?.name ?? "", spare: true };
+}
+
+function sameMembers(a: readonly PeerId[], b: readonly PeerId[]): boolean {
+  return a.length === b.length && a.every((peer) => b.includes(peer));
+}

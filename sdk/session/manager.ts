@@ -1,0 +1,232 @@
+// Runs the session while this peer leads: looks at the world, takes the one step the decision names, looks again. Idle on everybody else.
+import { silentLogger, type Clock, type Logger, type PeerId } from "../base/index.ts";
+import { LANE_SESSION, type RaftNode } from "../replica/index.ts";
+import { decideAdmission, type AdmissionRequest, type Admit } from "./admission.ts";
+import type { Liveness } from "./liveness.ts";
+import { decideManagement, type ManagementStep, type ManagementView, type Person } from "./management.ts";
+import { cleanText, REASON_CHARS_MAX, REFUSALS_MAX, SEATS_MAX, type LeadNotice, type PresenceState, type PublishedRefusal } from "./presence-state.ts";
+import type { Presence } from "./presence.ts";
+import { encodeRosterCommand, freeSeat, isKicked, mayManage, seatOf, type Roster } from "./roster.ts";
+
+export interface ManagerOptions {
+  readonly node: RaftNode;
+  readonly groupId: string;
+  readonly presence: Presence;
+  readonly liveness: Liveness;
+  readonly clock: Clock;
+  readonly roster: () => Roster;
+  readonly admit: Admit | undefined;
+  readonly spares: boolean;
+  /** How often silence is looked at, ms. */
+  readonly sweepMs: number;
+  readonly logger?: Logger | undefined;
+}
+
+/** What the game's own rule said of a peer at the door. */
+type Verdict = "asking" | "admitted" | { readonly refuse: string };
+
+/** A step under way. */
+interface Running {
+  readonly step: ManagementStep;
+  readonly abort: AbortController;
+}
+
+/** One leader's work; make one per node and `poke` it after every change. */
+export class Manager {
+  readonly #options: ManagerOptions;
+  readonly #verdicts = new Map<PeerId, Verdict>();
+  #leadsTerm = 0;
+  #running: Running | undefined;
+  /** The last step done and the world it was done in: a step that changed nothing is not repeated before the world changes. */
+  #done = "";
+  #isScheduled = false;
+  #isStopped = false;
+  #stopSweep: () => void = () => {};
+
+  constructor(options: ManagerOptions) {
+    this.#options = options;
+  }
+
+  /** Something changed: looks again, soon and once. */
+  poke(): void {
+    if (this.#isScheduled || this.#isStopped) return;
+    this.#isScheduled = true;
+    void Promise.resolve().then(() => {
+      this.#isScheduled = false;
+      if (!this.#isStopped) this.#look();
+    });
+  }
+
+  /** Takes no further step and leaves no timer. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#running?.abort.abort();
+    this.#stopSweep();
+  }
+
+  #look(): void {
+    const { node, presence } = this.#options;
+    const { role, term } = node.status;
+    if (role !== "leader") return this.#rest();
+    if (this.#leadsTerm !== term) this.#begin(term);
+    this.#forgetVerdicts();
+    const view = this.#view();
+    presence.set({ lead: this.#notice(view) });
+    const step = mayManage(view.roster, node.id) ? decideManagement(view) : undefined;
+    if (step !== undefined) this.#take(step, view);
+  }
+
+  #begin(term: number): void {
+    this.#rest();
+    this.#leadsTerm = term;
+    this.#done = "";
+    const { membership } = this.#options.node;
+    this.#options.liveness.restart([...membership.voters, ...membership.votersOutgoing, ...membership.learners]);
+    this.#sweepLater();
+  }
+
+  /** Not the leader (any more): the word of the leader is somebody else's. */
+  #rest(): void {
+    this.#stopSweep();
+    this.#stopSweep = () => {};
+    this.#running?.abort.abort();
+    this.#leadsTerm = 0;
+    this.#options.presence.set({ lead: undefined });
+  }
+
+  #sweepLater(): void {
+    const { clock, liveness, sweepMs } = this.#options;
+    this.#stopSweep = clock.after(sweepMs, () => {
+      liveness.sweep(sweepMs);
+      this.#done = "";
+      this.#sweepLater();
+      this.poke();
+    });
+  }
+
+  #view(): ManagementView {
+    const { node, presence, spares } = this.#options;
+    const { membership } = node;
+    const known = new Set<PeerId>([...membership.voters, ...membership.votersOutgoing, ...membership.learners, ...presence.states.keys()]);
+    for (const taken of this.#roster.seats) if (taken !== undefined) known.add(taken.peer);
+    const people = new Map<PeerId, Person>();
+    for (const peer of known) people.set(peer, peer === node.id ? selfAsPerson(presence.self) : this.#person(peer));
+    return { self: node.id, membership, roster: this.#roster, people, spares };
+  }
+
+  get #roster(): Roster {
+    return this.#options.roster();
+  }
+
+  #person(peer: PeerId): Person {
+    const { presence, liveness, groupId } = this.#options;
+    const state = presence.states.get(peer);
+    const standing = liveness.standingOf(peer);
+    return {
+      declares: state?.declares,
+      name: state?.name ?? "",
+      inGroup: state?.groupId === groupId,
+      synced: state?.synced === true,
+      // Without a word in the lobby a peer is not here, however alive its link looks: it left, or it never said what it wants.
+      standing: standing === "here" && state === undefined ? "away" : standing,
+      leaving: presence.farewellOf(peer),
+      admitted: this.#isAdmitted(peer, state),
+    };
+  }
+
+  /** Members and returning players were admitted before; everybody else is put to the game's rule, once per visit. */
+  #isAdmitted(peer: PeerId, state: PresenceState | undefined): boolean {
+    const { admit, node } = this.#options;
+    const isInside = seatOf(this.#roster, peer) !== undefined || node.membership.voters.includes(peer) || node.membership.learners.includes(peer);
+    if (isInside || admit === undefined || state === undefined) return true;
+    const verdict = this.#verdicts.get(peer);
+    if (verdict === undefined) this.#ask(admit, { peer, name: state.name, wants: state.declares === "spectate" ? "watch" : "seat", returning: false });
+    return this.#verdicts.get(peer) === "admitted";
+  }
+
+  #ask(admit: Admit, request: AdmissionRequest): void {
+    const asking: Verdict = "asking";
+    this.#verdicts.set(request.peer, asking);
+    const settle = (verdict: Verdict): void => {
+      if (this.#verdicts.get(request.peer) !== asking) return;
+      this.#verdicts.set(request.peer, verdict);
+      this.poke();
+    };
+    void Promise.resolve(request)
+      .then(admit)
+      .then(
+        (verdict) => settle(verdict === true ? "admitted" : { refuse: cleanText(verdict.refuse, REASON_CHARS_MAX) }),
+        (error: unknown) => {
+          this.#options.logger?.error("admit failed; the peer is refused", error);
+          settle({ refuse: "admission failed" });
+        },
+      );
+  }
+
+  #forgetVerdicts(): void {
+    for (const peer of this.#verdicts.keys()) if (!this.#options.presence.states.has(peer)) this.#verdicts.delete(peer);
+  }
+
+  #notice({ membership, roster }: ManagementView): LeadNotice {
+    const seated = roster.seats.flatMap((taken) => (taken === undefined ? [] : [taken.peer])).slice(0, SEATS_MAX);
+    return {
+      term: this.#leadsTerm,
+      members: membership.voters.length + membership.learners.length,
+      admission: freeSeat(roster) === undefined ? "closed" : "open",
+      spectators: roster.spectators,
+      seats: roster.seats.length,
+      seated,
+      refused: this.#refusals(roster),
+    };
+  }
+
+  /** Only about those who stand at the door now: a refusal is an answer, not a blacklist. */
+  #refusals(roster: Roster): readonly PublishedRefusal[] {
+    const refusals: PublishedRefusal[] = [];
+    for (const peer of this.#options.presence.states.keys()) {
+      const verdict = this.#verdicts.get(peer);
+      if (isKicked(roster, peer)) {
+        const decision = decideAdmission(roster, { peer, wants: "seat" });
+        if (decision.decision === "refuse") refusals.push({ peer, code: "kicked", reason: decision.reason });
+      } else if (typeof verdict === "object") refusals.push({ peer, code: "refused", reason: verdict.refuse });
+    }
+    return refusals.slice(-REFUSALS_MAX);
+  }
+
+  #take(step: ManagementStep, view: ManagementView): void {
+    const fingerprint = JSON.stringify([step, view.membership, view.roster.index]);
+    if (fingerprint === this.#done) return;
+    if (this.#running !== undefined) {
+      // A word that can not be committed while a dead voter is counted must not keep that voter from being taken out.
+      if (this.#running.step.type === "command" && step.type === "change") this.#running.abort.abort();
+      return;
+    }
+    const running: Running = { step, abort: new AbortController() };
+    this.#running = running;
+    void this.#run(running).then(
+      () => this.#ended(running, fingerprint),
+      (error: unknown) => {
+        this.#options.logger?.debug("a management step did not finish", step, error);
+        // Refused, timed out or no longer leading: the next sweep or change looks again.
+        this.#ended(running, running.abort.signal.aborted ? "" : fingerprint);
+      },
+    );
+  }
+
+  async #run({ step, abort: { signal } }: Running): Promise<void> {
+    const { node, logger = silentLogger } = this.#options;
+    logger.info(`session: ${step.type}`, step);
+    if (step.type === "change") await node.changeMembership({ voters: step.voters, learners: step.learners }, { signal });
+    else await node.propose(encodeRosterCommand(step.command), { lane: LANE_SESSION, signal });
+  }
+
+  #ended(running: Running, fingerprint: string): void {
+    if (this.#running === running) this.#running = undefined;
+    this.#done = fingerprint;
+    this.poke();
+  }
+}
+
+function selfAsPerson({ declares, name }: PresenceState): Person {
+  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, admitted: true };
+}

@@ -1,0 +1,108 @@
+// What one peer says of itself in the lobby, and the check of what others say. Pure.
+import { isPeerId, type PeerId } from "../base/index.ts";
+
+/** What a peer came for. `node`: a member of a roster known beforehand. */
+export type Declaration = "host" | "join" | "spectate" | "node";
+
+/** Why the leader does not let a peer in. */
+export interface PublishedRefusal {
+  readonly peer: PeerId;
+  readonly code: "kicked" | "refused";
+  readonly reason: string;
+}
+
+/** What the leader of a group publishes, so that newcomers know where they stand. */
+export interface LeadNotice {
+  readonly term: number;
+  /** Voters and learners of the group. */
+  readonly members: number;
+  /** `closed` when no seat is free. */
+  readonly admission: "open" | "closed";
+  readonly spectators: "open" | "closed";
+  readonly seats: number;
+  /** Who holds a seat, here or not. At most {@link SEATS_MAX}. */
+  readonly seated: readonly PeerId[];
+  /** At most {@link REFUSALS_MAX}, newest last. */
+  readonly refused: readonly PublishedRefusal[];
+}
+
+/** One peer's word about itself. */
+export interface PresenceState {
+  readonly declares: Declaration;
+  readonly name: string;
+  /** The group whose node this peer runs; undefined while it has none. */
+  readonly groupId?: string | undefined;
+  /** True once its node applied the entry that made it a member: it is caught up. */
+  readonly synced: boolean;
+  /** `part`: the tab goes away and may come back; `vacate`: the player gives up the seat. */
+  readonly leaving?: "part" | "vacate" | undefined;
+  /** Present while this peer leads its group. */
+  readonly lead?: LeadNotice | undefined;
+}
+
+/** Limit of seats in one match: more people play than a full mesh of tabs carries. */
+export const SEATS_MAX = 32;
+/** Limit of refusals published at once; the oldest go first. */
+export const REFUSALS_MAX = 16;
+/** Limit of a player's name, in UTF-16 units. */
+export const NAME_CHARS_MAX = 40;
+/** Limit of a reason shown to people, in UTF-16 units. */
+export const REASON_CHARS_MAX = 200;
+const GROUP_ID_CHARS_MAX = 64;
+const DECLARATIONS: readonly Declaration[] = ["host", "join", "spectate", "node"];
+
+/** A name as it is shown: control characters and outer blanks gone, cut to {@link NAME_CHARS_MAX}, "Player" when nothing is left. */
+export function cleanName(name: string): string {
+  return cleanText(name, NAME_CHARS_MAX) || "Player";
+}
+
+/** Any short text for people, without control characters and cut to `max` UTF-16 units (never inside a surrogate pair). */
+export function cleanText(text: string, max: number): string {
+  const clean = text.replaceAll(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "").trim();
+  return clean.length <= max ? clean : clean.slice(0, max).replace(/[\uD800-\uDBFF]$/u, "");
+}
+
+/** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
+export function parsePresence(value: unknown): PresenceState | undefined {
+  if (!isRecord(value)) return undefined;
+  const { declares, name, groupId, synced, leaving, lead } = value;
+  const declaration = DECLARATIONS.find((known) => known === declares);
+  if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
+  if (groupId !== undefined && (typeof groupId !== "string" || groupId.length === 0 || groupId.length > GROUP_ID_CHARS_MAX)) return undefined;
+  if (leaving !== undefined && leaving !== "part" && leaving !== "vacate") return undefined;
+  const notice = lead === undefined ? undefined : parseLead(lead);
+  if (lead !== undefined && notice === undefined) return undefined;
+  return { declares: declaration, name: cleanName(name), groupId, synced, leaving, lead: notice };
+}
+
+function parseLead(value: unknown): LeadNotice | undefined {
+  if (!isRecord(value)) return undefined;
+  const { term, members, admission, spectators, seats, seated, refused } = value;
+  if (!isCount(term, Number.MAX_SAFE_INTEGER) || !isCount(members, 1_000_000) || !isCount(seats, SEATS_MAX)) return undefined;
+  if (!isOpenOrClosed(admission) || !isOpenOrClosed(spectators)) return undefined;
+  if (!Array.isArray(seated) || seated.length > SEATS_MAX || !Array.isArray(refused) || refused.length > REFUSALS_MAX) return undefined;
+  const peers = seated.filter((peer): peer is PeerId => typeof peer === "string" && isPeerId(peer));
+  const refusals = refused.map(parseRefusal).filter((refusal) => refusal !== undefined);
+  if (peers.length !== seated.length || refusals.length !== refused.length) return undefined;
+  return { term, members, admission, spectators, seats, seated: peers, refused: refusals };
+}
+
+function parseRefusal(value: unknown): PublishedRefusal | undefined {
+  if (!isRecord(value)) return undefined;
+  const { peer, code, reason } = value;
+  if (typeof peer !== "string" || !isPeerId(peer) || typeof reason !== "string") return undefined;
+  if (code !== "kicked" && code !== "refused") return undefined;
+  return { peer, code, reason: cleanText(reason, REASON_CHARS_MAX) };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & { readonly [K in keyof PresenceState | keyof LeadNotice | keyof PublishedRefusal]?: unknown } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown, max: number): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value <= max;
+}
+
+function isOpenOrClosed(value: unknown): value is "open" | "closed" {
+  return value === "open" || value === "closed";
+}

@@ -1,0 +1,131 @@
+// Seats as a pure reducer.
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { MalformedError, peerId, type PeerId } from "../base/index.ts";
+import type { CommittedCommand } from "../replica/index.ts";
+import { decideAdmission } from "./admission.ts";
+import { applyRosterCommand, decodeRosterCommand, EMPTY_ROSTER, encodeRosterCommand, mayManage, rosterLane, seatOf, type Roster, type RosterCommand } from "./roster.ts";
+
+const [ann, bob, cat, dan] = ["ann", "bob", "cat", "dan"].map(peerId) as [PeerId, PeerId, PeerId, PeerId];
+const open: RosterCommand = { type: "open", seats: 2, name: "Ann", spectators: "open", votersMax: 5 };
+
+function after(...steps: readonly (readonly [PeerId, RosterCommand])[]): Roster {
+  return steps.reduce((roster, [proposer, command]) => applyRosterCommand(roster, command, proposer), EMPTY_ROSTER);
+}
+
+function committed(index: number, proposer: PeerId, payload: Uint8Array): CommittedCommand {
+  return { type: "command", index, lane: 2, key: { clientId: "c", requestId: index }, proposer, payload, time: 0, duplicate: false };
+}
+
+describe("the roster", () => {
+  test("opens once, for the first proposer, who takes seat 0", () => {
+    const roster = after([ann, open], [bob, { ...open, seats: 9 }]);
+    expect(roster.seats).toEqual([{ peer: ann, name: "Ann" }, undefined]);
+  });
+
+  test("[SE5] nobody without a seat can seat itself or another, kick, or make itself a spare", () => {
+    const roster = after([ann, open]);
+    for (const command of [
+      { type: "seat", peer: bob, seat: 1, name: "Bob" },
+      { type: "kick", peer: ann, reason: "" },
+      { type: "vacate", peer: ann },
+      { type: "spectate", peer: bob, name: "Bob", spare: true },
+      { type: "spectate", peer: ann, name: "Ann", spare: false },
+    ] satisfies RosterCommand[]) expect(applyRosterCommand(roster, command, bob)).toBe(roster);
+    expect(applyRosterCommand(roster, { type: "kick", peer: ann, reason: "" }, ann)).toBe(roster);
+  });
+
+  test("[SE5] a spare may manage, a plain spectator may not", () => {
+    const roster = after([ann, open], [ann, { type: "spectate", peer: bob, name: "Bob", spare: true }], [ann, { type: "spectate", peer: cat, name: "Cat", spare: false }]);
+    expect([ann, bob, cat].map((peer) => mayManage(roster, peer))).toEqual([true, true, false]);
+  });
+
+  test("[SE4] a taken seat stays taken and a seated peer takes no second one", () => {
+    const roster = after([ann, { ...open, seats: 3 }], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }]);
+    expect(applyRosterCommand(roster, { type: "seat", peer: cat, seat: 1, name: "Cat" }, ann)).toBe(roster);
+    expect(applyRosterCommand(roster, { type: "seat", peer: bob, seat: 2, name: "Bob" }, ann)).toBe(roster);
+    expect(applyRosterCommand(roster, { type: "seat", peer: cat, seat: 7, name: "Cat" }, ann)).toBe(roster);
+  });
+
+  test("[SE7] a kicked peer loses its seat and can not be seated or admitted again", () => {
+    const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [ann, { type: "kick", peer: bob, reason: "rude" }]);
+    expect(seatOf(roster, bob)).toBeUndefined();
+    expect(applyRosterCommand(roster, { type: "seat", peer: bob, seat: 1, name: "Bob" }, ann)).toBe(roster);
+    expect(decideAdmission(roster, { peer: bob, wants: "seat" })).toEqual({ decision: "refuse", code: "kicked", reason: "rude" });
+    expect(decideAdmission(roster, { peer: bob, wants: "watch" })).toMatchObject({ decision: "refuse", code: "kicked" });
+  });
+
+  test("a name changes for oneself only, in its seat", () => {
+    const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [bob, { type: "rename", name: "Bobby" }]);
+    expect(roster.seats.map((taken) => taken?.name)).toEqual(["Ann", "Bobby"]);
+    expect(applyRosterCommand(roster, { type: "rename", name: "x" }, dan)).toBe(roster);
+  });
+
+  test("who gives up a seat to watch leaves it free", () => {
+    const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [bob, { type: "spectate", peer: bob, name: "Bob", spare: false }]);
+    expect(roster.seats[1]).toBeUndefined();
+    expect(roster.watchers).toEqual([{ peer: bob, name: "Bob", spare: false }]);
+  });
+});
+
+describe("admission", () => {
+  test("a full roster refuses newcomers and admits its own", () => {
+    const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }]);
+    expect(decideAdmission(roster, { peer: cat, wants: "seat" })).toMatchObject({ decision: "refuse", code: "full" });
+    expect(decideAdmission(roster, { peer: bob, wants: "seat" })).toEqual({ decision: "admit" });
+    expect(decideAdmission(roster, { peer: cat, wants: "watch" })).toEqual({ decision: "admit" });
+  });
+
+  test("a seat promised to somebody else makes the next one wait", () => {
+    expect(decideAdmission(after([ann, open]), { peer: cat, wants: "seat" }, 1)).toEqual({ decision: "wait" });
+  });
+});
+
+const names = fc.constantFrom("Ann", "Bob", "  Spacy ", "né\u0000e");
+const peers = fc.constantFrom(ann, bob, cat, dan);
+const commands: fc.Arbitrary<RosterCommand> = fc.oneof(
+  fc.record({ type: fc.constant("open" as const), seats: fc.integer({ min: 1, max: 4 }), name: names, spectators: fc.constantFrom("open" as const, "closed" as const), votersMax: fc.integer({ min: 1, max: 5 }) }),
+  fc.record({ type: fc.constant("seat" as const), peer: peers, seat: fc.integer({ min: 0, max: 5 }), name: names }),
+  fc.record({ type: fc.constant("vacate" as const), peer: peers }),
+  fc.record({ type: fc.constant("kick" as const), peer: peers, reason: names }),
+  fc.record({ type: fc.constant("spectate" as const), peer: peers, name: names, spare: fc.boolean() }),
+  fc.record({ type: fc.constant("rename" as const), name: names }),
+);
+
+describe("any sequence of commands", () => {
+  test("[SE4] leaves every seat with one owner and every peer with one seat, and never a kicked one", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(peers, commands), { maxLength: 40 }), (steps) => {
+        const roster = after(...steps);
+        const seated = roster.seats.flatMap((taken) => (taken === undefined ? [] : [taken.peer]));
+        expect(new Set(seated).size).toBe(seated.length);
+        for (const { peer } of roster.kicked) expect(seated).not.toContain(peer);
+        for (const { peer } of roster.watchers) expect(seated).not.toContain(peer);
+      }),
+    );
+  });
+
+  test("[SE6] gives a roster that its snapshot section brings back unchanged", () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(peers, commands), { maxLength: 40 }), (steps) => {
+        const roster = steps.reduce((before, [proposer, command], at) => rosterLane.apply(before, committed(at + 1, proposer, encodeRosterCommand(command))), EMPTY_ROSTER);
+        expect(rosterLane.decode(rosterLane.encode(roster))).toEqual(roster);
+      }),
+    );
+  });
+
+  test("[SE6] arbitrary bytes in the log change nothing, and as a section are refused", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        let command: RosterCommand | undefined;
+        try {
+          command = decodeRosterCommand(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedError);
+        }
+        if (command === undefined) expect(rosterLane.apply(EMPTY_ROSTER, committed(1, ann, bytes))).toBe(EMPTY_ROSTER);
+      }),
+    );
+    expect(() => rosterLane.decode(Uint8Array.of(9, 9, 9))).toThrow(MalformedError);
+  });
+});

@@ -1,0 +1,251 @@
+// The session lane: who holds which seat, as a pure reducer over the committed log. Seats are not votes: nothing here touches membership.
+import { ByteReader, ByteWriter, isPeerId, MalformedError, type LogIndex, type PeerId } from "../base/index.ts";
+import { LANE_SESSION, type CommittedCommand, type LaneReducer } from "../replica/index.ts";
+import { cleanName, cleanText, REASON_CHARS_MAX, SEATS_MAX } from "./presence-state.ts";
+
+/** A taken seat. */
+export interface TakenSeat {
+  readonly peer: PeerId;
+  readonly name: string;
+}
+
+/** A spectator the log knows: one who gave up a seat, or a spare voter. Other spectators are only in presence. */
+export interface Watcher {
+  readonly peer: PeerId;
+  readonly name: string;
+  /** Lends its vote to keep the number of voters odd; may manage the session while it leads. */
+  readonly spare: boolean;
+}
+
+/** Who sits where, after some log index. A new object per change. */
+export interface Roster {
+  /** By seat number, from 0; undefined: free. Empty until the host opened the match. */
+  readonly seats: readonly (TakenSeat | undefined)[];
+  readonly watchers: readonly Watcher[];
+  /** Put out for good, oldest first; at most {@link KICKED_MAX}. */
+  readonly kicked: readonly { readonly peer: PeerId; readonly reason: string }[];
+  readonly spectators: "open" | "closed";
+  readonly votersMax: number;
+  /** Index of the command that made this roster; 0 before any. */
+  readonly index: LogIndex;
+}
+
+/** A command of the session lane. */
+export type RosterCommand =
+  /** The host's first word: how many seats there are; it takes seat 0. Ignored when the match is open already. */
+  | { readonly type: "open"; readonly seats: number; readonly name: string; readonly spectators: "open" | "closed"; readonly votersMax: number }
+  | { readonly type: "seat"; readonly peer: PeerId; readonly seat: number; readonly name: string }
+  | { readonly type: "vacate"; readonly peer: PeerId }
+  | { readonly type: "kick"; readonly peer: PeerId; readonly reason: string }
+  | { readonly type: "spectate"; readonly peer: PeerId; readonly name: string; readonly spare: boolean }
+  | { readonly type: "rename"; readonly name: string };
+
+/** Limit of the list of kicked peers; the oldest is forgotten. */
+export const KICKED_MAX = 64;
+/** Limit of the list of spectators in the log; further ones are not recorded. */
+export const WATCHERS_MAX = 64;
+const PEER_BYTES_MAX = 512;
+const TEXT_BYTES_MAX = 1024;
+
+/** The roster before any command. */
+export const EMPTY_ROSTER: Roster = { seats: [], watchers: [], kicked: [], spectators: "closed", votersMax: 1, index: 0 };
+
+/** The seat `peer` holds, or undefined. */
+export function seatOf(roster: Roster, peer: PeerId): number | undefined {
+  const seat = roster.seats.findIndex((taken) => taken?.peer === peer);
+  return seat === -1 ? undefined : seat;
+}
+
+/** The lowest free seat, or undefined. */
+export function freeSeat(roster: Roster): number | undefined {
+  const seat = roster.seats.indexOf(undefined);
+  return seat === -1 ? undefined : seat;
+}
+
+/** Who may manage others: whoever holds a seat, and spare voters. A stranger, a plain spectator or a kicked peer can not seat itself. */
+export function mayManage(roster: Roster, peer: PeerId): boolean {
+  return seatOf(roster, peer) !== undefined || roster.watchers.some((watcher) => watcher.peer === peer && watcher.spare);
+}
+
+/** The roster after `command` by `proposer`; the same object when the command is void. Total. */
+export function applyRosterCommand(roster: Roster, command: RosterCommand, proposer: PeerId): Roster {
+  switch (command.type) {
+    case "open":
+      return openRoster(roster, command, proposer);
+    case "seat":
+      return mayManage(roster, proposer) ? takeSeat(roster, command) : roster;
+    case "vacate":
+      return command.peer === proposer || mayManage(roster, proposer) ? vacate(roster, command.peer) : roster;
+    case "kick":
+      return command.peer !== proposer && mayManage(roster, proposer) ? kick(roster, command.peer, command.reason) : roster;
+    case "spectate":
+      // Nobody makes itself a spare: a spare may manage others.
+      return mayManage(roster, proposer) || (command.peer === proposer && !command.spare) ? watch(roster, command) : roster;
+    case "rename":
+      return rename(roster, proposer, command.name);
+  }
+}
+
+function openRoster(roster: Roster, command: RosterCommand & { type: "open" }, proposer: PeerId): Roster {
+  if (roster.seats.length > 0) return roster;
+  const seats: (TakenSeat | undefined)[] = Array.from({ length: command.seats }, () => undefined);
+  seats[0] = { peer: proposer, name: command.name };
+  return { ...roster, seats, spectators: command.spectators, votersMax: command.votersMax };
+}
+
+function takeSeat(roster: Roster, command: RosterCommand & { type: "seat" }): Roster {
+  const { peer, seat, name } = command;
+  const free = seat < roster.seats.length && roster.seats[seat] === undefined;
+  if (!free || seatOf(roster, peer) !== undefined || isKicked(roster, peer)) return roster;
+  return { ...roster, seats: withSeat(roster, seat, { peer, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== peer) };
+}
+
+function vacate(roster: Roster, peer: PeerId): Roster {
+  const seat = seatOf(roster, peer);
+  return seat === undefined ? roster : { ...roster, seats: withSeat(roster, seat, undefined) };
+}
+
+function kick(roster: Roster, peer: PeerId, reason: string): Roster {
+  if (isKicked(roster, peer)) return roster;
+  const without = vacate(roster, peer);
+  const kicked = [...without.kicked, { peer, reason }].slice(-KICKED_MAX);
+  return { ...without, kicked, watchers: without.watchers.filter((watcher) => watcher.peer !== peer) };
+}
+
+function watch(roster: Roster, command: RosterCommand & { type: "spectate" }): Roster {
+  const { peer, name, spare } = command;
+  if (isKicked(roster, peer)) return roster;
+  const others = roster.watchers.filter((watcher) => watcher.peer !== peer);
+  const known = roster.watchers.find((watcher) => watcher.peer === peer);
+  if (known?.name === name && known.spare === spare) return roster;
+  if (others.length >= WATCHERS_MAX) return vacate(roster, peer);
+  return { ...vacate(roster, peer), watchers: [...others, { peer, name, spare }] };
+}
+
+function rename(roster: Roster, peer: PeerId, name: string): Roster {
+  const seat = seatOf(roster, peer);
+  if (seat !== undefined) return roster.seats[seat]?.name === name ? roster : { ...roster, seats: withSeat(roster, seat, { peer, name }) };
+  if (!roster.watchers.some((watcher) => watcher.peer === peer && watcher.name !== name)) return roster;
+  return { ...roster, watchers: roster.watchers.map((watcher) => (watcher.peer === peer ? { ...watcher, name } : watcher)) };
+}
+
+function withSeat(roster: Roster, seat: number, taken: TakenSeat | undefined): Roster["seats"] {
+  return roster.seats.map((before, index) => (index === seat ? taken : before));
+}
+
+/** True when `peer` was put out for good. */
+export function isKicked(roster: Roster, peer: PeerId): boolean {
+  return roster.kicked.some((entry) => entry.peer === peer);
+}
+
+const TYPES = ["open", "seat", "vacate", "kick", "spectate", "rename"] as const;
+
+/** Bytes of a command, as it stands in the log. */
+export function encodeRosterCommand(command: RosterCommand): Uint8Array {
+  const writer = new ByteWriter().byte(TYPES.indexOf(command.type));
+  switch (command.type) {
+    case "open":
+      return writer.uint(command.seats).text(command.name).bool(command.spectators === "open").uint(command.votersMax).finish();
+    case "seat":
+      return writer.text(command.peer).uint(command.seat).text(command.name).finish();
+    case "vacate":
+      return writer.text(command.peer).finish();
+    case "kick":
+      return writer.text(command.peer).text(command.reason).finish();
+    case "spectate":
+      return writer.text(command.peer).text(command.name).bool(command.spare).finish();
+    case "rename":
+      return writer.text(command.name).finish();
+  }
+}
+
+/** The command of these bytes. Throws `MalformedError`. Names and reasons come out clean, so that every peer shows the same. */
+export function decodeRosterCommand(bytes: Uint8Array): RosterCommand {
+  const reader = new ByteReader(bytes);
+  const command = readCommand(reader);
+  reader.end();
+  return command;
+}
+
+function readCommand(reader: ByteReader): RosterCommand {
+  const type = TYPES[reader.byte()];
+  switch (type) {
+    case "open":
+      return { type, seats: readCount(reader, 1, SEATS_MAX), name: readName(reader), spectators: reader.bool() ? "open" : "closed", votersMax: readCount(reader, 1, SEATS_MAX) };
+    case "seat":
+      return { type, peer: readPeer(reader), seat: readCount(reader, 0, SEATS_MAX - 1), name: readName(reader) };
+    case "vacate":
+      return { type, peer: readPeer(reader) };
+    case "kick":
+      return { type, peer: readPeer(reader), reason: cleanText(reader.text(TEXT_BYTES_MAX), REASON_CHARS_MAX) };
+    case "spectate":
+      return { type, peer: readPeer(reader), name: readName(reader), spare: reader.bool() };
+    case "rename":
+      return { type, name: readName(reader) };
+    default:
+      throw new MalformedError("unknown session command");
+  }
+}
+
+function readPeer(reader: ByteReader): PeerId {
+  const text = reader.text(PEER_BYTES_MAX);
+  if (!isPeerId(text)) throw new MalformedError("not a peer id");
+  return text;
+}
+
+function readName(reader: ByteReader): string {
+  return cleanName(reader.text(TEXT_BYTES_MAX));
+}
+
+function readCount(reader: ByteReader, min: number, max: number): number {
+  const value = reader.uint();
+  if (value < min || value > max) throw new MalformedError(`a whole number from ${min} to ${max} expected, got ${value}`);
+  return value;
+}
+
+/** The session lane's reducer: hand it to the replica, so that rosters travel in snapshots. */
+export const rosterLane: LaneReducer<Roster> = {
+  lane: LANE_SESSION,
+  initial: EMPTY_ROSTER,
+  apply: applyCommitted,
+  encode: encodeRoster,
+  decode: decodeRoster,
+};
+
+function applyCommitted(roster: Roster, committed: CommittedCommand): Roster {
+  let command: RosterCommand;
+  try {
+    command = decodeRosterCommand(committed.payload);
+  } catch {
+    return roster; // A committed command nobody can read is void on every peer alike.
+  }
+  const next = applyRosterCommand(roster, command, committed.proposer);
+  return next === roster ? roster : { ...next, index: committed.index };
+}
+
+const ROSTER_FORMAT = 1;
+
+function encodeRoster(roster: Roster): Uint8Array {
+  const writer = new ByteWriter().byte(ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax);
+  writer.list(roster.seats, (taken) => {
+    writer.bool(taken !== undefined);
+    if (taken !== undefined) writer.text(taken.peer).text(taken.name);
+  });
+  writer.list(roster.watchers, (watcher) => writer.text(watcher.peer).text(watcher.name).bool(watcher.spare));
+  writer.list(roster.kicked, (entry) => writer.text(entry.peer).text(entry.reason));
+  return writer.finish();
+}
+
+function decodeRoster(section: Uint8Array): Roster {
+  const reader = new ByteReader(section);
+  const format = reader.byte();
+  if (format !== ROSTER_FORMAT) throw new MalformedError(`roster format ${format} where ${ROSTER_FORMAT} is known`);
+  const index = reader.uint();
+  const spectators = reader.bool() ? "open" : "closed";
+  const votersMax = readCount(reader, 1, SEATS_MAX);
+  const seats = reader.list(() => (reader.bool() ? { peer: readPeer(reader), name: readName(reader) } : undefined), SEATS_MAX);
+  const watchers = reader.list(() => ({ peer: readPeer(reader), name: readName(reader), spare: reader.bool() }), WATCHERS_MAX);
+  const kicked = reader.list(() => ({ peer: readPeer(reader), reason: reader.text(TEXT_BYTES_MAX) }), KICKED_MAX);
+  reader.end();
+  return { seats, watchers, kicked, spectators, votersMax, index };
+}

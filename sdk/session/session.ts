@@ -1,0 +1,317 @@
+// One peer's place in a gathering: lobby, node, roster and management over one seam. How one gets in stands in enter.ts.
+import { createNanoEvents } from "nanoevents";
+import { ClosedError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { LANE_SESSION, openReplica, type LaneReducer, type LogEvent, type NodeStatus, type RaftConfig, type RaftNode } from "../replica/index.ts";
+import { APPLICATION_TAG, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
+import type { Admit } from "./admission.ts";
+import { DuplicateHostError, KickedError } from "./errors.ts";
+import { Liveness, type Standing } from "./liveness.ts";
+import { betterGroup } from "./lobby.ts";
+import { Manager } from "./manager.ts";
+import { cleanName, type Declaration } from "./presence-state.ts";
+import { Presence } from "./presence.ts";
+import { RoundTripProbe } from "./probe.ts";
+import { EMPTY_ROSTER, encodeRosterCommand, rosterLane, type Roster } from "./roster.ts";
+
+/** Tag of the channel that carries probes; 1 to 3 are the contract's. */
+const PROBE_TAG = 4;
+
+/** What every way in takes. */
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Ms since 1970, stamped on log entries for games' logged time. Default: the clock's `now`. */
+  readonly wallClock?: (() => number) | undefined;
+  /** Shown to the others. Default "Player". */
+  readonly name?: string | undefined;
+  /** Overrides of the `browser` preset. */
+  readonly raftConfig?: Partial<RaftConfig> | undefined;
+  /** The game's own rule about newcomers; asked on whoever leads, so give it to every peer. Default: everybody may come. */
+  readonly admit?: Admit | undefined;
+  /** Silence after which a peer is shown as away, ms. Default 3000. */
+  readonly awayAfterMs?: number | undefined;
+  /** Silence after which a peer loses its vote (never its seat), ms. Default 10 000. */
+  readonly evictAfterMs?: number | undefined;
+  /** Spectators lend their votes where the number of voters would be even. Default true. */
+  readonly spares?: boolean | undefined;
+  readonly logger?: Logger | undefined;
+  /** Gives up entering and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a session tells its listeners. */
+export interface SessionEvents {
+  /** Anything changed: node status, roster, presence, peers, round trips. Not while it is unchanged. */
+  change: () => void;
+  /** It is over: by `close` or `leave` (no reason), a kick, a better host, a torn seam. Once, and the last event. */
+  closed: (reason: Error | undefined) => void;
+}
+
+/** One peer's place in a gathering. */
+export interface GameSession {
+  readonly selfId: PeerId;
+  readonly groupId: string;
+  /** The node underneath. */
+  readonly node: RaftNode;
+  /** Who sits where, as committed. */
+  readonly roster: Roster;
+  readonly presence: Presence;
+  /** Peer → last round trip, ms. */
+  readonly roundTripMs: Readonly<Record<string, number>>;
+  /** True once closed. */
+  readonly isClosed: boolean;
+  /** How a peer looks from here. */
+  standingOf(peer: PeerId): Standing;
+  /** Application traffic under a name of 1 to 255 UTF-8 bytes; every name is free. Same instance per name; closing it closes the view only. */
+  appChannel(name: string): Seam;
+  on<K extends keyof SessionEvents>(event: K, listener: SessionEvents[K]): () => void;
+  /** Puts a peer out for good; committed when it resolves. Void unless this peer holds a seat. */
+  kick(peer: PeerId, reason?: string): Promise<void>;
+  /** Changes the name in presence and, when seated, in the roster. */
+  rename(name: string): Promise<void>;
+  /** Gives up the seat but stays as a spectator; committed when it resolves. */
+  spectate(): Promise<void>;
+  /** Says at once and synchronously that this tab goes away (usable in `pagehide`), handing leadership over. Default `keep-seat`: it may come back. */
+  part(seat?: "keep-seat" | "give-up-seat"): void;
+  /** Gives up the seat, hands leadership over, and closes. */
+  leave(): Promise<void>;
+  /** Ends everything the session started. The seam it was given stays open. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The working parts; made and driven by enter.ts. */
+export class Session implements GameSession {
+  readonly selfId: PeerId;
+  readonly presence: Presence;
+  readonly options: SessionOptions;
+  readonly #seam: Seam;
+  readonly #mux: MuxSeam;
+  readonly #apps: NamedMux;
+  readonly #liveness: Liveness;
+  readonly #probe: RoundTripProbe;
+  readonly #events = createNanoEvents<SessionEvents>();
+  readonly #offs: (() => void)[] = [];
+  #membersLane: LaneReducer<Roster> = rosterLane;
+  #roster: Roster = EMPTY_ROSTER;
+  #groupId = "";
+  #node: RaftNode | undefined;
+  #stopNode: () => void = () => {};
+  #manager: Manager | undefined;
+  #closing: Promise<void> | undefined;
+  #failure: Error | undefined;
+  #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
+
+  constructor(seam: Seam, declares: Declaration, options: SessionOptions) {
+    this.selfId = seam.selfId;
+    this.options = options;
+    this.#seam = seam;
+    this.#mux = new MuxSeam(seam);
+    this.#apps = new NamedMux(this.#mux.channel(APPLICATION_TAG));
+    const { clock, awayAfterMs = 3_000, evictAfterMs = 10_000 } = options;
+    this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
+    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), synced: false });
+    this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), clock, () => this.#events.emit("change"));
+    this.#offs.push(
+      this.presence.on("change", () => this.changed()),
+      seam.on("peers", () => this.changed()),
+      seam.on("state", (state) => {
+        if (state.phase === "torn") this.fail(new ClosedError(`the seam (${state.reason})`));
+      }),
+    );
+  }
+
+  get groupId(): string {
+    return this.#groupId;
+  }
+
+  get node(): RaftNode {
+    if (this.#node === undefined) throw new ClosedError("the session (it has no node)");
+    return this.#node;
+  }
+
+  /** The node, when there is one. */
+  get openedNode(): RaftNode | undefined {
+    return this.#node;
+  }
+
+  get roster(): Roster {
+    return this.#roster;
+  }
+
+  get roundTripMs(): Readonly<Record<string, number>> {
+    return this.#probe.roundTripMs;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Why the session ended by itself. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Everybody connected now. */
+  get connected(): ReadonlySet<PeerId> {
+    return this.#seam.peers;
+  }
+
+  standingOf(peer: PeerId): Standing {
+    return this.#liveness.standingOf(peer);
+  }
+
+  appChannel(name: string): Seam {
+    return this.#apps.channel(name);
+  }
+
+  on<K extends keyof SessionEvents>(event: K, listener: SessionEvents[K]): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /** Starts this peer's node of a group: as one of `voters`, or empty, waiting to be told. `roster` is who sits where before the log says anything. */
+  async openNode(groupId: string, voters: readonly PeerId[] | undefined, roster: Roster = EMPTY_ROSTER): Promise<RaftNode> {
+    const { clock, random, raftConfig, wallClock, logger } = this.options;
+    this.#groupId = groupId;
+    this.#membersLane = { ...rosterLane, initial: roster };
+    this.#roster = roster;
+    const node = await openReplica({ id: this.selfId, groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config: raftConfig, wallClock, logger, voters, lanes: [this.#membersLane] });
+    if (this.isClosed) {
+      await node.close();
+      throw this.#failure ?? new ClosedError("the session");
+    }
+    this.#node = node;
+    const offs = [node.on("status", (status) => this.#nodeChanged(status)), node.follow((event) => this.#fold(event))];
+    this.#stopNode = () => offs.forEach((off) => off());
+    this.presence.set({ groupId, synced: false });
+    this.changed();
+    return node;
+  }
+
+  /** Ends the node but not the session: another group is the right one. */
+  async closeNode(): Promise<void> {
+    const node = this.#node;
+    this.#manager?.stop();
+    this.#manager = undefined;
+    this.#stopNode();
+    this.#node = undefined;
+    this.#groupId = "";
+    this.presence.set({ groupId: undefined, synced: false, lead: undefined });
+    await node?.close();
+  }
+
+  /** Runs the session whenever this peer leads, from now on. */
+  manage(): void {
+    const { clock, admit, spares = true, evictAfterMs = 10_000, logger } = this.options;
+    const sweepMs = Math.max(50, Math.min(1_000, evictAfterMs / 5));
+    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, admit, spares, sweepMs, logger });
+    this.#manager.poke();
+  }
+
+  /** A word for the session lane. */
+  async propose(command: Parameters<typeof encodeRosterCommand>[0]): Promise<void> {
+    await this.node.propose(encodeRosterCommand(command), { lane: LANE_SESSION });
+  }
+
+  async kick(peer: PeerId, reason = ""): Promise<void> {
+    await this.propose({ type: "kick", peer, reason });
+  }
+
+  async rename(name: string): Promise<void> {
+    this.presence.set({ name: cleanName(name) });
+    await this.propose({ type: "rename", name });
+  }
+
+  async spectate(): Promise<void> {
+    this.presence.set({ declares: "spectate" });
+    await this.propose({ type: "spectate", peer: this.selfId, name: this.presence.self.name, spare: false });
+  }
+
+  part(seat: "keep-seat" | "give-up-seat" = "keep-seat"): void {
+    if (this.isClosed) return;
+    this.#manager?.stop();
+    this.presence.set({ leaving: seat === "keep-seat" ? "part" : "vacate", lead: undefined });
+    this.#node?.part();
+  }
+
+  async leave(): Promise<void> {
+    this.part("give-up-seat");
+    await this.close();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Ends the session by itself, with a reason. */
+  fail(reason: Error): void {
+    if (this.isClosed) return;
+    this.#failure = reason;
+    (this.options.logger ?? silentLogger).info("session ends", reason);
+    void this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const off of this.#offs) off();
+    this.#manager?.stop();
+    this.#stopNode();
+    this.#liveness.stop();
+    this.#probe.stop();
+    this.presence.destroy();
+    const failure = this.#failure;
+    await this.#node?.close();
+    this.#apps.close();
+    this.#mux.close();
+    this.#events.emit("change");
+    this.#events.emit("closed", failure);
+    this.#events.events = {};
+  }
+
+  #fold(event: LogEvent): void {
+    const before = this.#roster;
+    if (event.type === "install") {
+      const section = event.sections.get(LANE_SESSION);
+      this.#roster = section === undefined ? this.#membersLane.initial : this.#membersLane.decode(section);
+    } else if (event.lane === LANE_SESSION && !event.duplicate) this.#roster = this.#membersLane.apply(before, event);
+    if (this.#roster !== before) this.changed();
+  }
+
+  /** Looks again at everything: something changed. */
+  changed(): void {
+    if (this.isClosed) return;
+    this.#sayWhetherSynced();
+    this.#checkOut();
+    if (this.isClosed) return;
+    this.#manager?.poke();
+    this.#events.emit("change");
+  }
+
+  /** Commits come by the thousand; only what management looks at wakes it. */
+  #nodeChanged({ role, term, membership }: NodeStatus): void {
+    const known = this.#managed;
+    if (known !== undefined && known.role === role && known.term === term && known.membership === membership) return this.#events.emit("change");
+    this.#managed = { role, term, membership };
+    return this.changed();
+  }
+
+  /** The membership that names this peer comes after everything it has to know, so holding it means being caught up. */
+  #sayWhetherSynced(): void {
+    if (this.#node === undefined) return;
+    const { voters, learners } = this.#node.membership;
+    const synced = this.#roster.seats.length > 0 && (voters.includes(this.selfId) || learners.includes(this.selfId));
+    if (synced !== this.presence.self.synced) this.presence.set({ synced });
+  }
+
+  /** Ends what has to end: kicked, or a host nobody joined beside a better one. */
+  #checkOut(): void {
+    const kicked = this.#roster.kicked.find((entry) => entry.peer === this.selfId);
+    if (kicked !== undefined) {
+      this.part();
+      return this.fail(new KickedError(kicked.reason));
+    }
+    const { lead, declares } = this.presence.self;
+    if (declares !== "host" || lead === undefined) return undefined;
+    const better = betterGroup({ groupId: this.#groupId, leader: this.selfId, lead }, this.presence.states);
+    return better === undefined ? undefined : this.fail(new DuplicateHostError(better.leader));
+  }
+}

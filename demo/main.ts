@@ -1,0 +1,82 @@
+// Wires the two screens to one match at a time, and the match to the address bar.
+import { type Match, openMatch } from "../sdk/index.ts";
+import { byId } from "./dom.ts";
+import { codeOf, hashOf, Lobby, type Wish } from "./lobby.ts";
+import { waysToTheOthers } from "./signaling.ts";
+import { Table } from "./table.ts";
+import { type Action, ticTacToe, type TicTacToe } from "./tic-tac-toe.ts";
+
+// Which room this tab was in, so that a reload goes straight back. Per tab, unlike the name.
+const ROOM_KEY = "flotilla-demo:hash";
+
+const lobby = new Lobby((wish) => void open(wish));
+const table = new Table();
+let match: Match<TicTacToe, Action> | undefined;
+let opening: AbortController | undefined;
+
+function recall(): string {
+  try {
+    return sessionStorage.getItem(ROOM_KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function keep(hash: string): void {
+  try {
+    sessionStorage.setItem(ROOM_KEY, hash);
+  } catch {
+    return;
+  }
+}
+
+function show(screen: "lobby" | "match"): void {
+  document.body.dataset["screen"] = screen;
+  byId("lobby", HTMLElement).hidden = screen !== "lobby";
+  for (const id of ["match", "status", "room"]) byId(id, HTMLElement).hidden = screen !== "match";
+}
+
+function setHash(hash: string): void {
+  history.replaceState(null, "", hash === "" ? location.pathname + location.search : hash);
+}
+
+async function open(wish: Wish): Promise<void> {
+  opening = new AbortController();
+  const { signal } = opening;
+  lobby.busy(true);
+  setHash(wish.hash);
+  try {
+    match = await openMatch({ game: ticTacToe, name: wish.name, spectate: wish.watch, signaling: await waysToTheOthers(), signal });
+    const hash = hashOf(match.invite.url) || wish.hash;
+    setHash(hash);
+    keep(hash);
+    table.open(match);
+    show("match");
+  } catch (cause) {
+    lobby.invite(wish.hash);
+    lobby.trouble(signal.aborted ? "" : `That did not work: ${cause instanceof Error ? cause.message : String(cause)}`);
+  } finally {
+    lobby.busy(false);
+  }
+}
+
+async function leave(): Promise<void> {
+  const left = match;
+  match = undefined;
+  keep("");
+  setHash("");
+  table.close();
+  lobby.invite("");
+  show("lobby");
+  await left?.leave();
+}
+
+byId("leave", HTMLButtonElement).addEventListener("click", () => void leave());
+byId("give-up", HTMLButtonElement).addEventListener("click", () => opening?.abort());
+// Somebody pasted another invitation into this tab: start over with it.
+addEventListener("hashchange", () => location.reload());
+
+const invited = codeOf(location.hash) === "" ? "" : location.hash;
+lobby.invite(invited);
+show("lobby");
+if (invited !== "" && recall() === invited) void open({ hash: invited, name: lobby.name, watch: false });

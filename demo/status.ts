@@ -1,0 +1,63 @@
+// The status bar: what the consensus underneath is doing, in eight small facts.
+import type { MatchPhase, MatchStatus } from "../sdk/index.ts";
+import { element } from "./dom.ts";
+
+const PHASES: Readonly<Record<MatchPhase, string>> = {
+  connecting: "connecting",
+  waiting: "waiting",
+  live: "live",
+  reconnecting: "reconnecting",
+  "no-quorum": "no quorum",
+  closed: "closed",
+};
+
+// A leader has no one way to its group; the slowest of its peers is what a commit may have to wait for.
+function roundTrip({ roundTripMs, leader, isLeader }: MatchStatus): number | undefined {
+  if (!isLeader && leader !== undefined) return roundTripMs[leader];
+  const all = Object.values(roundTripMs);
+  return all.length === 0 ? undefined : Math.max(...all);
+}
+
+function factsOf(status: MatchStatus): readonly (readonly [name: string, value: string, about: string])[] {
+  const trip = roundTrip(status);
+  return [
+    ["state", PHASES[status.phase], "Whether moves can be agreed on right now"],
+    ["role", status.role, "What this tab does in the group: one leads, the others follow, learners only listen"],
+    ["term", String(status.term), "How many elections there have been"],
+    ["log", String(status.commitIndex), "How many entries everybody agrees on"],
+    ["round trip", trip === undefined ? "–" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`, "There and back over WebRTC"],
+    ["pending", String(status.pendingCount), "Marks of this tab that are not agreed on yet"],
+    ["tabs", String(status.peers.length), "Tabs connected to each other, this one included"],
+    ["storage", status.storage === "indexeddb" ? "on disk" : "memory", "Where this tab keeps its log"],
+  ];
+}
+
+/** Draws the status as a list of terms, and as data attributes for styles and tests. */
+export class StatusBar {
+  readonly #root: HTMLElement;
+  readonly #values: readonly HTMLElement[];
+
+  constructor(root: HTMLElement, first: MatchStatus) {
+    this.#root = root;
+    this.#values = factsOf(first).map(([, value]) => element("dd", { text: value }));
+    const pairs = factsOf(first).map(([name, , about], at) => element("div", { class: "fact", title: about, children: [element("dt", { text: name }), ...this.#values.slice(at, at + 1)] }));
+    root.replaceChildren(element("dl", { children: pairs }));
+  }
+
+  render(status: MatchStatus): void {
+    const { dataset } = this.#root;
+    dataset["phase"] = status.phase;
+    dataset["role"] = status.role;
+    dataset["leads"] = String(status.isLeader);
+    dataset["term"] = String(status.term);
+    dataset["commitIndex"] = String(status.commitIndex);
+    dataset["pending"] = String(status.pendingCount);
+    dataset["peers"] = String(status.peers.length);
+    dataset["seat"] = status.seat === undefined ? "" : String(status.seat);
+    dataset["spectating"] = String(status.spectating);
+    factsOf(status).forEach(([, value], at) => {
+      const shown = this.#values[at];
+      if (shown !== undefined && shown.textContent !== value) shown.textContent = value;
+    });
+  }
+}

@@ -7,3 +7,5 @@ export { MemorySignalingHub } from "./memory-signaling.ts";
 export { APPLICATION_TAG, CHANNEL_NAME_BYTES_MAX, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG } from "./mux.ts";
 export { BACKLOG_BYTES_MAX, BACKLOG_FRAMES_MAX, PAYLOAD_BYTES_MAX, type Seam, type SeamEvents, type SeamState, type SendOptions } from "./seam.ts";
 export { SIGNALING_BYTES_MAX, type Signaling, type SignalingEvents, type SignalingFactory } from "./signaling.ts";
+export { decodeSignalingFrame, encodeSignalingFrame, SIGNALING_FRAME_BYTES_MAX, type SignalingFrame } from "./signaling-frame.ts";
+export { REFUSED_CODE_MIN, WebSocketSignaling, type Socket, type SocketFactory, type SocketListener, type WebSocketSignalingOptions } from "./websocket-signaling.ts";

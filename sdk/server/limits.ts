@@ -1,0 +1,53 @@
+// What the server lets strangers do, in numbers.
+
+/** Limits of one server. Everything beyond them is refused or dropped, and counted. */
+export interface ServerLimits {
+  /** Rooms with at least one peer. */
+  readonly roomsMax: number;
+  readonly peersPerRoomMax: number;
+  readonly connectionsMax: number;
+  /** Messages a connection may send per second, on average, and in one burst. */
+  readonly messagesPerSecond: number;
+  readonly messageBurst: number;
+  /** Bytes a connection may send per second, on average, and in one burst. */
+  readonly bytesPerSecond: number;
+  readonly byteBurst: number;
+  /** Bytes waiting for a slow receiver before it is let go. */
+  readonly bufferedBytesMax: number;
+}
+
+/** A mesh of 32 starting at once sends some 30 offers with 10 candidates each: 300 messages of at most a few KiB per peer. */
+export const DEFAULT_LIMITS: ServerLimits = {
+  roomsMax: 1_000,
+  peersPerRoomMax: 32,
+  connectionsMax: 4_096,
+  messagesPerSecond: 50,
+  messageBurst: 600,
+  bytesPerSecond: 128 * 1024,
+  byteBurst: 2 * 1024 * 1024,
+  bufferedBytesMax: 1024 * 1024,
+};
+
+/** A bucket that fills at a steady rate and is emptied by use. */
+export class TokenBucket {
+  readonly #perSecond: number;
+  readonly #burst: number;
+  #tokens: number;
+  #filledMs: number;
+
+  constructor(perSecond: number, burst: number, nowMs: number) {
+    this.#perSecond = perSecond;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#filledMs = nowMs;
+  }
+
+  /** Takes `cost` tokens; false, and nothing taken, when there are not enough. */
+  take(cost: number, nowMs: number): boolean {
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledMs) / 1000) * this.#perSecond);
+    this.#filledMs = nowMs;
+    if (this.#tokens < cost) return false;
+    this.#tokens -= cost;
+    return true;
+  }
+}

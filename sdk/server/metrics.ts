@@ -1,0 +1,32 @@
+// Counters of the server, in the plain text that Prometheus reads.
+
+/** What the server has counted since it started, and what it holds now. */
+export interface ServerCounts {
+  rooms: number;
+  peers: number;
+  connectionsTotal: number;
+  messagesTotal: number;
+  bytesTotal: number;
+  droppedTotal: number;
+  refusedTotal: number;
+}
+
+const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter", string])[] = [
+  ["rooms", "flotilla_rooms", "gauge", "Rooms with at least one peer."],
+  ["peers", "flotilla_peers", "gauge", "Peers connected."],
+  ["connectionsTotal", "flotilla_connections_total", "counter", "Connections accepted."],
+  ["messagesTotal", "flotilla_messages_total", "counter", "Messages forwarded to their addressee."],
+  ["bytesTotal", "flotilla_bytes_total", "counter", "Bytes received."],
+  ["droppedTotal", "flotilla_dropped_total", "counter", "Messages dropped: malformed, or nobody to take them."],
+  ["refusedTotal", "flotilla_refused_total", "counter", "Connections refused or ended for breaking a limit."],
+];
+
+/** All counters at zero. */
+export function newCounts(): ServerCounts {
+  return { rooms: 0, peers: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0 };
+}
+
+/** The text of `/metrics`. */
+export function metricsText(counts: ServerCounts): string {
+  return HELP.map(([key, name, type, help]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${counts[key]}\n`).join("");
+}

@@ -1,0 +1,120 @@
+// One Node process beside a match: signaling rooms, the pages of the demo, health and counters. It sees no move.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { silentLogger, type Logger } from "../base/index.ts";
+import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import { metricsText, newCounts, type ServerCounts } from "./metrics.ts";
+import type { AllowedOrigins } from "./origin.ts";
+import { SignalEndpoint } from "./signal-endpoint.ts";
+import { serveFile } from "./static-files.ts";
+
+/** What a server is started with. */
+export interface ServerOptions {
+  /** 0: any free port. Default 8080. */
+  readonly port?: number | undefined;
+  /** Default 127.0.0.1: this machine only. `0.0.0.0` opens it to the network. */
+  readonly host?: string | undefined;
+  /** When the port is taken, try up to this many following ones. Default 0. */
+  readonly furtherPorts?: number | undefined;
+  /** A folder of pages to serve. Default: none. */
+  readonly staticDir?: string | undefined;
+  /** Pages that may use the signaling beside those of this server and of the local machine. Default: none. */
+  readonly origins?: AllowedOrigins | undefined;
+  readonly limits?: Partial<ServerLimits> | undefined;
+  /** Default 20 000 ms. */
+  readonly heartbeatMs?: number | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/** A server that runs. */
+export interface RunningServer {
+  /** Where pages are: `http://localhost:8080`. */
+  readonly url: string;
+  readonly port: number;
+  /** A snapshot of the counters that `/metrics` shows. */
+  readonly counts: ServerCounts;
+  /** Says goodbye to every connection and frees the port. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Starts a server; resolves when it listens. Rejects with Node's error (`EADDRINUSE`, `EACCES`) when it can not. */
+export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
+  const { host = "127.0.0.1", port = 8080, furtherPorts = 0, origins = [], heartbeatMs = 20_000, logger = silentLogger } = options;
+  const counts = newCounts();
+  const endpoint = new SignalEndpoint({ limits: { ...DEFAULT_LIMITS, ...options.limits }, origins, counts, heartbeatMs });
+  const server = createServer((request, response) => {
+    answer(request, response, options.staticDir, counts).catch((error: unknown) => {
+      logger.error("a request failed", error);
+      response.destroy();
+    });
+  });
+  server.on("upgrade", (request, socket, head) => endpoint.upgrade(request, socket, head));
+  const listeningPort = await listen(server, host, port, furtherPorts).catch(async (error: unknown) => {
+    await endpoint.close();
+    throw error;
+  });
+  const url = `http://${shownHost(host)}:${listeningPort}`;
+  logger.info(`listening on ${url}`);
+  let closing: Promise<void> | undefined;
+  return {
+    url,
+    port: listeningPort,
+    get counts() {
+      return { ...counts };
+    },
+    close: () => (closing ??= stop(server, endpoint)),
+  };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, staticDir: string | undefined, counts: ServerCounts): Promise<void> {
+  response.setHeader("X-Content-Type-Options", "nosniff");
+  response.setHeader("Referrer-Policy", "no-referrer");
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    response.writeHead(405, { Allow: "GET, HEAD", "Content-Length": 0 }).end();
+    return;
+  }
+  const path = (request.url ?? "/").split("?", 1)[0];
+  if (path === "/healthz") return text(response, "text/plain; charset=utf-8", "ok\n");
+  if (path === "/metrics") return text(response, "text/plain; version=0.0.4; charset=utf-8", metricsText(counts));
+  if (path === "/flotilla.json") return text(response, "application/json; charset=utf-8", '{"signaling":"/signal"}\n');
+  if (staticDir !== undefined && (await serveFile(staticDir, request, response))) return;
+  response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("not found\n");
+}
+
+function text(response: ServerResponse, type: string, body: string): void {
+  // Node leaves the body of an answer to HEAD away by itself.
+  response.writeHead(200, { "Content-Type": type, "Cache-Control": "no-store", "Content-Length": Buffer.byteLength(body) }).end(body);
+}
+
+async function listen(server: Server, host: string, port: number, furtherPorts: number): Promise<number> {
+  for (let tried = 0; ; tried += 1) {
+    try {
+      return await listenOnce(server, host, port === 0 ? 0 : port + tried);
+    } catch (error) {
+      const isTaken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+      if (!isTaken || port === 0 || tried >= furtherPorts) throw error;
+    }
+  }
+}
+
+function listenOnce(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((done, fail) => {
+    server.once("error", fail);
+    server.listen(port, host, () => {
+      server.off("error", fail);
+      const address = server.address();
+      done(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}
+
+async function stop(server: Server, endpoint: SignalEndpoint): Promise<void> {
+  const closed = new Promise<void>((done) => server.close(() => done()));
+  await endpoint.close();
+  server.closeAllConnections();
+  await closed;
+}
+
+function shownHost(host: string): string {
+  if (host === "127.0.0.1" || host === "::1" || host === "0.0.0.0" || host === "::") return "localhost";
+  return host.includes(":") ? `[${host}]` : host;
+}

@@ -1,6 +1,6 @@
 // A judge for development: freezes what the game gets, runs it twice, and says when the game is one that can diverge. Slow on purpose.
 import { bytesEqual } from "../base/index.ts";
-import { deepEqual, deepFreeze } from "./deep.ts";
+import { deepCopy, deepEqual, deepFreeze } from "./deep.ts";
 import { ImpureGameError } from "./errors.ts";
 import type { DefinedGame } from "./game.ts";
 import { createJudge, textOf, type GameFault, type Judge, type Verdict } from "./judge.ts";
@@ -34,16 +34,14 @@ function faultOf<State, Action>(inspection: Inspection<State, Action>): GameFaul
   }
 }
 
-/** A game that throws on frozen values and does not on thawed copies of them changes its arguments. */
-function mutation<State, Action>({ game, judge, state, turn, verdict }: Inspection<State, Action>): GameFault | undefined {
-  const { action } = turn;
-  if (action === undefined) return undefined;
-  const bytes = game.states.encode(state);
-  const copy = game.states.decode(bytes);
-  const again = judge(copy, { ...turn, action: game.actions.decode(game.actions.encode(action)) });
-  const changedCopy = !bytesEqual(game.states.encode(copy), bytes);
+/** The game gets a thawed copy to change; one that throws on frozen values and not on thawed ones changes its arguments, too. */
+function mutation<State, Action>({ judge, state, turn, verdict }: Inspection<State, Action>): GameFault | undefined {
+  const stateCopy = deepCopy(state);
+  const actionCopy = deepCopy(turn.action);
+  const again = judge(stateCopy, { ...turn, action: actionCopy });
+  const isChanged = !deepEqual(stateCopy, state) || !deepEqual(actionCopy, turn.action);
   const threwOnlyWhenFrozen = verdict.fault?.cause !== undefined && again.fault?.cause === undefined;
-  return changedCopy || threwOnlyWhenFrozen ? impure("changes its arguments (return a new state instead)", verdict.fault?.cause) : undefined;
+  return isChanged || threwOnlyWhenFrozen ? impure("changes its arguments (return a new state instead)", verdict.fault?.cause) : undefined;
 }
 
 function difference<State, Action>({ game, judge, state, turn, verdict }: Inspection<State, Action>): GameFault | undefined {

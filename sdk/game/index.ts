@@ -2,6 +2,9 @@
 export { defineGame, RULES_CHARS_MAX } from "./define-game.ts";
 export { stateDigest } from "./digest.ts";
 export { ImpureGameError, OutcomeUnknownError, RulesMismatchError } from "./errors.ts";
+export { cutRecording, decodeRecording, encodeRecording, RECORDING_TURNS_MAX, RECORDING_VERSION, type RecordedTurn, type Recording } from "./recording.ts";
+export { Recorder, type RecorderOptions } from "./recorder.ts";
+export { replay, replaySteps, type ReplayStep } from "./replay.ts";
 export { decodeGameSection, encodeGameSection, GAME_SECTION_VERSION, type GameSection } from "./game-section.ts";
 export type { ActionContext, DefinedGame, Game, Seat, SetupContext } from "./game.ts";
 export type { CommittedOutcome, Outcome, RejectedOutcome, RejectionReason } from "./outcome.ts";

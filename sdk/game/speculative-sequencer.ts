@@ -1,4 +1,4 @@
-// Shows own actions at once and lets the log decide: confirmed state, pending actions on top, and the promise of each. Rules GA20 and on in SPEC.md.
+// Shows own actions at once and lets the log decide: confirmed state, pending actions on top, and the promise of each. Rules GA30 to GA53 in SPEC.md.
 import { createNanoEvents, type Emitter } from "nanoevents";
 import { bytesEqual, ClosedError, hasCode, MalformedError, type LogIndex } from "../base/index.ts";
 import type { DedupKey } from "../replica/index.ts";

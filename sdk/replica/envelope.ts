@@ -1,0 +1,133 @@
+// What stands in a log entry of kind command: who asked, under which key, in which lane, and the bytes themselves.
+import { isPeerId, MalformedError, type LogIndex, type PeerId } from "../base/index.ts";
+import { TextReader } from "./text-reader.ts";
+
+/** Limit of a client id, in characters of ASCII or at most as many UTF-8 bytes. */
+export const CLIENT_ID_BYTES_MAX = 64;
+
+/** A command on its way. Made once by the proposer; its bytes never change afterwards, however often they are sent. */
+export interface Envelope {
+  readonly lane: number;
+  readonly clientId: string;
+  readonly requestId: number;
+  /** The client promises never to send a serial below this one again. 0: it promises nothing. */
+  readonly lowestOutstanding: number;
+  /** An index that was applied where the client lived before its first command could have committed; see ClientSessionTable. */
+  readonly birth: LogIndex;
+  readonly proposer: PeerId;
+  readonly payload: Uint8Array;
+}
+
+/** Bytes an envelope adds to its payload at most: what commandBytesMax must leave room for. */
+export const ENVELOPE_BYTES_MAX: number = 1 + 2 + CLIENT_ID_BYTES_MAX + 3 * 8 + 2 + 3 * 128;
+
+const encoder = new TextEncoder();
+
+/**
+ * Encodes envelopes. Hand-written over one buffer, because every command of every node passes through here. Layout: lane byte, client id and
+ * proposer with their lengths in front, serial, serial minus lowest outstanding plus one (0: none), birth, then the payload to the end.
+ */
+export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  const client = cachedUtf8(envelope.clientId);
+  const proposer = cachedUtf8(envelope.proposer);
+  const lowest = envelope.lowestOutstanding === 0 ? 0 : envelope.requestId - envelope.lowestOutstanding + 1;
+  const size = 3 + client.length + varSize(proposer.length) - 1 + proposer.length + varSize(envelope.requestId) + varSize(lowest) + varSize(envelope.birth) + envelope.payload.length;
+  const bytes = new Uint8Array(size);
+  bytes[0] = envelope.lane;
+  bytes[1] = client.length;
+  bytes.set(client, 2);
+  let at = writeVar(bytes, 2 + client.length, proposer.length);
+  bytes.set(proposer, at);
+  at = writeVar(bytes, at + proposer.length, envelope.requestId);
+  at = writeVar(bytes, at, lowest);
+  at = writeVar(bytes, at, envelope.birth);
+  bytes.set(envelope.payload, at);
+  return bytes;
+}
+
+// The few ids of a group come back with every command.
+const ids = new TextReader();
+
+/** The envelope in these bytes; `payload` is a view. Throws `MalformedError` for anything {@link encodeEnvelope} could not have made. */
+export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  const lane = byteAt(bytes, 0);
+  const clientLength = byteAt(bytes, 1);
+  if (clientLength === 0 || clientLength > CLIENT_ID_BYTES_MAX) throw new MalformedError(`a client id of ${clientLength} bytes`);
+  const clientId = ids.read(bytes, 2, clientLength);
+  cursor = 2 + clientLength;
+  const proposerLength = readVar(bytes);
+  const proposer = ids.read(bytes, cursor, proposerLength);
+  if (!isPeer(proposer)) throw new MalformedError("a proposer that is no peer id");
+  cursor += proposerLength;
+  const requestId = readVar(bytes);
+  const lowest = readVar(bytes);
+  const birth = readVar(bytes);
+  if (requestId === 0 || lowest > requestId) throw new MalformedError("a serial out of order");
+  return { lane, clientId, requestId, lowestOutstanding: lowest === 0 ? 0 : requestId - lowest + 1, birth, proposer, payload: bytes.subarray(cursor) };
+}
+
+let lastPeer: string | undefined;
+
+/** {@link isPeerId} costs a regular expression; the proposer is mostly the one of the command before. */
+function isPeer(text: string): text is PeerId {
+  if (text === lastPeer) return true;
+  if (!isPeerId(text)) return false;
+  lastPeer = text;
+  return true;
+}
+
+/** Remembers the bytes of the ids this process proposes under; a tab has one or two. Emptied when it grows, so that it stays small. */
+const utf8Cache = new Map<string, Uint8Array>();
+function cachedUtf8(text: string): Uint8Array {
+  let bytes = utf8Cache.get(text);
+  if (bytes === undefined) {
+    bytes = encoder.encode(text);
+    if (utf8Cache.size >= 64) utf8Cache.clear();
+    utf8Cache.set(text, bytes);
+  }
+  return bytes;
+}
+
+/** True when `text` can be a client id. */
+export function isClientId(text: string): boolean {
+  return text.length > 0 && text.length <= CLIENT_ID_BYTES_MAX && cachedUtf8(text).length <= CLIENT_ID_BYTES_MAX;
+}
+
+let cursor = 0;
+
+function readVar(bytes: Uint8Array): number {
+  let value = 0;
+  let scale = 1;
+  for (;;) {
+    const byte = byteAt(bytes, cursor);
+    cursor += 1;
+    value += (byte & 127) * scale;
+    if (value > Number.MAX_SAFE_INTEGER) throw new MalformedError("a whole number is too large");
+    if (byte < 128) return value;
+    scale *= 128;
+  }
+}
+
+function writeVar(bytes: Uint8Array, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  while (rest >= 128) {
+    bytes[at] = (rest % 128) + 128;
+    rest = Math.floor(rest / 128);
+    at += 1;
+  }
+  bytes[at] = rest;
+  return at + 1;
+}
+
+function varSize(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) size += 1;
+  return size;
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at];
+  if (byte === undefined) throw new MalformedError("an envelope ends early");
+  return byte;
+}

@@ -1,14 +1,16 @@
 // The rules: what is legal, who wins, who opens next, and that no input however odd breaks them.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "../sdk/base/index.ts";
+import { below, seededRandom } from "../sdk/base/index.ts";
+import { gameObligations } from "../sdk/game/game.contract.ts";
 import type { Seat } from "../sdk/index.ts";
+import { describeContract } from "../sdk/testing/contract.ts";
 import { type Action, isFull, isOver, ticTacToe, type TicTacToe, winningLine } from "./tic-tac-toe.ts";
 
 const at = (player: Seat, index = 1): Parameters<typeof ticTacToe.apply>[2] => ({ player, seats: 2, index, time: 0, random: seededRandom(index) });
 const start = (): TicTacToe => ticTacToe.setup({ seats: 2 });
 const mark = (cell: number): Action => ({ type: "mark", cell });
-const check = (state: TicTacToe, action: Action, player: Seat): string | undefined => ticTacToe.check?.(state, action, at(player));
+const check = (state: TicTacToe, action: Action, player: Seat): string | undefined => ticTacToe.check(state, action, at(player));
 
 function act(state: TicTacToe, action: Action, player: Seat): TicTacToe {
   expect(check(state, action, player)).toBeUndefined();
@@ -22,6 +24,11 @@ function round(state: TicTacToe, opener: Seat, cells: readonly number[]): TicTac
 
 const CROSS_WINS = [0, 3, 1, 4, 2];
 const DRAW = [0, 1, 2, 4, 3, 5, 7, 6, 8];
+
+describeContract("tic-tac-toe", gameObligations, {
+  game: ticTacToe,
+  sample: (state, _player, random) => (isOver(state) ? { type: "rematch" } : mark(below(random, 9))),
+});
 
 describe("opening", () => {
   test("either player may make the first mark of round 1, and the other is next", () => {

@@ -1,5 +1,5 @@
 // The rules of tic-tac-toe as a Game: pure functions over plain state. Not for drawing, names or connections.
-import { defineGame, type Game, type Seat } from "../sdk/index.ts";
+import { defineGame, type DefinedGame, type Seat } from "../sdk/index.ts";
 
 /** Who marked a cell: seat 0 plays crosses, seat 1 noughts; null is an empty cell. */
 export type Cell = Seat | null;
@@ -86,8 +86,8 @@ function rematch(state: TicTacToe): TicTacToe {
 }
 
 /** Tic-tac-toe for two seats: the first mark of round 1 is anybody's, then strictly in turns. */
-export const ticTacToe: Game<TicTacToe, Action> = defineGame<TicTacToe, Action>({
-  name: "tic-tac-toe 1",
+export const ticTacToe: DefinedGame<TicTacToe, Action> = defineGame<TicTacToe, Action>({
+  name: "tic-tac-toe",
   setup: () => ({ board: EMPTY, turn: null, opener: null, winner: null, round: 1, score: [0, 0], draws: 0 }),
   check: (state, action, { player }) => {
     if (player !== 0 && player !== 1) return "only two can play";

@@ -67,10 +67,18 @@ export function notNow(scene: Scene): string | undefined {
   return isAlone(scene) ? "Wait for somebody to play with" : undefined;
 }
 
+// Reasons the SDK gives by a code; the game's own reasons are already meant for people.
+const CODES: Readonly<Record<string, string>> = {
+  "not-seated": "You are watching this match",
+  closed: "This match is closed",
+  busy: "Too much is under way: try again in a moment",
+  "too-many-pending": "Too much is under way: try again in a moment",
+};
+
 /** What to say about a refused action; `wasShown` when its mark stood on the board and had to leave. */
 export function refusal(reason: string, wasShown: boolean): string {
-  if (reason === "not-seated") return "You are watching this match";
-  if (reason === "closed") return "This match is closed";
+  const coded = CODES[reason];
+  if (coded !== undefined) return coded;
   return wasShown ? `Your mark came second: ${reason}` : reason.charAt(0).toUpperCase() + reason.slice(1);
 }
 

@@ -1,0 +1,71 @@
+// Every port with a contract is kept by every class that implements it, and every contract is itself shown to fail.
+import { basename } from "node:path";
+import ts from "typescript";
+import { expect, test } from "vitest";
+import { treeOf, walk } from "./program.ts";
+import { filesUnder, shippedSources, textOf } from "./project.ts";
+
+interface Class {
+  readonly name: string;
+  readonly path: string;
+  readonly isAbstract: boolean;
+  readonly parents: readonly string[];
+}
+
+interface Run {
+  readonly title: string;
+  readonly contract: string;
+}
+
+const pascal = (kebab: string): string => kebab.replace(/(^|-)([a-z])/g, (_, __, letter: string) => letter.toUpperCase());
+const camel = (kebab: string): string => kebab.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+const contracts = filesUnder("sdk").filter((path) => path.endsWith(".contract.ts"));
+const testFiles = filesUnder("sdk").filter((path) => path.endsWith(".test.ts") && !path.startsWith("sdk/testing/house/"));
+
+function classesOf(path: string): Class[] {
+  const found: Class[] = [];
+  walk(treeOf(path, textOf(path)), (node) => {
+    if (!ts.isClassDeclaration(node) || node.name === undefined) return;
+    const parents = (node.heritageClauses ?? []).flatMap((clause) => clause.types.map((type) => type.expression.getText()));
+    found.push({ name: node.name.text, path, isAbstract: node.modifiers?.some((word) => word.kind === ts.SyntaxKind.AbstractKeyword) ?? false, parents });
+  });
+  return found;
+}
+
+function runsOf(path: string): Run[] {
+  const found: Run[] = [];
+  walk(treeOf(path, textOf(path)), (node) => {
+    if (!ts.isCallExpression(node) || node.expression.getText() !== "describeContract") return;
+    const [title, contract] = node.arguments;
+    found.push({ title: title?.getText() ?? "", contract: contract?.getText() ?? "" });
+  });
+  return found;
+}
+
+const classes = shippedSources().flatMap(classesOf);
+const runs = testFiles.flatMap(runsOf);
+
+function keeps(one: Class, port: string): boolean {
+  return one.parents.some((parent) => parent === port || classes.some((other) => other.name === parent && keeps(other, port)));
+}
+
+/** A class of its own file's making (a view, a link) may be judged through the class people hold. */
+function isNamed(one: Class, titles: readonly string[]): boolean {
+  const names = classes.filter((other) => other.path === one.path).map((other) => other.name);
+  return titles.some((title) => names.some((name) => new RegExp(`\\b${name}\\b`).test(title)));
+}
+
+test.each(contracts)("every class that implements the port of %s is named in a run of it", (contract) => {
+  const file = basename(contract, ".contract.ts");
+  const titles = runs.filter((run) => run.contract.startsWith(`${camel(file)}Contract`)).map((run) => run.title);
+  expect(titles, `no describeContract(…, ${camel(file)}Contract, …) was found`).not.toEqual([]);
+  const implementing = classes.filter((one) => !one.isAbstract && keeps(one, pascal(file)));
+  expect(implementing.filter((one) => !isNamed(one, titles)).map((one) => `${one.path}: ${one.name}`)).toEqual([]);
+});
+
+test.each(contracts)("%s is shown to fail on broken implementations", (contract) => {
+  const trial = contract.replace(/\.ts$/, ".test.ts");
+  expect(testFiles).toContain(trial);
+  expect(textOf(trial)).toContain("brokenObligations");
+});

@@ -27,7 +27,7 @@ export interface AppendReply {
   readonly hintIndex: LogIndex;
   readonly hintTerm: Term;
 }
-/** Proof of leadership and carrier of the commit index. `round` numbers read confirmations within the term; 0 when nobody waits. */
+/** Proof of leadership and carrier of the commit index. `round` numbers read confirmations within the term, from 1; 0 marks a mere notice of the commit index, which is not answered. */
 export interface Heartbeat { readonly type: "heartbeat"; readonly term: Term; /** Never beyond what this follower is known to hold. */ readonly commit: LogIndex; readonly round: number }
 export interface HeartbeatReply { readonly type: "heartbeat-reply"; readonly term: Term; readonly round: number }
 /** A part of a snapshot; `bytes` start at `offset` of `total`. `digest` is over the whole data. */

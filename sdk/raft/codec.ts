@@ -1,0 +1,205 @@
+// Bytes on the wire and back. One frame is one message; nothing but `MalformedError` is ever thrown for bytes from outside.
+import { ByteReader, ByteWriter, MalformedError, NO_BYTES, unreachable } from "../base/index.ts";
+import { readMembership, writeMembership } from "./membership.ts";
+import type { AppendRequest, ForwardReply, Message, SnapshotChunk } from "./message.ts";
+import { ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type EntryKind } from "./types.ts";
+
+/**
+ * First byte of every frame; a frame of another version is refused. History:
+ * - 1: the first one.
+ */
+export const PROTOCOL_VERSION = 1;
+
+/** Entries of one append message at most: a bound for the list before anything is allocated. */
+export const APPEND_ENTRIES_MAX = 65_536;
+/** Commands of one forward message at most. */
+export const FORWARD_COMMANDS_MAX = 65_536;
+/** Bytes of a digest; 8 are written, a later version may write more. */
+const DIGEST_BYTES_MAX = 64;
+
+const TYPES = [
+  "pre-vote", "pre-vote-reply", "vote", "vote-reply", "append", "append-reply", "heartbeat", "heartbeat-reply",
+  "snapshot-chunk", "snapshot-reply", "forward", "forward-reply", "read", "read-reply", "timeout-now", "parting-grant",
+] as const satisfies readonly Message["type"][];
+const TYPE_BYTE: ReadonlyMap<string, number> = new Map(TYPES.map((type, byte) => [type, byte]));
+const REASONS = ["not-leader", "busy", "transferring"] as const satisfies readonly ForwardReply["reason"][];
+
+/** The bytes of a message: version, type, term, then its fields in the order of message.ts. The result is new and the caller's. */
+export function encodeMessage(message: Message): Uint8Array {
+  const writer = new ByteWriter();
+  writer.byte(PROTOCOL_VERSION).byte(TYPE_BYTE.get(message.type) ?? 255).uint(message.term);
+  switch (message.type) {
+    case "pre-vote":
+      writer.uint(message.lastIndex).uint(message.lastTerm);
+      break;
+    case "vote":
+      writer.uint(message.lastIndex).uint(message.lastTerm).bool(message.transfer);
+      break;
+    case "pre-vote-reply":
+    case "vote-reply":
+      writer.bool(message.granted);
+      break;
+    case "append":
+      writeAppend(writer, message);
+      break;
+    case "append-reply":
+      writer.bool(message.ok).uint(message.index).uint(message.hintIndex).uint(message.hintTerm);
+      break;
+    case "heartbeat":
+      writer.uint(message.commit).uint(message.round);
+      break;
+    case "heartbeat-reply":
+      writer.uint(message.round);
+      break;
+    case "snapshot-chunk":
+      writer.uint(message.index).uint(message.indexTerm).uint(message.time);
+      writeMembership(writer, message.membership);
+      writer.uint(message.total).bytes(message.digest).uint(message.offset).bytes(message.bytes);
+      break;
+    case "snapshot-reply":
+      writer.uint(message.index).uint(message.offset).bool(message.installed);
+      break;
+    case "forward":
+      writer.list(message.commands, (command) => writer.bytes(command));
+      break;
+    case "forward-reply":
+      writer.uint(message.accepted).uint(message.refused).byte(REASONS.indexOf(message.reason));
+      break;
+    case "read":
+      writer.uint(message.id);
+      break;
+    case "read-reply":
+      writer.uint(message.id).bool(message.ok).uint(message.index);
+      break;
+    case "timeout-now":
+      break;
+    case "parting-grant":
+      writer.uint(message.lastIndex).uint(message.lastTerm).uint(message.commit);
+      break;
+    default:
+      return unreachable(message);
+  }
+  return writer.finish();
+}
+
+/** The message of a frame; byte fields are views on it. Throws `MalformedError` for anything {@link encodeMessage} could not have made. */
+export function decodeMessage(frame: Uint8Array): Message {
+  const reader = new ByteReader(frame);
+  const version = reader.byte();
+  if (version !== PROTOCOL_VERSION) throw new MalformedError(`a frame of protocol version ${version}, this is version ${PROTOCOL_VERSION}`);
+  const byte = reader.byte();
+  const type = TYPES[byte];
+  if (type === undefined) throw new MalformedError(`no message has type ${byte}`);
+  const message = readFields(reader, type, reader.uint());
+  reader.end();
+  return message;
+}
+
+function readFields(reader: ByteReader, type: Message["type"], term: number): Message {
+  switch (type) {
+    case "pre-vote":
+      return { type, term, lastIndex: reader.uint(), lastTerm: reader.uint() };
+    case "vote":
+      return { type, term, lastIndex: reader.uint(), lastTerm: reader.uint(), transfer: reader.bool() };
+    case "pre-vote-reply":
+    case "vote-reply":
+      return { type, term, granted: reader.bool() };
+    case "append":
+      return readAppend(reader, term);
+    case "append-reply":
+      return { type, term, ok: reader.bool(), index: reader.uint(), hintIndex: reader.uint(), hintTerm: reader.uint() };
+    case "heartbeat":
+      return { type, term, commit: reader.uint(), round: reader.uint() };
+    case "heartbeat-reply":
+      return { type, term, round: reader.uint() };
+    case "snapshot-chunk":
+      return readChunk(reader, term);
+    case "snapshot-reply":
+      return { type, term, index: reader.uint(), offset: reader.uint(), installed: reader.bool() };
+    case "forward":
+      return { type, term, commands: reader.list(() => reader.bytes(), FORWARD_COMMANDS_MAX) };
+    case "forward-reply":
+      return { type, term, accepted: reader.uint(), refused: reader.uint(), reason: readReason(reader) };
+    case "read":
+      return { type, term, id: reader.uint() };
+    case "read-reply":
+      return { type, term, id: reader.uint(), ok: reader.bool(), index: reader.uint() };
+    case "timeout-now":
+      return { type, term };
+    case "parting-grant":
+      return { type, term, lastIndex: reader.uint(), lastTerm: reader.uint(), commit: reader.uint() };
+    default:
+      return unreachable(type);
+  }
+}
+
+/** Terms and times travel as differences to the one before: a run of one leader's entries costs a byte each. */
+function writeAppend(writer: ByteWriter, message: AppendRequest): void {
+  writer.uint(message.prevIndex).uint(message.prevTerm).uint(message.commit).uint(message.entries.length);
+  let term = message.prevTerm;
+  let time = 0;
+  for (const entry of message.entries) {
+    writer.uint(entry.term - term).byte(entry.kind).uint(entry.time - time).bytes(entry.data);
+    term = entry.term;
+    time = entry.time;
+  }
+}
+
+function readAppend(reader: ByteReader, term: number): AppendRequest {
+  const prevIndex = reader.uint();
+  const prevTerm = reader.uint();
+  const commit = reader.uint();
+  const length = reader.uint();
+  // Every entry takes at least four bytes: a claimed length is checked before anything grows.
+  if (length > APPEND_ENTRIES_MAX || length * 4 > reader.remaining) throw new MalformedError(`${length} entries in ${reader.remaining} bytes`);
+  const entries: Entry[] = [];
+  let entryTerm = prevTerm;
+  let time = 0;
+  for (let i = 1; i <= length; i += 1) {
+    entryTerm = safe(entryTerm + reader.uint());
+    const kind = readKind(reader);
+    time = safe(time + reader.uint());
+    entries.push({ index: safe(prevIndex + i), term: entryTerm, kind, time, data: reader.bytes() });
+  }
+  return { type: "append", term, prevIndex, prevTerm, commit, entries };
+}
+
+function readChunk(reader: ByteReader, term: number): SnapshotChunk {
+  const index = reader.uint();
+  const indexTerm = reader.uint();
+  const time = reader.uint();
+  const membership = readMembership(reader);
+  const total = reader.uint();
+  const digest = reader.bytes(DIGEST_BYTES_MAX);
+  return { type: "snapshot-chunk", term, index, indexTerm, time, membership, total, digest, offset: reader.uint(), bytes: reader.bytes() };
+}
+
+function readKind(reader: ByteReader): EntryKind {
+  const kind = reader.byte();
+  if (kind === ENTRY_COMMAND || kind === ENTRY_NOOP || kind === ENTRY_MEMBERSHIP) return kind;
+  throw new MalformedError(`no entry is of kind ${kind}`);
+}
+
+function readReason(reader: ByteReader): ForwardReply["reason"] {
+  const reason = REASONS[reader.byte()];
+  if (reason === undefined) throw new MalformedError("a refusal without a known reason");
+  return reason;
+}
+
+function safe(value: number): number {
+  if (Number.isSafeInteger(value)) return value;
+  throw new MalformedError("a whole number is too large");
+}
+
+/** The bytes of one entry on disk or in an export, without its index. */
+export function encodeEntry(entry: Entry): Uint8Array {
+  return new ByteWriter().uint(entry.term).byte(entry.kind).uint(entry.time).bytes(entry.data.length === 0 ? NO_BYTES : entry.data).finish();
+}
+
+/** The entry at `index` from {@link encodeEntry}'s bytes; throws `MalformedError`. `data` is a view. */
+export function decodeEntry(index: number, bytes: Uint8Array): Entry {
+  const reader = new ByteReader(bytes);
+  const entry: Entry = { index, term: reader.uint(), kind: readKind(reader), time: reader.uint(), data: reader.bytes() };
+  reader.end();
+  return entry;
+}

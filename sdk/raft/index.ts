@@ -1,0 +1,17 @@
+// Consensus as a pure machine: a tick or a message in, one list of work out.
+export { APPEND_ENTRIES_MAX, decodeEntry, decodeMessage, encodeEntry, encodeMessage, FORWARD_COMMANDS_MAX, PROTOCOL_VERSION } from "./codec.ts";
+export { BROWSER_CONFIG, LAN_CONFIG, RAFT_PRESETS, raftConfig, type RaftConfig } from "./config.ts";
+export { CorruptStateError } from "./errors.ts";
+export { decodeMembership, EMPTY_MEMBERSHIP, encodeMembership, isJoint, isMember, isVoter, membersOf, MEMBERS_MAX, readMembership, sameMembership, writeMembership } from "./membership.ts";
+export type {
+  Addressed, AppendReply, AppendRequest, ForwardReply, ForwardRequest, Heartbeat, HeartbeatReply, Message, PartingGrant, PreVoteReply, PreVoteRequest,
+  ReadReply, ReadRequest, SnapshotChunk, SnapshotReply, TimeoutNow, VoteReply, VoteRequest,
+} from "./message.ts";
+export { jointIndex, jointVote, majority, majorityIndex, majorityVote, type VoteResult } from "./quorum.ts";
+export type { RaftMachine, RaftMetrics, RaftOptions, Refusal, TraceEvent } from "./raft-machine.ts";
+export { Raft } from "./raft.ts";
+export { BLANK_STATE, bootstrapState } from "./restore.ts";
+export {
+  ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type EntryKind, type HardState, type Membership, type MembershipTarget, type RestoredState, type Role, type Snapshot,
+} from "./types.ts";
+export type { ReadResult, Work, Write } from "./work.ts";

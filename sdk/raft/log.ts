@@ -1,0 +1,323 @@
+// The log in memory: entries packed into segments of bytes, terms as runs, memberships beside it. Knows nothing of roles or messages.
+import { assert, type LogIndex, type Term } from "../base/index.ts";
+import { decodeMembership, EMPTY_MEMBERSHIP } from "./membership.ts";
+import { ENTRY_MEMBERSHIP, type Entry, type EntryKind, type Membership, type Snapshot } from "./types.ts";
+
+/** Entries per segment. 1024 keeps the fixed part of a segment at 13 KiB, so a short game stays small. */
+const SEGMENT_ENTRIES = 1024;
+/** First buffer of a segment; it doubles as needed and is cut to size when the segment is full. */
+const SEGMENT_BYTES_MIN = 4096;
+/** How many of the newest entries also stay as objects, so that writing, sending and delivering one shares it. */
+const RECENT_ENTRIES = 1024;
+/** What an entry counts beside its data, so that empty commands are bounded too. */
+export const ENTRY_OVERHEAD_BYTES = 16;
+
+class Segment {
+  readonly ends: Uint32Array = new Uint32Array(SEGMENT_ENTRIES);
+  readonly times: Float64Array = new Float64Array(SEGMENT_ENTRIES);
+  readonly kinds: Uint8Array = new Uint8Array(SEGMENT_ENTRIES);
+  bytes: Uint8Array = new Uint8Array(SEGMENT_BYTES_MIN);
+  used = 0;
+  /** Data bytes of all segments before this one. */
+  readonly bytesBefore: number;
+
+  constructor(bytesBefore: number) {
+    this.bytesBefore = bytesBefore;
+  }
+
+  reserve(length: number): void {
+    if (this.used + length <= this.bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.used + length));
+    larger.set(this.bytes.subarray(0, this.used));
+    this.bytes = larger;
+  }
+}
+
+interface PlacedMembership {
+  readonly index: LogIndex;
+  readonly membership: Membership;
+}
+
+/** Entries after a snapshot, appended and truncated at the end, compacted at the front. Every operation but truncation and compaction is O(1) per entry. */
+export class RaftLog {
+  /** Everything up to here is covered by the snapshot and gone. */
+  #snapshotIndex: LogIndex = 0;
+  #snapshotTerm: Term = 0;
+  #snapshotTime = 0;
+  #last: LogIndex = 0;
+  #lastTerm: Term = 0;
+  #lastTime = 0;
+  #segments: Segment[] = [];
+  #firstSegment = 0;
+  /** Runs of equal term: where each starts, ascending. */
+  #runStarts: LogIndex[] = [];
+  #runTerms: Term[] = [];
+  /** Memberships from the one in force at the snapshot on; never empty. */
+  #memberships: PlacedMembership[] = [{ index: 0, membership: EMPTY_MEMBERSHIP }];
+  readonly #recent: (Entry | undefined)[] = Array.from({ length: RECENT_ENTRIES });
+  #sliceFirst = 0;
+  #slice: readonly Entry[] = [];
+  /** Last index that is durable and agrees with this log. */
+  stable: LogIndex = 0;
+  /** Last index the disk holds, agreeing or not: what lies beyond `stable` is cut by the next write. */
+  stored: LogIndex = 0;
+
+  get snapshotIndex(): LogIndex {
+    return this.#snapshotIndex;
+  }
+
+  get snapshotTerm(): Term {
+    return this.#snapshotTerm;
+  }
+
+  get last(): LogIndex {
+    return this.#last;
+  }
+
+  get lastTerm(): Term {
+    return this.#lastTerm;
+  }
+
+  /** Time of the last entry: the next one is not earlier. */
+  get lastTime(): number {
+    return this.#lastTime;
+  }
+
+  /** The newest membership, committed or not. */
+  get membership(): Membership {
+    return this.#newest.membership;
+  }
+
+  /** Where the newest membership stands. */
+  get membershipIndex(): LogIndex {
+    return this.#newest.index;
+  }
+
+  get #newest(): PlacedMembership {
+    const newest = this.#memberships[this.#memberships.length - 1];
+    assert(newest !== undefined, "a log always knows a membership, if only the empty one");
+    return newest;
+  }
+
+  /** The membership in force after `index`. */
+  membershipAt(index: LogIndex): Membership {
+    for (let i = this.#memberships.length - 1; i > 0; i -= 1) {
+      const placed = this.#memberships[i];
+      if (placed !== undefined && placed.index <= index) return placed.membership;
+    }
+    return this.#memberships[0]?.membership ?? EMPTY_MEMBERSHIP;
+  }
+
+  /** Term of the entry at `index`; -1 when it is compacted or beyond the end. */
+  termAt(index: LogIndex): Term {
+    if (index > this.#last || index < this.#snapshotIndex) return -1;
+    if (index === this.#last) return this.#lastTerm;
+    if (index === this.#snapshotIndex) return this.#snapshotTerm;
+    return this.#runTerms[this.#runAt(index)] ?? -1;
+  }
+
+  matches(index: LogIndex, term: Term): boolean {
+    return this.termAt(index) === term;
+  }
+
+  /** The rule of §5.4.1: a later last term wins, then the longer log. */
+  isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
+    return lastTerm > this.#lastTerm || (lastTerm === this.#lastTerm && lastIndex >= this.#last);
+  }
+
+  /** The largest index at most `index` whose term is at most `term`: skips a whole term at once (fast backup). Not below the snapshot. */
+  lastAtMost(index: LogIndex, term: Term): LogIndex {
+    let at = Math.min(index, this.#last);
+    if (at <= this.#snapshotIndex) return this.#snapshotIndex;
+    for (let run = this.#runAt(at); run >= 0; run -= 1) {
+      if ((this.#runTerms[run] ?? 0) <= term) return at;
+      at = (this.#runStarts[run] ?? 1) - 1;
+    }
+    return Math.max(at, this.#snapshotIndex);
+  }
+
+  /** The run that holds `index`, by bisection. */
+  #runAt(index: LogIndex): number {
+    let low = 0;
+    let high = this.#runStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#runStarts[middle] ?? 0) <= index) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #segmentOf(index: LogIndex): Segment {
+    const segment = this.#segments[Math.floor(index / SEGMENT_ENTRIES) - this.#firstSegment];
+    assert(segment !== undefined, "an index between the snapshot and the end has a segment");
+    return segment;
+  }
+
+  /** Appends a new entry, copying `data`. */
+  append(term: Term, kind: EntryKind, time: number, data: Uint8Array): Entry {
+    const index = this.#last + 1;
+    const segment = this.#pack({ index, term, kind, time, data });
+    const entry: Entry = { index, term, kind, time, data: segment.bytes.subarray(segment.used - data.length, segment.used) };
+    this.#recent[index % RECENT_ENTRIES] = entry;
+    return entry;
+  }
+
+  /** Appends an entry received or restored; keeps the object itself for a while. Its index must be the next. */
+  appendEntry(entry: Entry): void {
+    assert(entry.index === this.#last + 1 && entry.term >= this.#lastTerm, "entries are appended in order, terms never fall");
+    this.#pack(entry);
+    this.#recent[entry.index % RECENT_ENTRIES] = entry;
+  }
+
+  #pack({ index, term, kind, time, data }: Entry): Segment {
+    const segment = this.#segmentForNext(index);
+    const slot = index % SEGMENT_ENTRIES;
+    segment.reserve(data.length);
+    segment.bytes.set(data, segment.used);
+    segment.used += data.length;
+    segment.ends[slot] = segment.used;
+    segment.times[slot] = time;
+    segment.kinds[slot] = kind;
+    if (term !== this.#lastTerm || this.#runStarts.length === 0) {
+      this.#runStarts.push(index);
+      this.#runTerms.push(term);
+    }
+    if (kind === ENTRY_MEMBERSHIP) this.#memberships.push({ index, membership: decodeMembership(data) });
+    this.#last = index;
+    this.#lastTerm = term;
+    this.#lastTime = time;
+    return segment;
+  }
+
+  #segmentForNext(index: LogIndex): Segment {
+    const number = Math.floor(index / SEGMENT_ENTRIES);
+    if (this.#segments.length === 0) this.#firstSegment = number;
+    const existing = this.#segments[number - this.#firstSegment];
+    if (existing !== undefined) return existing;
+    const previous = this.#segments[this.#segments.length - 1];
+    if (previous !== undefined) previous.bytes = previous.bytes.slice(0, previous.used);
+    const segment = new Segment(previous === undefined ? 0 : previous.bytesBefore + previous.used);
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /** Data bytes packed before the end of entry `index`, counted from some fixed point. */
+  #bytesThrough(index: LogIndex): number {
+    const number = Math.floor(index / SEGMENT_ENTRIES) - this.#firstSegment;
+    const segment = this.#segments[number];
+    // Only the snapshot's own index can lie before the first segment.
+    if (segment === undefined) return this.#segments[0]?.bytesBefore ?? 0;
+    return segment.bytesBefore + (segment.ends[index % SEGMENT_ENTRIES] ?? 0);
+  }
+
+  /** Size of the entries after `after` up to `through`, overhead included. */
+  sizeBetween(after: LogIndex, through: LogIndex): number {
+    if (through <= after) return 0;
+    return this.#bytesThrough(through) - this.#bytesThrough(after) + (through - after) * ENTRY_OVERHEAD_BYTES;
+  }
+
+  /** The entry at `index`, which must be after the snapshot and not beyond the end. */
+  entry(index: LogIndex): Entry {
+    const recent = this.#recent[index % RECENT_ENTRIES];
+    if (recent !== undefined && recent.index === index) return recent;
+    const segment = this.#segmentOf(index);
+    const slot = index % SEGMENT_ENTRIES;
+    const start = slot === 0 ? 0 : (segment.ends[slot - 1] ?? 0);
+    const data = segment.bytes.subarray(start, segment.ends[slot]);
+    const kind = segment.kinds[slot];
+    return { index, term: this.termAt(index), kind: kind === 1 ? 1 : kind === 2 ? 2 : 0, time: segment.times[slot] ?? 0, data };
+  }
+
+  /** Entries `first` to `last`, both included. The array is shared between callers of the same range and must not be changed. */
+  slice(first: LogIndex, last: LogIndex): readonly Entry[] {
+    if (last < first) return [];
+    if (this.#sliceFirst === first && this.#slice.length === last - first + 1) return this.#slice;
+    const entries: Entry[] = [];
+    for (let index = first; index <= last; index += 1) entries.push(this.entry(index));
+    this.#sliceFirst = first;
+    this.#slice = entries;
+    return entries;
+  }
+
+  /** The last index of a batch from `first` to at most `limit` that fits `bytesMax` and `countMax`; a single larger entry goes alone. */
+  batchEnd(first: LogIndex, limit: LogIndex, bytesMax: number, countMax: number): LogIndex {
+    const last = Math.min(limit, first + countMax - 1);
+    if (this.sizeBetween(first - 1, last) <= bytesMax) return last;
+    let low = first;
+    let high = last;
+    while (low < high) {
+      const middle = Math.floor((low + high + 1) / 2);
+      if (this.sizeBetween(first - 1, middle) <= bytesMax) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** Forgets every entry after `index`. Objects handed out before stay as they were. */
+  truncateAfter(index: LogIndex): void {
+    assert(index >= this.#snapshotIndex && index <= this.#last, "only what is after the snapshot can be truncated");
+    if (index === this.#last) return;
+    const term = this.termAt(index);
+    this.#lastTime = index === this.#snapshotIndex ? this.#snapshotTime : this.entry(index).time;
+    this.#cutSegments(index);
+    while ((this.#runStarts[this.#runStarts.length - 1] ?? 0) > index) {
+      this.#runStarts.pop();
+      this.#runTerms.pop();
+    }
+    while (this.#memberships.length > 1 && this.membershipIndex > index) this.#memberships.pop();
+    this.#last = index;
+    this.#lastTerm = term;
+    this.#slice = [];
+    this.#sliceFirst = 0;
+    this.stable = Math.min(this.stable, index);
+  }
+
+  #cutSegments(index: LogIndex): void {
+    const keep = index === this.#snapshotIndex ? 0 : Math.floor(index / SEGMENT_ENTRIES) - this.#firstSegment + 1;
+    this.#segments.length = Math.min(this.#segments.length, keep);
+    const tail = this.#segments[this.#segments.length - 1];
+    if (tail === undefined) return;
+    tail.used = tail.ends[index % SEGMENT_ENTRIES] ?? 0;
+    // A copy, because entries handed out (to a write still under way, say) are views on the old buffer and must not change.
+    tail.bytes = tail.bytes.slice(0, Math.max(tail.used, SEGMENT_BYTES_MIN));
+  }
+
+  /** Drops the prefix up to `index`, which a durable snapshot now covers. */
+  compactTo(index: LogIndex): void {
+    assert(index > this.#snapshotIndex && index <= this.#last, "only a held prefix can be compacted");
+    const term = this.termAt(index);
+    this.#snapshotTime = this.entry(index).time;
+    const base = this.membershipAt(index);
+    const later = this.#memberships.filter((placed) => placed.index > index);
+    const at = this.#memberships.reduce((found, placed) => (placed.index <= index ? placed.index : found), 0);
+    this.#memberships = [{ index: at, membership: base }, ...later];
+    const run = this.#runAt(index);
+    this.#runStarts.splice(0, run);
+    this.#runTerms.splice(0, run);
+    const gone = Math.floor(index / SEGMENT_ENTRIES) - this.#firstSegment;
+    this.#segments.splice(0, gone);
+    this.#firstSegment += gone;
+    this.#snapshotIndex = index;
+    this.#snapshotTerm = term;
+  }
+
+  /** Forgets everything: the log now begins after `snapshot`. `stable` moves with it, as the one write that stores the snapshot stores this too. */
+  reset(snapshot: Omit<Snapshot, "data">): void {
+    this.#snapshotIndex = snapshot.index;
+    this.#snapshotTerm = snapshot.term;
+    this.#snapshotTime = snapshot.time;
+    this.#last = snapshot.index;
+    this.#lastTerm = snapshot.term;
+    this.#lastTime = snapshot.time;
+    this.#segments = [];
+    this.#runStarts = [];
+    this.#runTerms = [];
+    this.#memberships = [{ index: snapshot.index, membership: snapshot.membership }];
+    this.#recent.fill(undefined);
+    this.#slice = [];
+    this.#sliceFirst = 0;
+    this.stable = snapshot.index;
+    this.stored = snapshot.index;
+  }
+}

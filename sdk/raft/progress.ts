@@ -1,0 +1,107 @@
+// What the leader believes of one member: how far its log matches, what is under way, and in which of three ways it is fed.
+import type { LogIndex, PeerId } from "../base/index.ts";
+import type { Snapshot } from "./types.ts";
+
+/**
+ * - `probe`: the match is unknown; one append at a time until an answer.
+ * - `replicate`: appends are pipelined up to the in-flight limit.
+ * - `snapshot`: what it needs is compacted; chunks are sent until it acknowledges an index at or after the snapshot.
+ */
+export type ProgressState = "probe" | "replicate" | "snapshot";
+
+/** A snapshot on its way to one member. */
+export interface SnapshotTransfer {
+  readonly snapshot: Snapshot;
+  readonly digest: Uint8Array;
+  /** Bytes the member said it holds. */
+  held: number;
+  /** Bytes sent. */
+  sent: number;
+  /** The offset of its latest answer, also when lower than `held`: it may have restarted. */
+  answered: number;
+}
+
+/** The leader's view of one member. Plain state: replication.ts decides. */
+export class Progress {
+  readonly id: PeerId;
+  state: ProgressState = "probe";
+  /** Highest index known to be durable there and equal to the leader's. Never falls within a term. */
+  match: LogIndex = 0;
+  /** Next index to send; always greater than `match`. */
+  next: LogIndex;
+  /** A probe is under way: nothing more until an answer or a heartbeat's answer. */
+  probeSent = false;
+  /** Something came from it since the last quorum check. */
+  active = false;
+  /** Highest heartbeat round of this term it echoed. */
+  round = 0;
+  /** The commit index it was last told. */
+  commitSent: LogIndex = 0;
+  /** An acknowledgement came since the last heartbeat answer; if none did, something may be lost. */
+  moved = false;
+  /** Send one append even if it is empty and the window is full: the answer tells what was lost. */
+  nudge = false;
+  transfer: SnapshotTransfer | undefined;
+  /** Last indexes of the appends under way, oldest first, as a ring. */
+  readonly #inflight: LogIndex[] = [];
+  #inflightStart = 0;
+
+  constructor(id: PeerId, next: LogIndex) {
+    this.id = id;
+    this.next = next;
+  }
+
+  get inflight(): number {
+    return this.#inflight.length - this.#inflightStart;
+  }
+
+  addInflight(last: LogIndex): void {
+    this.#inflight.push(last);
+  }
+
+  /** Appends that end at or before `index` have arrived. */
+  freeThrough(index: LogIndex): void {
+    const list = this.#inflight;
+    while (this.#inflightStart < list.length && (list[this.#inflightStart] ?? 0) <= index) this.#inflightStart += 1;
+    if (this.#inflightStart === list.length) {
+      list.length = 0;
+      this.#inflightStart = 0;
+    } else if (this.#inflightStart > 64) {
+      list.splice(0, this.#inflightStart);
+      this.#inflightStart = 0;
+    }
+  }
+
+  toProbe(next: LogIndex): void {
+    this.#enter("probe", Math.max(next, this.match + 1));
+  }
+
+  toReplicate(): void {
+    this.#enter("replicate", this.match + 1);
+  }
+
+  toSnapshot(transfer: SnapshotTransfer): void {
+    this.#enter("snapshot", transfer.snapshot.index + 1);
+    this.transfer = transfer;
+  }
+
+  #enter(state: ProgressState, next: LogIndex): void {
+    this.state = state;
+    this.next = next;
+    this.probeSent = false;
+    this.nudge = false;
+    this.transfer = undefined;
+    this.#inflight.length = 0;
+    this.#inflightStart = 0;
+  }
+
+  /** Takes an acknowledgement in; false when it says nothing new. */
+  acknowledge(index: LogIndex): boolean {
+    this.moved = true;
+    this.freeThrough(index);
+    if (index <= this.match) return false;
+    this.match = index;
+    this.next = Math.max(this.next, index + 1);
+    return true;
+  }
+}

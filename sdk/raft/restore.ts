@@ -1,0 +1,88 @@
+// Starting from what was stored: checked before it is believed, because a node that forgot or invents something can break the group.
+import { InvalidArgumentError, isPeerId, type PeerId } from "../base/index.ts";
+import type { Core } from "./core.ts";
+import { CorruptStateError } from "./errors.ts";
+import { decodeMembership, encodeMembership, isEmpty, membershipFault, membershipFor } from "./membership.ts";
+import { ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type HardState, type RestoredState, type Snapshot } from "./types.ts";
+
+/** The state of a node that knows nobody yet: a joiner, which learns the group from whoever leads it. */
+export const BLANK_STATE: RestoredState = { hardState: { term: 0, vote: undefined, commit: 0 }, snapshot: undefined, entries: [] };
+
+/**
+ * The stored state of a founding voter: one membership entry at index 1 of term 1, committed. Every founder that starts with the same
+ * `voters` has the same bytes there, so log matching holds among them without a word spoken; nobody was ever elected in term 1, and nobody
+ * will be, because campaigns begin at term 2. Store it before the node runs, exactly once per group. Throws `InvalidArgumentError` when
+ * `id` is not among the voters, or these can not be a membership.
+ */
+export function bootstrapState(id: PeerId, voters: readonly PeerId[]): RestoredState {
+  const membership = membershipFor({ voters, learners: [] });
+  if (membership === undefined) throw new InvalidArgumentError(`founding voters must be distinct peer ids, at least one: got ${JSON.stringify(voters)}`);
+  if (!membership.voters.includes(id)) throw new InvalidArgumentError(`founder ${id} must be among the founding voters ${JSON.stringify(voters)}`);
+  const entry: Entry = { index: 1, term: 1, kind: ENTRY_MEMBERSHIP, time: 0, data: encodeMembership(membership) };
+  return { hardState: { term: 1, vote: undefined, commit: 1 }, snapshot: undefined, entries: [entry] };
+}
+
+function check(holds: boolean, record: string, why: string): asserts holds {
+  if (!holds) throw new CorruptStateError(record, why);
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function checkHardState({ term, vote, commit }: HardState): void {
+  check(isCount(term), "hard-state", `term ${term} is not a whole number from 0`);
+  check(isCount(commit), "hard-state", `commit ${commit} is not a whole number from 0`);
+  check(vote === undefined || isPeerId(vote), "hard-state", "the vote is not a peer id");
+  check(vote === undefined || term > 0, "hard-state", "a vote in term 0");
+}
+
+function checkSnapshot(snapshot: Snapshot, term: number): void {
+  check(isCount(snapshot.index) && snapshot.index > 0, "snapshot", `index ${snapshot.index} is not a whole number from 1`);
+  check(isCount(snapshot.term) && snapshot.term > 0 && snapshot.term <= term, "snapshot", `term ${snapshot.term} is not between 1 and the current term ${term}`);
+  check(isCount(snapshot.time), "snapshot", `time ${snapshot.time} is not a whole number from 0`);
+  const fault = membershipFault(snapshot.membership);
+  check(fault === undefined, "snapshot", `its membership is malformed: ${fault}`);
+}
+
+function checkEntry(entry: Entry, before: { readonly index: number; readonly term: number; readonly time: number }, term: number): void {
+  const record = `entry ${before.index + 1}`;
+  check(entry.index === before.index + 1, record, `found index ${entry.index} in its place`);
+  check(isCount(entry.term) && entry.term > 0 && entry.term >= before.term && entry.term <= term, record, `term ${entry.term} is not between the term before it, ${before.term}, and the current term ${term}`);
+  check(isCount(entry.time) && entry.time >= before.time, record, `time ${entry.time} is before the one of the entry before it, ${before.time}`);
+  check(entry.kind === ENTRY_NOOP || entry.kind === ENTRY_COMMAND || entry.kind === ENTRY_MEMBERSHIP, record, `kind ${String(entry.kind)} is unknown`);
+  if (entry.kind !== ENTRY_MEMBERSHIP) return;
+  try {
+    decodeMembership(entry.data);
+  } catch (cause) {
+    throw new CorruptStateError(record, "its membership is malformed", { cause });
+  }
+}
+
+/** Loads the state into a new machine. Throws {@link CorruptStateError}; nothing is ever clamped into shape. */
+export function restoreInto(core: Core, { hardState, snapshot, entries }: RestoredState): void {
+  checkHardState(hardState);
+  if (snapshot !== undefined) {
+    checkSnapshot(snapshot, hardState.term);
+    core.log.reset(snapshot);
+  }
+  let before = { index: snapshot?.index ?? 0, term: snapshot?.term ?? 0, time: snapshot?.time ?? 0 };
+  for (const entry of entries) {
+    checkEntry(entry, before, hardState.term);
+    core.log.appendEntry(entry);
+    before = entry;
+  }
+  check(hardState.commit <= core.log.last, "hard-state", `commit ${hardState.commit} is beyond the last entry ${core.log.last}`);
+  check(core.log.last === 0 || !isEmpty(core.log.membershipAt(core.log.last)), "entry 1", "entries without any membership");
+  core.term = hardState.term;
+  core.durableTerm = hardState.term;
+  core.vote = hardState.vote;
+  core.durableVote = hardState.vote;
+  core.durableCommit = hardState.commit;
+  core.snapshot = snapshot;
+  core.readyInstall = undefined;
+  core.log.stable = core.log.last;
+  core.log.stored = core.log.last;
+  core.commit = Math.max(hardState.commit, snapshot?.index ?? 0);
+  core.applied = snapshot?.index ?? 0;
+}

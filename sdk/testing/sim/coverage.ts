@@ -1,0 +1,114 @@
+// Coverage marks: what a run really went through, so that a seed in which nothing happened does not count as proof.
+import type { PeerId, Term } from "../../base/index.ts";
+import type { Message, Role } from "../../raft/index.ts";
+import type { NodeSheet } from "./history.ts";
+
+/** Every mark; a soak reports how often each was hit. */
+export const MARKS = [
+  "elected", "re-elected", "split-vote", "leader-stepped-down", "leader-crashed", "leader-frozen", "leader-isolated", "leader-stalled",
+  "truncated", "inherited-tail-committed", "compacted", "snapshot-sent", "snapshot-in-chunks", "snapshot-installed",
+  "joint-entered", "joint-interrupted", "learner-promoted", "leader-removed-itself", "lone-removal",
+  "transfer-asked", "transfer-done", "transfer-refused", "parting-grant", "elected-by-parting-grant",
+  "read-by-leader", "read-by-follower", "read-refused", "forwarded", "forward-refused", "duplicate-skipped", "outcome-unknown", "refused-busy",
+  "torn-write-kept", "torn-write-lost", "write-refused", "wiped", "pre-vote-refused", "vote-refused", "append-refused",
+  "snapshot-progress", "one-way-partition", "channel-reset", "frame-duplicated", "frame-lost", "frame-late", "clock-jumped",
+] as const;
+
+/** One mark. */
+export type Mark = (typeof MARKS)[number];
+
+/** Counts of one run, by mark, message type, role transition and fault. */
+export class Coverage {
+  readonly marks = new Map<Mark, number>();
+  readonly messages = new Map<string, number>();
+  readonly transitions = new Map<string, number>();
+  readonly faults = new Map<string, number>();
+  #leader: PeerId | undefined;
+  #snapshotIndex = 0;
+  #snapshotOffset = 0;
+  readonly #seen = new WeakMap<NodeSheet, { role: Role; term: Term; joint: boolean }>();
+
+  hit(mark: Mark, times = 1): void {
+    if (times > 0) this.marks.set(mark, (this.marks.get(mark) ?? 0) + times);
+  }
+
+  count(mark: Mark): number {
+    return this.marks.get(mark) ?? 0;
+  }
+
+  fault(kind: string): void {
+    this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
+  }
+
+  /** A leader was elected; `joint` when it inherited a joint membership. */
+  elected(id: PeerId, sheet: NodeSheet, joint: boolean): void {
+    this.hit("elected");
+    if (this.#leader !== undefined && this.#leader !== id) this.hit("re-elected");
+    this.#leader = id;
+    if (joint) this.hit("joint-interrupted");
+    if (sheet.disk.durable.lastIndex > sheet.commit) this.hit("inherited-tail-committed");
+  }
+
+  /** A node's view after an event. */
+  viewed(sheet: NodeSheet): void {
+    const joint = sheet.membership.votersOutgoing.length > 0;
+    const before = this.#seen.get(sheet);
+    if (before === undefined) {
+      this.#seen.set(sheet, { role: sheet.role, term: sheet.term, joint });
+      return;
+    }
+    if (before.role === sheet.role && before.term === sheet.term && before.joint === joint) return;
+    if (before.role !== sheet.role) {
+      const transition = `${before.role} → ${sheet.role}`;
+      this.transitions.set(transition, (this.transitions.get(transition) ?? 0) + 1);
+      if (before.role === "learner") this.hit("learner-promoted");
+      if (before.role === "leader" && sheet.role === "learner") this.hit("leader-removed-itself");
+    }
+    if (before.role === "candidate" && sheet.role === "pre-candidate") this.hit("split-vote");
+    if (joint && !before.joint) this.hit("joint-entered");
+    before.role = sheet.role;
+    before.term = sheet.term;
+    before.joint = joint;
+  }
+
+  /** A frame left. */
+  sent(message: Message): void {
+    this.messages.set(message.type, (this.messages.get(message.type) ?? 0) + 1);
+    switch (message.type) {
+      case "pre-vote-reply":
+        if (!message.granted) this.hit("pre-vote-refused");
+        return;
+      case "vote-reply":
+        if (!message.granted) this.hit("vote-refused");
+        return;
+      case "append-reply":
+        if (!message.ok) this.hit("append-refused");
+        return;
+      case "snapshot-chunk":
+        this.hit("snapshot-sent");
+        if (message.offset > 0) this.hit("snapshot-in-chunks");
+        return;
+      case "forward":
+        return this.hit("forwarded");
+      case "forward-reply":
+        return this.hit("forward-refused", message.refused);
+      case "parting-grant":
+        return this.hit("parting-grant");
+      case "snapshot-reply":
+        // Only what is new moves a snapshot on: the same answer again is none.
+        if (message.offset > this.#snapshotOffset || message.index > this.#snapshotIndex) this.hit("snapshot-progress");
+        this.#snapshotOffset = message.index > this.#snapshotIndex ? message.offset : Math.max(this.#snapshotOffset, message.offset);
+        this.#snapshotIndex = Math.max(this.#snapshotIndex, message.index);
+        return;
+      case "pre-vote":
+      case "vote":
+      case "append":
+      case "heartbeat":
+      case "heartbeat-reply":
+      case "read":
+      case "read-reply":
+      case "timeout-now":
+        return;
+    }
+  }
+}

@@ -1,0 +1,125 @@
+// A peer's disk: ordered atomic batches, issued, then durable. What a crash leaves is always the result of a prefix of them.
+import type { LogIndex, Term } from "../../base/index.ts";
+import type { Entry, HardState, Membership, RestoredState, Snapshot, Write } from "../../raft/index.ts";
+
+const FRESH: HardState = { term: 0, vote: undefined, commit: 0 };
+
+/** The stored state after some batches: what a restart would find. */
+export class DiskImage {
+  hardState: HardState = FRESH;
+  snapshot: Snapshot | undefined;
+  /** Contiguous from `firstIndex`. */
+  entries: Entry[] = [];
+  #memberships: { readonly index: LogIndex; readonly membership: Membership }[] = [];
+  readonly #decode: (data: Uint8Array) => Membership;
+
+  constructor(restored: RestoredState | undefined, decodeMembership: (data: Uint8Array) => Membership) {
+    this.#decode = decodeMembership;
+    if (restored === undefined) return;
+    this.hardState = restored.hardState;
+    this.snapshot = restored.snapshot;
+    this.entries = [...restored.entries];
+    for (const entry of this.entries) this.#note(entry);
+  }
+
+  get snapshotIndex(): LogIndex {
+    return this.snapshot?.index ?? 0;
+  }
+
+  get lastIndex(): LogIndex {
+    return this.entries.at(-1)?.index ?? this.snapshotIndex;
+  }
+
+  get lastTerm(): Term {
+    return this.entries.at(-1)?.term ?? this.snapshot?.term ?? 0;
+  }
+
+  /** The stored entry, or undefined when it is compacted or beyond the end. */
+  entryAt(index: LogIndex): Entry | undefined {
+    const first = this.entries[0];
+    return first === undefined || index < first.index ? undefined : this.entries[index - first.index];
+  }
+
+  /** The term of the entry at `index`: 0 for index 0, undefined when this disk does not know it. */
+  termAt(index: LogIndex): Term | undefined {
+    if (index === this.snapshotIndex) return this.snapshot?.term ?? 0;
+    return this.entryAt(index)?.term;
+  }
+
+  /** True when `index` is stored with `term`, or lies inside the snapshot (what was compacted was committed). */
+  holds(index: LogIndex, term: Term): boolean {
+    return index < this.snapshotIndex || this.termAt(index) === term;
+  }
+
+  /** The newest stored membership and where it stands. */
+  get membership(): { readonly index: LogIndex; readonly membership: Membership } | undefined {
+    return this.#memberships.at(-1) ?? (this.snapshot === undefined ? undefined : { index: this.snapshot.index, membership: this.snapshot.membership });
+  }
+
+  /** Where the newest stored membership at or before `index` stands; 0 when there is none. */
+  membershipUpTo(index: LogIndex): LogIndex {
+    for (let i = this.#memberships.length - 1; i >= 0; i -= 1) {
+      const at = this.#memberships[i]?.index ?? 0;
+      if (at <= index) return at;
+    }
+    return this.snapshotIndex <= index ? this.snapshotIndex : 0;
+  }
+
+  /** Makes one batch part of the image. The caller has checked that it fits. */
+  apply({ hardState, truncateAfter, entries, snapshot }: Write): void {
+    if (snapshot !== undefined) {
+      this.snapshot = snapshot;
+      const kept = this.entries.findIndex((entry) => entry.index > snapshot.index);
+      this.entries = kept < 0 ? [] : this.entries.slice(kept);
+      this.#memberships = this.#memberships.filter((each) => each.index > snapshot.index);
+    }
+    const keepTo = Math.min(truncateAfter ?? Number.POSITIVE_INFINITY, (entries[0]?.index ?? Number.POSITIVE_INFINITY) - 1);
+    if (keepTo < this.lastIndex) {
+      const first = this.entries[0]?.index ?? 0;
+      this.entries.length = Math.max(0, keepTo - first + 1);
+      this.#memberships = this.#memberships.filter((each) => each.index <= keepTo);
+    }
+    for (const entry of entries) {
+      this.entries.push(entry);
+      this.#note(entry);
+    }
+    if (hardState !== undefined) this.hardState = hardState;
+  }
+
+  /** What a machine starting on this disk reads back. */
+  restored(): RestoredState {
+    return { hardState: this.hardState, snapshot: this.snapshot, entries: [...this.entries] };
+  }
+
+  #note(entry: Entry): void {
+    if (entry.kind === 2) this.#memberships.push({ index: entry.index, membership: this.#decode(entry.data) });
+  }
+}
+
+/** One disk: what is durable, and the batch that is on its way. */
+export class SimDisk {
+  readonly durable: DiskImage;
+  /** Issued and not yet durable; the machine hands out one at a time. */
+  pending: Write | undefined;
+  /** Until when nothing completes, and until when every write fails (disk full); microseconds. */
+  stalledUntil = 0;
+  fullUntil = 0;
+
+  constructor(durable: DiskImage) {
+    this.durable = durable;
+  }
+
+  /** The batch under way became durable. */
+  complete(): void {
+    if (this.pending !== undefined) this.durable.apply(this.pending);
+    this.pending = undefined;
+  }
+
+  /** A crash between issue and completion: the batch is there or it is not. True when there was one. */
+  crash(survives: boolean): boolean {
+    const torn = this.pending !== undefined;
+    if (survives) this.complete();
+    this.pending = undefined;
+    return torn;
+  }
+}

@@ -197,7 +197,7 @@ function takenSeats(roster: Roster): number {
 
 function fixedRoster(voterIds: readonly PeerId[]): Roster {
   const seats = voterIds.map((peer, seat) => ({ peer, name: `Player ${seat + 1}` }));
-  return { seats, watchers: [], kicked: [], spectators: "closed", votersMax: voterIds.length, index: 0 };
+  return { seats, watchers: [], kicked: [], spectators: "closed", votersMax: voterIds.length, openedAt: 0, index: 0 };
 }
 
 /** 64 random bits: two groups never share a name. */

@@ -5,5 +5,6 @@ export { AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedErro
 export type { Standing } from "./liveness.ts";
 export { NAME_CHARS_MAX, SEATS_MAX, type Declaration, type LeadNotice, type PresenceState, type PublishedRefusal } from "./presence-state.ts";
 export { Presence, shareDoc, type Doc, type PresenceEvents, type SharedDoc } from "./presence.ts";
-export { EMPTY_ROSTER, rosterLane, seatOf, type Roster, type RosterCommand, type TakenSeat, type Watcher } from "./roster.ts";
+export { EMPTY_ROSTER, foldRoster, rosterLane, seatOf, type Roster, type RosterCommand, type TakenSeat, type Watcher } from "./roster.ts";
 export type { GameSession, SessionEvents, SessionOptions } from "./session.ts";
+export { waitFor, type WaitOptions } from "./wait.ts";

@@ -9,7 +9,7 @@ import type { LeadNotice, PresenceState } from "./presence-state.ts";
 
 const [ann, bob, cat] = ["ann", "bob", "cat"].map(peerId) as [PeerId, PeerId, PeerId];
 const hosting: PresenceState = { declares: "host", name: "x", synced: false };
-const lead = (members: number, term = 1): LeadNotice => ({ term, members, admission: "open", spectators: "open", seats: 2, seated: [], refused: [] });
+const lead = (members: number, term = 1, openedAt = 0): LeadNotice => ({ term, members, openedAt, admission: "open", spectators: "open", seats: 2, seated: [], refused: [] });
 const leads = (groupId: string, members: number, term = 1): PresenceState => ({ ...hosting, groupId, lead: lead(members, term) });
 const view = (self: PeerId, states: readonly (readonly [PeerId, PresenceState])[], silent: readonly PeerId[] = []) => ({
   self,
@@ -49,6 +49,7 @@ describe("groups in sight", () => {
     expect(betterGroup(own(bob, 1), new Map([[ann, leads("other", 1)]]))).toMatchObject({ leader: ann });
     expect(betterGroup(own(ann, 1), new Map([[bob, leads("other", 1)]]))).toBeUndefined();
     expect(betterGroup(own(ann, 1), new Map([[bob, leads("other", 2)]]))).toMatchObject({ leader: bob });
+    expect(betterGroup({ groupId: "own", leader: ann, lead: lead(1, 1, 8) }, new Map([[bob, { ...hosting, groupId: "g", lead: lead(1, 1, 7) }]]))).toMatchObject({ leader: bob });
     expect(betterGroup(own(bob, 2), new Map([[ann, leads("other", 9)]]))).toBeUndefined();
   });
 });

@@ -35,7 +35,7 @@ export interface VisibleGroup {
   readonly lead: LeadNotice;
 }
 
-/** Every group somebody claims to lead, best first: more members, then the lower leader id. Per group the newest term speaks. */
+/** Every group somebody claims to lead, best first: more members, then the older one, then the lower leader id. Per group the newest term speaks. */
 export function visibleGroups(states: ReadonlyMap<PeerId, PresenceState>): readonly VisibleGroup[] {
   const newest = new Map<string, VisibleGroup>();
   for (const [leader, { groupId, lead, leaving }] of states) {
@@ -48,7 +48,7 @@ export function visibleGroups(states: ReadonlyMap<PeerId, PresenceState>): reado
 
 /** Order of {@link visibleGroups}: negative when `a` is the one to join. */
 export function compareGroups(a: Pick<VisibleGroup, "leader" | "lead">, b: Pick<VisibleGroup, "leader" | "lead">): number {
-  return b.lead.members - a.lead.members || (a.leader < b.leader ? -1 : 1);
+  return b.lead.members - a.lead.members || a.lead.openedAt - b.lead.openedAt || (a.leader < b.leader ? -1 : 1);
 }
 
 /**

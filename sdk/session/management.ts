@@ -56,8 +56,9 @@ function quorumIsHere({ membership: { voters }, people, self }: ManagementView):
   return here.length * 2 > voters.length;
 }
 
-/** Voters that are gone for good leave; nothing else changes. Of two voters the leader may take out the other alone. */
+/** Of two voters the leader takes out the other alone; with more, no change could commit before a quorum is back. */
 function evictionOnly(view: ManagementView): ManagementStep | undefined {
+  if (view.membership.voters.length !== 2) return undefined;
   const voters = view.membership.voters.filter((peer) => stays(view, peer));
   return voters.length === view.membership.voters.length ? undefined : { type: "change", voters, learners: view.membership.learners };
 }

@@ -136,11 +136,14 @@ export class Manager {
 
   /** Members and returning players were admitted before; everybody else is put to the game's rule, once per visit. */
   #isAdmitted(peer: PeerId, state: PresenceState | undefined): boolean {
-    const { admit, node } = this.#options;
+    const { admit, node, presence } = this.#options;
     const isInside = seatOf(this.#roster, peer) !== undefined || node.membership.voters.includes(peer) || node.membership.learners.includes(peer);
-    if (isInside || admit === undefined || state === undefined) return true;
+    if (isInside || state === undefined) return true;
+    const { rules } = presence.self;
+    if (state.rules !== rules) this.#verdicts.set(peer, { refuse: `this match plays ${rules ?? "something else"}: load the same version` });
+    else if (admit === undefined) return true;
     const verdict = this.#verdicts.get(peer);
-    if (verdict === undefined) this.#ask(admit, { peer, name: state.name, wants: state.declares === "spectate" ? "watch" : "seat", returning: false });
+    if (verdict === undefined && admit !== undefined) this.#ask(admit, { peer, name: state.name, wants: state.declares === "spectate" ? "watch" : "seat", returning: false });
     return this.#verdicts.get(peer) === "admitted";
   }
 
@@ -175,6 +178,7 @@ export class Manager {
       admission: freeSeat(roster) === undefined ? "closed" : "open",
       spectators: roster.spectators,
       seats: roster.seats.length,
+      openedAt: roster.openedAt,
       seated,
       refused: this.#refusals(roster),
     };

@@ -20,6 +20,8 @@ export interface LeadNotice {
   readonly admission: "open" | "closed";
   readonly spectators: "open" | "closed";
   readonly seats: number;
+  /** When the match was opened, ms since 1970 by its host's clock: of two groups that must become one, the older stays. */
+  readonly openedAt: number;
   /** Who holds a seat, here or not. At most {@link SEATS_MAX}. */
   readonly seated: readonly PeerId[];
   /** At most {@link REFUSALS_MAX}, newest last. */
@@ -30,6 +32,8 @@ export interface LeadNotice {
 export interface PresenceState {
   readonly declares: Declaration;
   readonly name: string;
+  /** What it came to play, such as a game's `name@version`; peers with different ones refuse each other. */
+  readonly rules?: string | undefined;
   /** The group whose node this peer runs; undefined while it has none. */
   readonly groupId?: string | undefined;
   /** True once its node applied the entry that made it a member: it is caught up. */
@@ -49,6 +53,7 @@ export const NAME_CHARS_MAX = 40;
 /** Limit of a reason shown to people, in UTF-16 units. */
 export const REASON_CHARS_MAX = 200;
 const GROUP_ID_CHARS_MAX = 64;
+const RULES_CHARS_MAX = 200;
 const DECLARATIONS: readonly Declaration[] = ["host", "join", "spectate", "node"];
 
 /** A name as it is shown: control characters and outer blanks gone, cut to {@link NAME_CHARS_MAX}, "Player" when nothing is left. */
@@ -65,26 +70,26 @@ export function cleanText(text: string, max: number): string {
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
 export function parsePresence(value: unknown): PresenceState | undefined {
   if (!isRecord(value)) return undefined;
-  const { declares, name, groupId, synced, leaving, lead } = value;
+  const { declares, name, rules, groupId, synced, leaving, lead } = value;
   const declaration = DECLARATIONS.find((known) => known === declares);
   if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
-  if (groupId !== undefined && (typeof groupId !== "string" || groupId.length === 0 || groupId.length > GROUP_ID_CHARS_MAX)) return undefined;
+  if (!isShortText(groupId, GROUP_ID_CHARS_MAX) || !isShortText(rules, RULES_CHARS_MAX)) return undefined;
   if (leaving !== undefined && leaving !== "part" && leaving !== "vacate") return undefined;
   const notice = lead === undefined ? undefined : parseLead(lead);
   if (lead !== undefined && notice === undefined) return undefined;
-  return { declares: declaration, name: cleanName(name), groupId, synced, leaving, lead: notice };
+  return { declares: declaration, name: cleanName(name), rules, groupId, synced, leaving, lead: notice };
 }
 
 function parseLead(value: unknown): LeadNotice | undefined {
   if (!isRecord(value)) return undefined;
-  const { term, members, admission, spectators, seats, seated, refused } = value;
-  if (!isCount(term, Number.MAX_SAFE_INTEGER) || !isCount(members, 1_000_000) || !isCount(seats, SEATS_MAX)) return undefined;
+  const { term, members, admission, spectators, seats, openedAt, seated, refused } = value;
+  if (!isCount(term, Number.MAX_SAFE_INTEGER) || !isCount(members, 1_000_000) || !isCount(seats, SEATS_MAX) || !isCount(openedAt, Number.MAX_SAFE_INTEGER)) return undefined;
   if (!isOpenOrClosed(admission) || !isOpenOrClosed(spectators)) return undefined;
   if (!Array.isArray(seated) || seated.length > SEATS_MAX || !Array.isArray(refused) || refused.length > REFUSALS_MAX) return undefined;
   const peers = seated.filter((peer): peer is PeerId => typeof peer === "string" && isPeerId(peer));
   const refusals = refused.map(parseRefusal).filter((refusal) => refusal !== undefined);
   if (peers.length !== seated.length || refusals.length !== refused.length) return undefined;
-  return { term, members, admission, spectators, seats, seated: peers, refused: refusals };
+  return { term, members, admission, spectators, seats, openedAt, seated: peers, refused: refusals };
 }
 
 function parseRefusal(value: unknown): PublishedRefusal | undefined {
@@ -97,6 +102,10 @@ function parseRefusal(value: unknown): PublishedRefusal | undefined {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & { readonly [K in keyof PresenceState | keyof LeadNotice | keyof PublishedRefusal]?: unknown } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isShortText(value: unknown, max: number): value is string | undefined {
+  return value === undefined || (typeof value === "string" && value.length > 0 && value.length <= max);
 }
 
 function isCount(value: unknown, max: number): value is number {

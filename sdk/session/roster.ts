@@ -1,6 +1,6 @@
 // The session lane: who holds which seat, as a pure reducer over the committed log. Seats are not votes: nothing here touches membership.
 import { ByteReader, ByteWriter, isPeerId, MalformedError, type LogIndex, type PeerId } from "../base/index.ts";
-import { LANE_SESSION, type CommittedCommand, type LaneReducer } from "../replica/index.ts";
+import { LANE_SESSION, type CommittedCommand, type LaneReducer, type LogEvent } from "../replica/index.ts";
 import { cleanName, cleanText, REASON_CHARS_MAX, SEATS_MAX } from "./presence-state.ts";
 
 /** A taken seat. */
@@ -26,6 +26,8 @@ export interface Roster {
   readonly kicked: readonly { readonly peer: PeerId; readonly reason: string }[];
   readonly spectators: "open" | "closed";
   readonly votersMax: number;
+  /** Logged time of the host's opening word, ms since 1970; 0 before it. */
+  readonly openedAt: number;
   /** Index of the command that made this roster; 0 before any. */
   readonly index: LogIndex;
 }
@@ -48,7 +50,7 @@ const PEER_BYTES_MAX = 512;
 const TEXT_BYTES_MAX = 1024;
 
 /** The roster before any command. */
-export const EMPTY_ROSTER: Roster = { seats: [], watchers: [], kicked: [], spectators: "closed", votersMax: 1, index: 0 };
+export const EMPTY_ROSTER: Roster = { seats: [], watchers: [], kicked: [], spectators: "closed", votersMax: 1, openedAt: 0, index: 0 };
 
 /** The seat `peer` holds, or undefined. */
 export function seatOf(roster: Roster, peer: PeerId): number | undefined {
@@ -69,6 +71,8 @@ export function mayManage(roster: Roster, peer: PeerId): boolean {
 
 /** The roster after `command` by `proposer`; the same object when the command is void. Total. */
 export function applyRosterCommand(roster: Roster, command: RosterCommand, proposer: PeerId): Roster {
+  // Before the host's opening word nothing counts, so that nobody finds itself on a list nobody manages.
+  if (roster.seats.length === 0 && command.type !== "open") return roster;
   switch (command.type) {
     case "open":
       return openRoster(roster, command, proposer);
@@ -212,6 +216,15 @@ export const rosterLane: LaneReducer<Roster> = {
   decode: decodeRoster,
 };
 
+/** The roster after one event of the log, in whatever lane: what a fold over `follow` needs. */
+export function foldRoster(roster: Roster, event: LogEvent, lane: LaneReducer<Roster> = rosterLane): Roster {
+  if (event.type === "install") {
+    const section = event.sections.get(LANE_SESSION);
+    return section === undefined ? lane.initial : lane.decode(section);
+  }
+  return event.lane === LANE_SESSION && !event.duplicate ? lane.apply(roster, event) : roster;
+}
+
 function applyCommitted(roster: Roster, committed: CommittedCommand): Roster {
   let command: RosterCommand;
   try {
@@ -220,13 +233,14 @@ function applyCommitted(roster: Roster, committed: CommittedCommand): Roster {
     return roster; // A committed command nobody can read is void on every peer alike.
   }
   const next = applyRosterCommand(roster, command, committed.proposer);
-  return next === roster ? roster : { ...next, index: committed.index };
+  if (next === roster) return roster;
+  return { ...next, openedAt: roster.seats.length === 0 ? committed.time : next.openedAt, index: committed.index };
 }
 
 const ROSTER_FORMAT = 1;
 
 function encodeRoster(roster: Roster): Uint8Array {
-  const writer = new ByteWriter().byte(ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax);
+  const writer = new ByteWriter().byte(ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax).uint(roster.openedAt);
   writer.list(roster.seats, (taken) => {
     writer.bool(taken !== undefined);
     if (taken !== undefined) writer.text(taken.peer).text(taken.name);
@@ -243,9 +257,10 @@ function decodeRoster(section: Uint8Array): Roster {
   const index = reader.uint();
   const spectators = reader.bool() ? "open" : "closed";
   const votersMax = readCount(reader, 1, SEATS_MAX);
+  const openedAt = reader.uint();
   const seats = reader.list(() => (reader.bool() ? { peer: readPeer(reader), name: readName(reader) } : undefined), SEATS_MAX);
   const watchers = reader.list(() => ({ peer: readPeer(reader), name: readName(reader), spare: reader.bool() }), WATCHERS_MAX);
   const kicked = reader.list(() => ({ peer: readPeer(reader), reason: reader.text(TEXT_BYTES_MAX) }), KICKED_MAX);
   reader.end();
-  return { seats, watchers, kicked, spectators, votersMax, index };
+  return { seats, watchers, kicked, spectators, votersMax, openedAt, index };
 }

@@ -11,7 +11,7 @@ import { Manager } from "./manager.ts";
 import { cleanName, type Declaration } from "./presence-state.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
-import { EMPTY_ROSTER, encodeRosterCommand, rosterLane, type Roster } from "./roster.ts";
+import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, type Roster } from "./roster.ts";
 
 /** Tag of the channel that carries probes; 1 to 3 are the contract's. */
 const PROBE_TAG = 4;
@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly wallClock?: (() => number) | undefined;
   /** Shown to the others. Default "Player". */
   readonly name?: string | undefined;
+  /** What is played, such as a game's `name@version`, at most 200 characters; peers that came for something else are refused. */
+  readonly rules?: string | undefined;
   /** Overrides of the `browser` preset. */
   readonly raftConfig?: Partial<RaftConfig> | undefined;
   /** The game's own rule about newcomers; asked on whoever leads, so give it to every peer. Default: everybody may come. */
@@ -109,7 +111,7 @@ export class Session implements GameSession {
     this.#apps = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     const { clock, awayAfterMs = 3_000, evictAfterMs = 10_000 } = options;
     this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
-    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), synced: false });
+    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, synced: false });
     this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), clock, () => this.#events.emit("change"));
     this.#offs.push(
       this.presence.on("change", () => this.changed()),
@@ -269,10 +271,7 @@ export class Session implements GameSession {
 
   #fold(event: LogEvent): void {
     const before = this.#roster;
-    if (event.type === "install") {
-      const section = event.sections.get(LANE_SESSION);
-      this.#roster = section === undefined ? this.#membersLane.initial : this.#membersLane.decode(section);
-    } else if (event.lane === LANE_SESSION && !event.duplicate) this.#roster = this.#membersLane.apply(before, event);
+    this.#roster = foldRoster(before, event, this.#membersLane);
     if (this.#roster !== before) this.changed();
   }
 

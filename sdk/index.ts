@@ -1,0 +1,28 @@
+// The front door: everything a game needs, by name. Also the global `Flotilla` of the script-tag build. Deeper parts have doors of their own, such as flotilla/raft.
+export {
+  ClosedError, hasCode, InvalidArgumentError, jsonCodec, MalformedError, PayloadTooLargeError, peerId, SdkError, seededRandom, silentLogger,
+  type Clock, type Codec, type Logger, type LogIndex, type PeerId, type Random,
+} from "./base/index.ts";
+export {
+  createGameStore, decodeRecording, defineGame, encodeRecording, ImpureGameError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
+  stateDigest, TurnSequencer,
+  type ActionContext, type DefinedGame, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema,
+} from "./game/index.ts";
+export { openMatch, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStatus, type PlayOutcome } from "./open-match.ts";
+export { gameHost, gameJoin, gameNode, gameSpectate, type OnPage } from "./open-match-sessions.ts";
+export { randomId, systemClock, systemRandom } from "./platform/index.ts";
+export { raftConfig, type RaftConfig } from "./raft/index.ts";
+export {
+  BusyError, LANE_GAME, LeadershipLostError, LocalLog, NotLeaderError, ProposalTimeoutError,
+  type CommittedAt, type CommittedCommand, type DedupKey, type LogEvent, type NodeStatus, type OrderedLog, type ProposeOptions, type RaftNode,
+} from "./replica/index.ts";
+export {
+  BroadcastChannelSignaling, combineSignaling, MuxSeam, NamedMux, NatTraversalError, PeerNotConnectedError, SeamTornError, SelfSendError, WebSocketSignaling,
+  type Seam, type SeamEvents, type SeamState, type Signaling, type SignalingFactory,
+} from "./seam/index.ts";
+export { DEFAULT_ICE_SERVERS, WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
+export {
+  AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedError, RosterFullError, seatOf, shareDoc, SpectateTimeoutError, SpectatorsClosedError,
+  type AdmissionRequest, type AdmissionVerdict, type Admit, type GameHostOptions, type GameJoinOptions, type GameNodeOptions, type GameSession, type GameSpectateOptions,
+  type Roster, type SessionOptions,
+} from "./session/index.ts";

@@ -1,0 +1,81 @@
+// Finding one's place in a room: host when nobody does, else join, else watch; and again whenever two did the same at once.
+import { hasCode } from "./base/index.ts";
+import type { Meeting } from "./open-match-seam.ts";
+import { SeamTornError } from "./seam/index.ts";
+import { gameHost, gameJoin, gameSpectate, waitFor, type GameSession, type SessionOptions } from "./session/index.ts";
+
+/** How long signaling may take to come up before this tab goes on without it, ms. */
+const WEAVE_TIMEOUT_MS = 10_000;
+/** Quiet in a reached room after which nobody seems to be there, ms. A signaling server answers within 200. */
+const QUIET_MS = 600;
+/** How long somebody seen in the room may take to connect, ms: ICE over the internet takes one or two seconds. */
+const DIAL_TIMEOUT_MS = 5_000;
+/** How long to go on trying to be let in, ms. */
+const ENTER_TIMEOUT_MS = 60_000;
+
+export interface EnterOptions {
+  readonly meeting: Meeting;
+  readonly seats: number;
+  readonly spectate: boolean;
+  readonly session: SessionOptions;
+}
+
+/** Resolves with a place in the match. Rejects with the session's errors, `SeamTornError`, or the signal's reason; then nothing of it is left running. */
+export async function enterMatch(options: EnterOptions): Promise<GameSession> {
+  await settle(options);
+  const { clock } = options.session;
+  const deadline = clock.now() + ENTER_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await (options.spectate ? gameSpectate(options.meeting.seam, options.session) : takePlace(options));
+    } catch (error) {
+      // Nobody leads just now: an election, or a host that has just yielded to another.
+      const isWorthAnotherTry = hasCode(error, "join-timeout") || hasCode(error, "spectate-timeout") || hasCode(error, "duplicate-host");
+      if (!isWorthAnotherTry || clock.now() >= deadline) throw error;
+    }
+  }
+}
+
+async function takePlace({ meeting: { seam }, seats, session }: EnterOptions): Promise<GameSession> {
+  try {
+    return await gameHost(seam, { ...session, peerCount: seats, returnAt: "alone" });
+  } catch (error) {
+    if (!hasCode(error, "duplicate-host")) throw error;
+  }
+  try {
+    return await gameJoin(seam, session);
+  } catch (error) {
+    if (!hasCode(error, "roster-full")) throw error;
+    return watchInstead(seam, session, error);
+  }
+}
+
+async function watchInstead(seam: Meeting["seam"], session: SessionOptions, full: unknown): Promise<GameSession> {
+  try {
+    return await gameSpectate(seam, session);
+  } catch (error) {
+    throw hasCode(error, "spectators-closed") ? full : error;
+  }
+}
+
+/** Waits until it is clear who is in the room, so that a match that runs there is not overlooked. */
+async function settle(options: EnterOptions): Promise<void> {
+  const { seam, seen } = options.meeting;
+  const isWoven = (): true | undefined => seam.state.phase === "woven" || seam.peers.size > 1 || undefined;
+  await waitOnSeam(options, isWoven, WEAVE_TIMEOUT_MS);
+  const isEverybodyHere = (): true | undefined => (seam.peers.size > 1 && [...seen].every((peer) => seam.peers.has(peer))) || undefined;
+  await waitOnSeam(options, isEverybodyHere, QUIET_MS);
+  if (seen.size > 0) await waitOnSeam(options, isEverybodyHere, seam.peers.size > 1 ? QUIET_MS : DIAL_TIMEOUT_MS);
+}
+
+function waitOnSeam({ meeting: { seam }, session: { clock, signal } }: EnterOptions, isDone: () => true | undefined, ms: number): Promise<true> {
+  const check = (): true | undefined => {
+    if (seam.state.phase === "torn") throw new SeamTornError(seam.state.reason);
+    return isDone();
+  };
+  const subscribe = (changed: () => void): (() => void) => {
+    const offs = [seam.on("peers", changed), seam.on("state", changed)];
+    return () => offs.forEach((off) => off());
+  };
+  return waitFor<true>({ check, subscribe, clock, ms, onTimeout: () => true, signal });
+}

@@ -1,0 +1,74 @@
+// What a match shows of its people and of its state, computed from the session. Pure reads; compared by value, so that nothing new is shown for nothing.
+import type { PeerId } from "./base/index.ts";
+import type { Seat } from "./game/index.ts";
+import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-types.ts";
+import { seatOf, type GameSession } from "./session/index.ts";
+
+/** Seats first, in their order, then spectators by id. */
+export function playersOf(session: GameSession): readonly MatchPlayer[] {
+  const { roster, presence, selfId } = session;
+  const seated = roster.seats.flatMap((taken, seat) => (taken === undefined ? [] : [playerOf(session, taken.peer, taken.name, seat)]));
+  const watching = [...presence.states]
+    .filter(([peer, { declares, groupId }]) => declares === "spectate" && groupId === session.groupId && seatOf(roster, peer) === undefined)
+    .map(([peer, { name }]) => playerOf(session, peer, name, undefined));
+  if (seatOf(roster, selfId) === undefined) watching.push(playerOf(session, selfId, presence.self.name, undefined));
+  return [...seated, ...watching.sort((a, b) => (a.peer < b.peer ? -1 : 1))];
+}
+
+function playerOf(session: GameSession, peer: PeerId, name: string, seat: Seat | undefined): MatchPlayer {
+  return { peer, name, seat, isSelf: peer === session.selfId, isLeader: peer === session.node.leader, presence: presenceOf(session, peer) };
+}
+
+function presenceOf(session: GameSession, peer: PeerId): MatchPlayer["presence"] {
+  if (peer === session.selfId) return "here";
+  const { presence, node } = session;
+  const standing = session.standingOf(peer);
+  if (standing === "here" && presence.states.has(peer) && presence.farewellOf(peer) === undefined) return "here";
+  const { voters, learners } = node.membership;
+  const isMember = voters.includes(peer) || learners.includes(peer);
+  return standing === "gone" || presence.farewellOf(peer) !== undefined || !isMember ? "gone" : "away";
+}
+
+/** The phase a running session is in. */
+export function phaseOf(session: GameSession): MatchPhase {
+  const { hasQuorum, leader, membership } = session.node.status;
+  if (!hasQuorum || leader === undefined) {
+    const { voters } = membership;
+    const reachable = voters.filter((voter) => session.standingOf(voter) === "here");
+    return reachable.length * 2 > voters.length ? "reconnecting" : "no-quorum";
+  }
+  return session.roster.seats.includes(undefined) ? "waiting" : "live";
+}
+
+/** What the status atom shows of a running session. */
+export function statusOf(session: GameSession, pendingCount: number, peers: ReadonlySet<PeerId>): MatchStatus {
+  const { role, leader, term, commitIndex } = session.node.status;
+  const seat = seatOf(session.roster, session.selfId);
+  return {
+    phase: phaseOf(session),
+    reason: undefined,
+    selfId: session.selfId,
+    seat,
+    spectating: seat === undefined,
+    leader,
+    isLeader: leader === session.selfId,
+    role,
+    term,
+    commitIndex,
+    pendingCount,
+    peers: [...peers].sort(),
+    roundTripMs: session.roundTripMs,
+    storage: "memory",
+  };
+}
+
+/** The status of a match that has no session: on its way in, or over. */
+export function statusWithout(selfId: PeerId, phase: "connecting" | "closed", reason: string | undefined, before?: MatchStatus): MatchStatus {
+  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, pendingCount: 0, storage: "memory" } as const;
+  return { ...blank, ...before, selfId, phase, reason, leader: undefined, isLeader: false, role: "learner", peers: [selfId], roundTripMs: {} };
+}
+
+/** Two values that would look the same: plain data, compared by what it holds. */
+export function looksSame(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,33 @@
+// The game on one session: seats folded alongside the log, turns in order, speculation on top.
+import { silentLogger, type Logger } from "./base/index.ts";
+import { SpeculativeSequencer, TurnSequencer, type DefinedGame, type GameReport } from "./game/index.ts";
+import { EMPTY_ROSTER, foldRoster, seatOf, type GameSession, type Roster } from "./session/index.ts";
+
+/** Entries between two snapshots: a latecomer replays at most this many, and the log stays small. */
+const SNAPSHOT_EVERY = 1_000;
+
+export interface RunOptions<State, Action> {
+  readonly session: GameSession;
+  readonly game: DefinedGame<State, Action>;
+  readonly seats: number;
+  readonly development: boolean | undefined;
+  readonly onReport: ((report: GameReport) => void) | undefined;
+  readonly logger: Logger | undefined;
+}
+
+/** Follows the session's log from now until its `close`. */
+export function runGame<State, Action>(options: RunOptions<State, Action>): SpeculativeSequencer<State, Action> {
+  const { session, game, seats, development, logger = silentLogger } = options;
+  // The roster as of the entry being applied, not the newest: who acted is decided where the action stands in the log.
+  let roster: Roster = EMPTY_ROSTER;
+  const sequencer = new TurnSequencer<Action>({
+    log: session.node,
+    actions: game.actions,
+    playerOf: (proposer) => seatOf(roster, proposer),
+    observe: (event) => {
+      roster = foldRoster(roster, event);
+    },
+  });
+  const onReport = options.onReport ?? ((report: GameReport) => logger.info(report.message, report));
+  return new SpeculativeSequencer({ sequencer, game, seats, player: () => seatOf(session.roster, session.selfId), development, snapshotEvery: SNAPSHOT_EVERY, onReport });
+}

@@ -1,0 +1,53 @@
+// How a match meets the others when it is not given a seam: signaling of the room, and the WebRTC mesh on it.
+import type { Clock, PeerId, Random } from "./base/index.ts";
+import { BroadcastChannelSignaling, combineSignaling, WebSocketSignaling, type Seam, type Signaling, type SignalingFactory } from "./seam/index.ts";
+import { WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
+
+/** What a seam is made of. */
+export interface MeetingOptions {
+  readonly selfId: PeerId;
+  readonly room: string;
+  readonly signaling: string | SignalingFactory | readonly SignalingFactory[] | undefined;
+  readonly iceServers: WebRtcSeamOptions["iceServers"];
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A seam, and whom signaling has seen: somebody seen and not yet connected is worth waiting for. */
+export interface Meeting {
+  readonly seam: Seam;
+  /** Announced in the room, left or not connected ones included. */
+  readonly seen: ReadonlySet<PeerId>;
+}
+
+/** Opens signaling and the mesh. The seam owns the signaling. */
+export function meet(options: MeetingOptions): Meeting {
+  const { selfId, clock, random, iceServers } = options;
+  const signaling = openSignaling(options);
+  const seen = new Set<PeerId>();
+  signaling.on("announced", (peer) => seen.add(peer));
+  signaling.on("message", (from) => seen.add(from));
+  signaling.on("left", (peer) => seen.delete(peer));
+  return { seam: new WebRtcSeam({ selfId, signaling, clock, random, iceServers }), seen };
+}
+
+/** A seam made elsewhere: nobody is seen before being connected. */
+export function meetOver(seam: Seam): Meeting {
+  return { seam, seen: new Set() };
+}
+
+function openSignaling(options: MeetingOptions): Signaling {
+  const { selfId, room } = options;
+  const [first, ...others] = factoriesFrom(options).map((factory) => factory({ selfId, room }));
+  if (first === undefined) return new BroadcastChannelSignaling({ selfId, room });
+  return others.length === 0 ? first : combineSignaling([first, ...others]);
+}
+
+/** A server's address stands for the server and, beside it, the tabs of this browser, which need no server to find each other. */
+function factoriesFrom({ signaling, clock, random }: MeetingOptions): readonly SignalingFactory[] {
+  if (typeof signaling === "function") return [signaling];
+  if (typeof signaling !== "string") return signaling ?? [];
+  const server: SignalingFactory = (options) => new WebSocketSignaling({ ...options, clock, random, url: signaling });
+  const here: SignalingFactory = (options) => new BroadcastChannelSignaling(options);
+  return typeof BroadcastChannel === "undefined" ? [server] : [here, server];
+}

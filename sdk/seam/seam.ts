@@ -36,7 +36,7 @@ export const BACKLOG_FRAMES_MAX: number = 1024;
 export const BACKLOG_BYTES_MAX: number = 1024 * 1024;
 
 /**
- * One peer's view of a live group. Rules SM1 to SM7 in SPEC.md hold for every implementation.
+ * One peer's view of a live group. Rules SM1 to SM15 in SPEC.md hold for every implementation.
  * A frame sent is delivered whole, exactly once, in order per sender and stream, while both ends stay connected.
  */
 export interface Seam {

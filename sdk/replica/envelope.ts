@@ -19,7 +19,9 @@ export interface Envelope {
 }
 
 /** Bytes an envelope adds to its payload at most: what commandBytesMax must leave room for. */
-export const ENVELOPE_BYTES_MAX: number = 1 + 2 + CLIENT_ID_BYTES_MAX + 3 * 8 + 2 + 3 * 128;
+export function envelopeOverheadMax(clientId: string, proposer: PeerId): number {
+  return 1 + 1 + cachedUtf8(clientId).length + 2 + cachedUtf8(proposer).length + 3 * 8;
+}
 
 const encoder = new TextEncoder();
 

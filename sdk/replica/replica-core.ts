@@ -1,7 +1,7 @@
 // The pure half of a replica: the Raft machine, the exactly-once table, the lanes and this node's pending requests in one deterministic
 // object. Inputs are calls, output is one list of work. The loop around it (replica.ts) and the simulator both drive exactly this.
 import type { LogIndex, PeerId, Random } from "../base/index.ts";
-import type { MembershipTarget, RaftConfig, RaftMachine, RestoredState, TraceEvent, Write } from "../raft/index.ts";
+import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, RestoredState, TraceEvent, Write } from "../raft/index.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { DedupKey, LogEvent } from "./ordered-log.ts";
 
@@ -14,14 +14,32 @@ export interface ReplicaCoreOptions {
   readonly restored: RestoredState;
   readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
   readonly trace?: ((event: TraceEvent) => void) | undefined;
+  /** Messages to one peer of one turn share frames up to this size, bytes; a single larger message travels alone. Default 64 KiB. */
+  readonly frameBytesMax?: number | undefined;
 }
+
+/** What else the writer of a command can say about it. */
+export interface ProposeHints {
+  /** The writer will never send a serial below this one again. Default 0: it promises nothing. At most the command's own serial. */
+  readonly lowestOutstanding?: number | undefined;
+  /** An index applied here before the client's first command could commit; see ClientSessionTable. Default 0. */
+  readonly birth?: LogIndex | undefined;
+  /** The serial was never used before, so a commit of it by another proposer is a collision. Default false. */
+  readonly fresh?: boolean | undefined;
+}
+
+/** Why nothing happened: the machine's reasons, and the replica's own. */
+export type RefusalReason = Refusal | "client-session-expired" | "transfer-failed";
 
 /** How a request ended. `unknown`: it may or may not have happened; ask again under the same key. */
 export type Settlement =
   | { readonly outcome: "committed"; readonly index: LogIndex }
   | { readonly outcome: "read"; readonly index: LogIndex }
   | { readonly outcome: "done" }
-  | { readonly outcome: "refused"; readonly reason: string }
+  /** Nothing happened and nothing will. */
+  | { readonly outcome: "refused"; readonly reason: RefusalReason }
+  /** The key committed with another payload or proposer: somebody else writes under this client id. */
+  | { readonly outcome: "collision"; readonly index: LogIndex }
   | { readonly outcome: "unknown"; readonly reason: "timeout" | "leadership-lost" };
 
 /** Everything to do now, in this order: send `frames`, start `write`, hand `events` to followers, settle. See `Work` for what may overlap. */
@@ -32,9 +50,21 @@ export interface ReplicaWork {
   readonly settled: readonly { readonly ticket: number; readonly settlement: Settlement }[];
 }
 
+/** A command and the key it has for ever. */
+export interface ProposedCommand {
+  readonly lane: number;
+  readonly key: DedupKey;
+  /** Copied. */
+  readonly payload: Uint8Array;
+}
+
 export interface ReplicaCore {
   readonly raft: RaftMachine;
   readonly appliedIndex: LogIndex;
+  /** Set when something committed that this build can not apply: nothing is applied from then on, while the machine goes on voting and storing. */
+  readonly failure: Error | undefined;
+  /** Frames and forwarded commands dropped here, before the machine, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
   /** State of a registered lane after `appliedIndex`. */
   laneState<S>(lane: LaneReducer<S>): S;
   tick(): void;
@@ -42,15 +72,18 @@ export interface ReplicaCore {
   /** Never throws. */
   receive(from: PeerId, frame: Uint8Array): void;
   /** Returns a ticket at once; the settlement comes in `ReplicaWork.settled` (possibly of the very next `takeWork`). */
-  propose(lane: number, key: DedupKey, payload: Uint8Array): number;
+  propose(command: ProposedCommand, hints?: ProposeHints): number;
   readIndex(): number;
   changeMembership(target: MembershipTarget): number;
   transferLeadership(to: PeerId): number;
   /** Forgets a ticket: it will not be settled or retried; a proposal may still commit. */
   cancel(ticket: number): void;
+  /** Hands in the game lane's section after `through`. False when that is not newer than the last one, not applied yet, too large, or a base section can not be folded on here. */
   snapshot(through: LogIndex, gameSection: Uint8Array): boolean;
   /** Events from `from` up to `appliedIndex` again, an install first where the log was compacted. */
-  replay(from: LogIndex): readonly LogEvent[];
+  replay(from: LogIndex, max?: number): readonly LogEvent[];
+  /** Where a key was first applied; 0 when that is forgotten, undefined when it was not applied as far as is known here. */
+  firstIndex(key: DedupKey): LogIndex | undefined;
   part(): void;
   takeWork(): ReplicaWork;
   writeDone(id: number): void;

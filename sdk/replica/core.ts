@@ -1,0 +1,253 @@
+// The pure half of a replica put together: machine, table, lanes and open requests behind one list of work.
+import { InvalidArgumentError, type LogIndex, type PeerId } from "../base/index.ts";
+import { decodeMessage, encodeMessage, ENTRY_COMMAND, Raft, type Addressed, type Entry, type MembershipTarget, type Message, type RaftMachine, type Work } from "../raft/index.ts";
+import { AppliedLog, KNOWN_LANES } from "./applied-log.ts";
+import { decodeEnvelope, isClientId } from "./envelope.ts";
+import { encodeFrame, framedSize, frameHeader, headerFault, HEADER_BYTES, messagesOf } from "./frame.ts";
+import type { LaneReducer } from "./lane.ts";
+import { LeaderRequests } from "./leader-requests.ts";
+import type { DedupKey, LogEvent } from "./ordered-log.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+import type { ProposedCommand, ProposeHints, ReplicaCore, ReplicaCoreOptions, ReplicaWork, Settlement } from "./replica-core.ts";
+
+/** Default of `frameBytesMax`: large enough that a turn is mostly one frame per peer, small enough for any data channel. */
+const FRAME_BYTES_MAX = 64 * 1024;
+const GROUP_ID_CHARS_MAX = 64;
+
+const NO_FRAMES: ReplicaWork["frames"] = [];
+const NO_EVENTS: ReplicaWork["events"] = [];
+const NO_SETTLED: ReplicaWork["settled"] = [];
+
+/** Makes the core of one replica. Throws `CorruptStateError` for restored state that can not be right, `InvalidArgumentError` for options that can not work. */
+export function createReplicaCore(options: ReplicaCoreOptions): ReplicaCore {
+  return new Core(options);
+}
+
+class Core implements ReplicaCore {
+  readonly raft: RaftMachine;
+  readonly #log: AppliedLog;
+  readonly #header: Uint8Array;
+  readonly #frameBytesMax: number;
+  readonly #lanes: ReadonlySet<number>;
+  readonly #proposals: Proposals;
+  readonly #reads: Reads;
+  readonly #requests: LeaderRequests;
+  readonly #dropped: Record<string, number> = {};
+  #settled: { readonly ticket: number; readonly settlement: Settlement }[] = [];
+  #nextTicket = 1;
+
+  constructor(options: ReplicaCoreOptions) {
+    const { groupId, config, lanes = [], restored } = options;
+    if (groupId.length === 0 || groupId.length > GROUP_ID_CHARS_MAX) throw new InvalidArgumentError(`a group id has 1 to ${GROUP_ID_CHARS_MAX} characters, got ${groupId.length}`);
+    const ids = new Set(lanes.map(({ lane }) => lane));
+    if (ids.size !== lanes.length || lanes.some(({ lane }) => !Number.isInteger(lane) || lane < 1 || lane > 255)) throw new InvalidArgumentError(`lanes are distinct whole numbers from 1 to 255, got ${lanes.map(({ lane }) => lane).join()}`);
+    this.#lanes = new Set([...KNOWN_LANES, ...ids]);
+    this.raft = new Raft({ id: options.id, config, restored, random: options.random, trace: options.trace });
+    this.#header = frameHeader(groupId);
+    this.#frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX;
+    this.#log = new AppliedLog(lanes);
+    if (restored.snapshot !== undefined) this.#log.install(restored.snapshot.index, restored.snapshot.data);
+    const settle = (ticket: number, settlement: Settlement): void => void this.#settled.push({ ticket, settlement });
+    this.#proposals = new Proposals(options.id, config, settle);
+    this.#reads = new Reads(Math.ceil(config.proposeTimeoutMs / config.tickMs), settle);
+    this.#requests = new LeaderRequests(config, settle);
+  }
+
+  get appliedIndex(): LogIndex {
+    return this.#log.appliedIndex;
+  }
+
+  get failure(): Error | undefined {
+    return this.#log.failure;
+  }
+
+  get dropped(): Readonly<Record<string, number>> {
+    return this.#dropped;
+  }
+
+  laneState<S>(lane: LaneReducer<S>): S {
+    return this.#log.state(lane.lane) as S;
+  }
+
+  tick(): void {
+    this.raft.tick();
+    this.#proposals.tick();
+    this.#reads.tick();
+    this.#requests.tick();
+    this.#requests.check(this.raft);
+  }
+
+  observeTime(wallMs: number): void {
+    this.raft.observeTime(wallMs);
+  }
+
+  receive(from: PeerId, frame: Uint8Array): void {
+    const fault = headerFault(this.#header, frame);
+    if (fault !== undefined) return this.#drop(fault);
+    try {
+      for (const bytes of messagesOf(frame)) {
+        const message = decodeMessage(bytes);
+        const reason = message.type === "forward" ? this.#forwardFault(from, message.commands) : undefined;
+        if (reason === undefined) this.raft.step(from, message);
+        else this.#drop(reason);
+      }
+    } catch {
+      this.#drop("malformed");
+    }
+  }
+
+  propose(command: ProposedCommand, hints: ProposeHints = {}): number {
+    const { lane, key } = command;
+    if (!this.#lanes.has(lane)) throw new InvalidArgumentError(`lane ${lane} is not known here`);
+    if (!isClientId(key.clientId)) throw new InvalidArgumentError(`a client id has 1 to 64 characters, got ${JSON.stringify(key.clientId)}`);
+    if (!Number.isSafeInteger(key.requestId) || key.requestId < 1) throw new InvalidArgumentError(`a requestId is a whole number from 1, got ${key.requestId}`);
+    const ticket = this.#ticket();
+    const first = this.#log.firstIndex(key.clientId, key.requestId);
+    if (first !== undefined && first > 0) this.#settled.push({ ticket, settlement: { outcome: "committed", index: first } });
+    else this.#proposals.add(ticket, command, hints);
+    return ticket;
+  }
+
+  readIndex(): number {
+    const ticket = this.#ticket();
+    this.#reads.add(ticket);
+    return ticket;
+  }
+
+  changeMembership(target: MembershipTarget): number {
+    const ticket = this.#ticket();
+    this.#requests.change(ticket, target, this.raft);
+    return ticket;
+  }
+
+  transferLeadership(to: PeerId): number {
+    const ticket = this.#ticket();
+    this.#requests.transfer(ticket, to, this.raft);
+    return ticket;
+  }
+
+  cancel(ticket: number): void {
+    this.#proposals.cancel(ticket);
+    this.#reads.cancel(ticket);
+    this.#requests.cancel(ticket);
+  }
+
+  snapshot(through: LogIndex, gameSection: Uint8Array): boolean {
+    const data = this.#log.compose(through, gameSection);
+    if (data === undefined || !this.raft.compact(through, data)) return false;
+    this.#log.rebase();
+    return true;
+  }
+
+  replay(from: LogIndex, max?: number): readonly LogEvent[] {
+    return this.#log.replay(from, max);
+  }
+
+  firstIndex(key: DedupKey): LogIndex | undefined {
+    return this.#log.firstIndex(key.clientId, key.requestId);
+  }
+
+  part(): void {
+    this.raft.part();
+  }
+
+  hasWork(): boolean {
+    return this.#settled.length > 0 || this.#reads.hasFresh || this.#proposals.canSend(this.raft) || this.raft.hasWork();
+  }
+
+  takeWork(): ReplicaWork {
+    this.#proposals.flush(this.raft);
+    this.#reads.flush(this.raft);
+    const work = this.raft.takeWork();
+    const frames = work.messages.length === 0 ? NO_FRAMES : this.#pack(work.messages);
+    const events = this.#apply(work);
+    for (const result of work.reads) this.#reads.answered(result);
+    for (const { refused } of work.refusedForwards) this.#proposals.refused(refused);
+    this.#reads.release(this.#log.appliedIndex);
+    this.#requests.check(this.raft);
+    const settled = this.#settled.length === 0 ? NO_SETTLED : this.#settled;
+    if (settled.length > 0) this.#settled = [];
+    return { frames, write: work.write, events, settled };
+  }
+
+  writeDone(id: number): void {
+    this.raft.writeDone(id);
+  }
+
+  #ticket(): number {
+    const ticket = this.#nextTicket;
+    this.#nextTicket += 1;
+    return ticket;
+  }
+
+  #drop(reason: string): void {
+    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
+  }
+
+  /** A leader vouches for the proposer of what it appends, so it takes a command only from the peer the command names, and only for a lane it knows. */
+  #forwardFault(from: PeerId, commands: readonly Uint8Array[]): string | undefined {
+    try {
+      for (const bytes of commands) {
+        const { proposer, lane } = decodeEnvelope(bytes);
+        if (proposer !== from) return "forged-proposer";
+        if (!this.#lanes.has(lane)) return "unknown-lane";
+      }
+      return undefined;
+    } catch {
+      return "malformed-command";
+    }
+  }
+
+  #apply(work: Work): LogEvent[] | typeof NO_EVENTS {
+    if (work.install === undefined && work.committed.length === 0) return NO_EVENTS;
+    const events: LogEvent[] = [];
+    if (work.install !== undefined) {
+      const { index, data } = work.install;
+      const installed = this.#log.install(index, data);
+      if (installed !== undefined) {
+        events.push(installed);
+        this.#proposals.installed(index, (key) => this.firstIndex(key));
+      }
+    }
+    for (const entry of work.committed) this.#applyEntry(entry, events);
+    return events;
+  }
+
+  #applyEntry(entry: Entry, events: LogEvent[]): void {
+    if (entry.kind !== ENTRY_COMMAND) return this.#log.skip(entry.index);
+    const applied = this.#log.apply(entry);
+    if (applied === undefined) return;
+    events.push(applied.event);
+    this.#proposals.committed(applied.event, applied.verdict);
+  }
+
+  /** One frame per peer and turn where it fits; a snapshot's chunk travels alone, so that what is urgent can overtake it. */
+  #pack(messages: readonly Addressed[]): ReplicaWork["frames"] {
+    const frames: { to: PeerId; bytes: Uint8Array }[] = [];
+    const gathered = new Map<PeerId, { size: number; parts: Uint8Array[] }>();
+    let lastMessage: Message | undefined;
+    let lastBytes: Uint8Array | undefined;
+    for (const { to, message } of messages) {
+      // A leader often says the same to everybody: encoded once.
+      const bytes = message === lastMessage && lastBytes !== undefined ? lastBytes : encodeMessage(message);
+      lastMessage = message;
+      lastBytes = bytes;
+      let batch = gathered.get(to);
+      if (batch === undefined) gathered.set(to, (batch = { size: HEADER_BYTES, parts: [] }));
+      const size = framedSize(bytes.length);
+      if (batch.parts.length > 0 && (batch.size + size > this.#frameBytesMax || message.type === "snapshot-chunk")) {
+        frames.push({ to, bytes: encodeFrame(this.#header, batch.parts) });
+        batch.size = HEADER_BYTES;
+        batch.parts = [];
+      }
+      batch.size += size;
+      batch.parts.push(bytes);
+      if (message.type !== "snapshot-chunk") continue;
+      frames.push({ to, bytes: encodeFrame(this.#header, batch.parts) });
+      gathered.delete(to);
+    }
+    for (const [to, { parts }] of gathered) if (parts.length > 0) frames.push({ to, bytes: encodeFrame(this.#header, parts) });
+    return frames;
+  }
+}

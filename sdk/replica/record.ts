@@ -1,0 +1,31 @@
+// One stored record: a format version and a checksum in front of the bytes, so that damage is found before it is believed.
+import { utf8 } from "../base/index.ts";
+import { CorruptStateError } from "../raft/index.ts";
+import { crc32 } from "./crc32.ts";
+
+/** Version of every record this build writes. History: 1, the first one. */
+const RECORD_VERSION = 1;
+const HEADER_BYTES = 5;
+
+/** The bytes to store under `key`. The checksum covers key and version too: a record in the wrong place is damage as well. */
+export function sealRecord(key: string, body: Uint8Array): Uint8Array {
+  const record = new Uint8Array(HEADER_BYTES + body.length);
+  record[0] = RECORD_VERSION;
+  record.set(body, HEADER_BYTES);
+  new DataView(record.buffer).setUint32(1, checksum(key, body));
+  return record;
+}
+
+/** The body of a record, as a view. Throws `CorruptStateError` naming the key. */
+export function openRecord(key: string, record: Uint8Array): Uint8Array {
+  if (record.length < HEADER_BYTES) throw new CorruptStateError(key, `only ${record.length} bytes`);
+  const version = record[0];
+  if (version !== RECORD_VERSION) throw new CorruptStateError(key, `format version ${version}, this build reads ${RECORD_VERSION}`);
+  const body = record.subarray(HEADER_BYTES);
+  if (new DataView(record.buffer, record.byteOffset).getUint32(1) !== checksum(key, body)) throw new CorruptStateError(key, "its checksum does not fit");
+  return body;
+}
+
+function checksum(key: string, body: Uint8Array): number {
+  return crc32(body, crc32(utf8(`${RECORD_VERSION} ${key}`)));
+}

@@ -1,8 +1,7 @@
-// How this page finds the other tabs: always within this browser, and through the server that serves it, if it says so.
-import { BroadcastChannelSignaling, type SignalingFactory, WebSocketSignaling } from "../sdk/index.ts";
+// Whether this page has a server to meet strangers through. Tabs of one browser find each other without any.
 
 /** The WebSocket address named by flotilla.json beside the page; undefined on a plain static host. */
-async function serverUrl(): Promise<string | undefined> {
+export async function signalingUrl(): Promise<string | undefined> {
   try {
     const answer = await fetch("./flotilla.json", { cache: "no-store" });
     const settings: unknown = await answer.json();
@@ -13,11 +12,4 @@ async function serverUrl(): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-/** Every way to the others that this page has. */
-export async function waysToTheOthers(): Promise<readonly SignalingFactory[]> {
-  const url = await serverUrl();
-  const here: SignalingFactory = (options) => new BroadcastChannelSignaling(options);
-  return url === undefined ? [here] : [here, (options) => new WebSocketSignaling({ ...options, url })];
 }

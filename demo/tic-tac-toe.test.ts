@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { below, seededRandom } from "../sdk/base/index.ts";
-import { gameObligations } from "../sdk/game/game.contract.ts";
+import { type GameHarness, gameObligations } from "../sdk/game/game.contract.ts";
 import type { Seat } from "../sdk/index.ts";
 import { describeContract } from "../sdk/testing/contract.ts";
 import { type Action, isFull, isOver, ticTacToe, type TicTacToe, winningLine } from "./tic-tac-toe.ts";
@@ -25,10 +25,12 @@ function round(state: TicTacToe, opener: Seat, cells: readonly number[]): TicTac
 const CROSS_WINS = [0, 3, 1, 4, 2];
 const DRAW = [0, 1, 2, 4, 3, 5, 7, 6, 8];
 
-describeContract("tic-tac-toe", gameObligations, {
+const harness: GameHarness<TicTacToe, Action> = {
   game: ticTacToe,
   sample: (state, _player, random) => (isOver(state) ? { type: "rematch" } : mark(below(random, 9))),
-});
+};
+
+describeContract("tic-tac-toe", gameObligations, harness);
 
 describe("opening", () => {
   test("either player may make the first mark of round 1, and the other is next", () => {

@@ -10,7 +10,7 @@ const HOLD_MS = 400;
 interface Click {
   /** The page stood still before the moment came, so nothing of the other's click can have reached it. */
   readonly heldInTime: boolean;
-  /** What the cell showed right after the click, in the same task. */
+  /** What the cell showed right after the click, before anything else could reach the page. */
   readonly shown: string;
 }
 
@@ -25,6 +25,8 @@ async function clicksAt(player: Player, moment: number): Promise<Click> {
       const heldSince = Date.now();
       while (Date.now() < moment);
       (cell as HTMLElement).click();
+      // The page draws in a microtask; no frame from outside can come in between.
+      await Promise.resolve();
       return { heldInTime: heldSince < moment, shown: `${cell.getAttribute("data-mark")} ${cell.getAttribute("data-state")}` };
     },
     { moment, holdMs: HOLD_MS },

@@ -20,12 +20,24 @@ export function describeContract<H>(title: string, obligations: readonly Obligat
   });
 }
 
-/** The ids of the obligations this harness breaks, in order: for showing that a suite can fail, on the rule meant. */
-export async function brokenObligations<H>(obligations: readonly Obligation<H>[], harness: H): Promise<string[]> {
+/**
+ * The ids of the obligations this harness breaks, in order: for showing that a suite can fail, on the rule meant. A broken implementation
+ * may never answer: with `patienceMs` a check that has not ended by then counts as broken.
+ */
+export async function brokenObligations<H>(obligations: readonly Obligation<H>[], harness: H, patienceMs?: number): Promise<string[]> {
   const broken: string[] = [];
   for (const { id, unless, check } of obligations) {
     if (unless?.(harness) !== undefined) continue;
-    await check(harness).catch(() => broken.push(id));
+    await ended(check(harness), patienceMs).catch(() => broken.push(id));
   }
   return broken;
+}
+
+async function ended(check: Promise<void>, patienceMs: number | undefined): Promise<void> {
+  if (patienceMs === undefined) return check;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const impatience = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no end within ${patienceMs} ms`)), patienceMs);
+  });
+  return Promise.race([check, impatience]).finally(() => clearTimeout(timer));
 }

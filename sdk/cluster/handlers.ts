@@ -1,0 +1,101 @@
+// Ways to handle the envelopes of a shard: an object per key, an object per scope, or an actor with a mailbox per key.
+import { InvalidArgumentError } from "../base/index.ts";
+import { MissingKeyHeaderError, OverloadedError } from "./errors.ts";
+import { getHeader, KEY_HEADER, type Envelope } from "./envelope.ts";
+import type { ShardHandler } from "./transport.ts";
+
+/** Objects kept per handler by default. */
+export const HANDLER_CACHE_SIZE = 1024;
+/** Messages that wait in one actor's mailbox at most; one more is refused with `OverloadedError`. */
+export const MAILBOX_MAX = 10_000;
+
+/** Keeps the most recently used values; the least recently used one goes first. */
+export class LruCache<Value> {
+  readonly #values = new Map<string, Value>();
+  readonly #size: number;
+
+  constructor(size: number) {
+    if (!Number.isSafeInteger(size) || size < 1) throw new InvalidArgumentError(`a cache size is a whole number from 1, got ${size}`);
+    this.#size = size;
+  }
+
+  get count(): number {
+    return this.#values.size;
+  }
+
+  get(key: string): Value | undefined {
+    const value = this.#values.get(key);
+    if (value === undefined) return undefined;
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    return value;
+  }
+
+  set(key: string, value: Value): void {
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    if (this.#values.size > this.#size) this.#values.delete(this.#values.keys().next().value ?? key);
+  }
+
+  delete(key: string): void {
+    this.#values.delete(key);
+  }
+}
+
+/** How {@link scopedHandler} finds and makes its handlers. */
+export interface ScopedHandlerOptions {
+  /** The scope of an envelope; throws when it has none. */
+  readonly extract: (envelope: Envelope) => string;
+  readonly create: (scope: string) => ShardHandler | Promise<ShardHandler>;
+  /** Handlers kept, least recently used forgotten first. Default {@link HANDLER_CACHE_SIZE}. */
+  readonly cacheSize?: number | undefined;
+}
+
+/** One handler per scope, made on its first envelope; a failed making is tried again at the next. */
+export function scopedHandler({ extract, create, cacheSize = HANDLER_CACHE_SIZE }: ScopedHandlerOptions): ShardHandler {
+  const cache = new LruCache<Promise<ShardHandler>>(cacheSize);
+  return async (envelope, signal) => {
+    const scope = extract(envelope);
+    let making = cache.get(scope);
+    if (making === undefined) {
+      making = (async () => create(scope))();
+      cache.set(scope, making);
+      making.catch(() => cache.delete(scope));
+    }
+    return (await making)(envelope, signal);
+  };
+}
+
+/** The key an envelope was sent by. Throws `MissingKeyHeaderError` when it was sent by shard. */
+export function keyOf(envelope: Envelope): string {
+  const key = getHeader(envelope, KEY_HEADER);
+  if (key === undefined || key === "") throw new MissingKeyHeaderError();
+  return key;
+}
+
+/** One handler per key. */
+export function keyHandler(create: (key: string) => ShardHandler | Promise<ShardHandler>, cacheSize: number = HANDLER_CACHE_SIZE): ShardHandler {
+  return scopedHandler({ extract: keyOf, create, cacheSize });
+}
+
+/** One actor per key: its messages are handled one at a time, in the order they came. An actor lives while messages wait for it, and is then kept like other handlers. */
+export function actorHandler(factory: (key: string) => ShardHandler | Promise<ShardHandler>, cacheSize: number = HANDLER_CACHE_SIZE): ShardHandler {
+  const mailboxes = new Map<string, { last: Promise<unknown>; waiting: number }>();
+  const handle = keyHandler(factory, cacheSize);
+  return (envelope, signal) => {
+    const key = keyOf(envelope);
+    const mailbox = mailboxes.get(key) ?? { last: Promise.resolve(), waiting: 0 };
+    if (mailbox.waiting >= MAILBOX_MAX) throw new OverloadedError(MAILBOX_MAX);
+    mailboxes.set(key, mailbox);
+    mailbox.waiting += 1;
+    const turn = mailbox.last.then(() => {
+      signal.throwIfAborted();
+      return handle(envelope, signal);
+    }).finally(() => {
+      mailbox.waiting -= 1;
+      if (mailbox.waiting === 0) mailboxes.delete(key);
+    });
+    mailbox.last = turn.catch(() => {});
+    return turn;
+  };
+}

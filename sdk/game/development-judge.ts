@@ -11,10 +11,12 @@ export function createDevelopmentJudge<State, Action>(game: DefinedGame<State, A
   const judge = createJudge(game, seats);
   const frozen = new WeakSet();
   return (state, turn) => {
+    // Before the run that counts: a game that fills a Map in place would have done it already.
+    const trial = tryOnCopies(judge, state, turn);
     deepFreeze(turn.action, frozen);
     const verdict = judge(deepFreeze(state, frozen), turn);
     deepFreeze(verdict.state, frozen);
-    return { ...verdict, fault: faultOf({ game, judge, state, turn, verdict }) ?? verdict.fault };
+    return { ...verdict, fault: faultOf({ game, judge, state, turn, verdict, trial }) ?? verdict.fault };
   };
 }
 
@@ -24,6 +26,20 @@ interface Inspection<State, Action> {
   readonly state: State;
   readonly turn: Turn<Action>;
   readonly verdict: Verdict<State>;
+  readonly trial: Trial<State>;
+}
+
+/** A run on copies that may be changed. */
+interface Trial<State> {
+  readonly verdict: Verdict<State>;
+  readonly hasChanged: boolean;
+}
+
+function tryOnCopies<State, Action>(judge: Judge<State, Action>, state: State, turn: Turn<Action>): Trial<State> {
+  const stateCopy = deepCopy(state);
+  const action = deepCopy(turn.action);
+  const verdict = judge(stateCopy, { ...turn, action });
+  return { verdict, hasChanged: !deepEqual(stateCopy, state) || !deepEqual(action, turn.action) };
 }
 
 function faultOf<State, Action>(inspection: Inspection<State, Action>): GameFault | undefined {
@@ -34,14 +50,10 @@ function faultOf<State, Action>(inspection: Inspection<State, Action>): GameFaul
   }
 }
 
-/** The game gets a thawed copy to change; one that throws on frozen values and not on thawed ones changes its arguments, too. */
-function mutation<State, Action>({ judge, state, turn, verdict }: Inspection<State, Action>): GameFault | undefined {
-  const stateCopy = deepCopy(state);
-  const actionCopy = deepCopy(turn.action);
-  const again = judge(stateCopy, { ...turn, action: actionCopy });
-  const isChanged = !deepEqual(stateCopy, state) || !deepEqual(actionCopy, turn.action);
-  const threwOnlyWhenFrozen = verdict.fault?.cause !== undefined && again.fault?.cause === undefined;
-  return isChanged || threwOnlyWhenFrozen ? impure("changes its arguments (return a new state instead)", verdict.fault?.cause) : undefined;
+/** A game that throws on frozen values and not on copies of them changes its arguments, too. */
+function mutation<State, Action>({ verdict, trial }: Inspection<State, Action>): GameFault | undefined {
+  const threwOnlyWhenFrozen = verdict.fault?.cause !== undefined && trial.verdict.fault?.cause === undefined;
+  return trial.hasChanged || threwOnlyWhenFrozen ? impure("changes its arguments (return a new state instead)", verdict.fault?.cause) : undefined;
 }
 
 function difference<State, Action>({ game, judge, state, turn, verdict }: Inspection<State, Action>): GameFault | undefined {

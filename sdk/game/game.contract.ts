@@ -15,7 +15,7 @@ export interface GameHarness<State = unknown, Action = unknown> {
   sample(state: State, player: Seat, random: Random): Action;
   /** Moves per walk through the game. Default 40. */
   readonly moves?: number | undefined;
-  /** Seeds of the walks. Default 1 to 8. */
+  /** Seeds of the walks. Default 1 to 5. */
   readonly seeds?: readonly number[] | undefined;
 }
 
@@ -50,17 +50,17 @@ function* walk(harness: GameHarness, seed: number): Generator<Move> {
   }
 }
 
-/** Where the game goes on; a function that throws is the business of GA4 and GA7 alone. */
+/** Where the game goes on; a function that throws or forgets to return is the business of GA4 and GA7 alone. */
 function next({ game, state, action, context }: Omit<Move, "where">): unknown {
   try {
-    return game.check(state, action, context()) === undefined ? game.apply(state, action, context()) : state;
+    return game.check(state, action, context()) === undefined ? (game.apply(state, action, context()) ?? state) : state;
   } catch {
     return state;
   }
 }
 
 function* moves(harness: GameHarness): Generator<Move> {
-  for (const seed of harness.seeds ?? [1, 2, 3, 4, 5, 6, 7, 8]) yield* walk(harness, seed);
+  for (const seed of harness.seeds ?? [1, 2, 3, 4, 5]) yield* walk(harness, seed);
 }
 
 /** The moves the game calls legal. */
@@ -76,10 +76,10 @@ function isLegal({ game, state, action, context }: Move): boolean {
   }
 }
 
-/** `apply` on copies, so that a game that changes its arguments changes nothing here. Throwing is GA7's business: undefined elsewhere. */
-function applyOnCopy({ game, state, action, context }: Move): unknown {
+/** `apply` on this state and a copy of the action. Throwing is GA7's business: undefined elsewhere. */
+function applyTo(state: unknown, { game, action, context }: Move): unknown {
   try {
-    return game.apply(deepCopy(state), deepCopy(action), context());
+    return game.apply(state, deepCopy(action), context());
   } catch {
     return undefined;
   }
@@ -146,7 +146,7 @@ export const gameObligations: readonly Obligation<GameHarness>[] = [
     check: async (harness) => {
       for (const move of moves(harness)) {
         assert(isLegal(move) === isLegal(move), `check answers differently when asked twice at ${move.where}`);
-        if (isLegal(move)) assert(deepEqual(applyOnCopy(move), applyOnCopy(move)), `apply gives different states when run twice at ${move.where}`);
+        if (isLegal(move)) assert(deepEqual(applyTo(deepCopy(move.state), move), applyTo(deepCopy(move.state), move)), `apply gives different states when run twice at ${move.where}`);
       }
     },
   },
@@ -213,11 +213,12 @@ export const gameObligations: readonly Obligation<GameHarness>[] = [
     says: "a state read back plays on like the one it was made from",
     check: async (harness) => {
       for (const move of legalMoves(harness)) {
-        const back = readBack(move.game, move.state);
-        if (back === undefined) continue;
-        const original = next({ ...move, action: deepCopy(move.action) });
-        const resumed = next({ ...move, state: back, action: deepCopy(move.action) });
-        assert(deepEqual(resumed, original), `a state read back plays on otherwise at ${move.where}`);
+        const backs = [readBack(move.game, move.state), readBack(move.game, move.state)];
+        if (backs.includes(undefined)) continue;
+        const original = applyTo(move.state, move);
+        const [resumed, again] = backs.map((back) => applyTo(back, move));
+        // A game that differs from itself is GA2's business.
+        assert(deepEqual(resumed, original) || !deepEqual(resumed, again), `a state read back plays on otherwise at ${move.where}`);
       }
     },
   },

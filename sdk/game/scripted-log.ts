@@ -37,6 +37,8 @@ export class ScriptedLog implements OrderedLog {
   isImmediate = false;
   lastRequestId = 0;
   appliedIndex: LogIndex = 0;
+  /** The key of the last command of another peer. */
+  lastForeignKey: DedupKey | undefined;
   #foreignSerial = 0;
   #events: LogEvent[] = [];
   readonly #followers = new Set<(event: LogEvent) => void>();
@@ -76,6 +78,7 @@ export class ScriptedLog implements OrderedLog {
     const { payload, key, proposer = key?.clientId === this.clientId ? this.id : peerId("other"), lane = GAME_LANE, time = 1000, duplicate = false } = command;
     this.#foreignSerial += 1;
     const event: CommittedCommand = { type: "command", index: this.appliedIndex + 1, lane, key: key ?? { clientId: `client-${proposer}`, requestId: this.#foreignSerial }, proposer, payload, time, duplicate };
+    if (key === undefined) this.lastForeignKey = event.key;
     this.#deliver(event);
     return event.index;
   }

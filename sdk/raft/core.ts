@@ -182,9 +182,20 @@ export class Core {
     return this.term === this.durableTerm && this.vote === this.durableVote;
   }
 
-  /** This node may campaign: it votes in the newest membership, and its state is not about to be replaced. */
+  /** This node may campaign: its vote may be needed, and its state is not about to be replaced. */
   get promotable(): boolean {
-    return !this.parted && isVoter(this.membership, this.id) && this.pendingInstall === undefined;
+    return !this.parted && this.mayStillVote(this.id) && this.pendingInstall === undefined;
+  }
+
+  /**
+   * A voter of the newest membership, or of one before it that is not known to be replaced for good. A removed voter must go on until its
+   * removal is committed (thesis §4.2.2): it may be the only one whose log can win, and then the others need it to finish the change.
+   */
+  mayStillVote(id: PeerId): boolean {
+    const { log } = this;
+    if (isVoter(log.membership, id)) return true;
+    if (log.membershipIndex <= this.commit) return false;
+    return isVoter(log.membershipAt(log.membershipIndex - 1), id) || isVoter(log.membershipAt(this.commit), id);
   }
 
   /** Nobody else votes: this node's own acknowledgement commits. */

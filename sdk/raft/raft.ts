@@ -192,7 +192,7 @@ type ToLeader = Extract<Message, { type: "append-reply" | "heartbeat-reply" | "s
 
 /** Who may speak as a leader: a voter of the membership known here. One who is behind may not know the new voters, so silence opens the door too. */
 function mayLead(core: Core, from: PeerId): boolean {
-  return core.isBlank || isVoter(core.membership, from) || core.leader === from || core.vote === from || !core.inLease;
+  return core.isBlank || core.mayStillVote(from) || core.leader === from || core.vote === from || !core.inLease;
 }
 
 function fromLeader(core: Core, from: PeerId, message: FromLeader): void {

@@ -9,7 +9,6 @@ export {
   type ActionContext, type DefinedGame, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema,
 } from "./game/index.ts";
 export { openMatch, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStatus, type PlayOutcome } from "./open-match.ts";
-export { gameHost, gameJoin, gameNode, gameSpectate, type OnPage } from "./open-match-sessions.ts";
 export { randomId, systemClock, systemRandom } from "./platform/index.ts";
 export { raftConfig, type RaftConfig } from "./raft/index.ts";
 export {
@@ -22,7 +21,7 @@ export {
 } from "./seam/index.ts";
 export { DEFAULT_ICE_SERVERS, WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 export {
-  AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedError, RosterFullError, seatOf, shareDoc, SpectateTimeoutError, SpectatorsClosedError,
+  AdmissionRefusedError, DuplicateHostError, gameHost, gameJoin, gameNode, gameSpectate, JoinTimeoutError, KickedError, RosterFullError, seatOf, shareDoc, SpectateTimeoutError, SpectatorsClosedError,
   type AdmissionRequest, type AdmissionVerdict, type Admit, type GameHostOptions, type GameJoinOptions, type GameNodeOptions, type GameSession, type GameSpectateOptions,
   type Roster, type SessionOptions,
 } from "./session/index.ts";

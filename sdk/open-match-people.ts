@@ -1,7 +1,7 @@
 // What a match shows of its people and of its state, computed from the session. Pure reads; compared by value, so that nothing new is shown for nothing.
 import type { PeerId } from "./base/index.ts";
 import type { Seat } from "./game/index.ts";
-import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-types.ts";
+import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import { seatOf, type GameSession } from "./session/index.ts";
 
 /** Seats first, in their order, then spectators by id. */

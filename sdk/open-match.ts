@@ -1,19 +1,88 @@
 // The composition root: one call that joins seam, replica, session and game. The one module that may know every layer.
 import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
-import { ClosedError, hasCode, InvalidArgumentError, peerId, type PeerId } from "./base/index.ts";
-import { defineGame, type DefinedGame, type Outcome, type SpeculativeSequencer } from "./game/index.ts";
+import { ClosedError, hasCode, InvalidArgumentError, peerId, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
+import { defineGame, type DefinedGame, type Game, type GameReport, type Outcome, type SpeculativeSequencer } from "./game/index.ts";
 import { enterMatch } from "./open-match-enter.ts";
 import { looksSame, playersOf, statusOf, statusWithout } from "./open-match-people.ts";
 import { inviteTo, roomFrom, type Invite } from "./open-match-room.ts";
 import { runGame } from "./open-match-run.ts";
 import { meet, meetOver, type Meeting } from "./open-match-seam.ts";
-import type { Match, MatchOptions, MatchPlayer, MatchStatus } from "./open-match-types.ts";
+import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
+import type { RaftConfig } from "./raft/index.ts";
 import { randomId, systemClock, systemRandom, wallClock } from "./platform/index.ts";
 import type { RaftNode } from "./replica/index.ts";
-import { APPLICATION_TAG, MuxSeam, NamedMux, type Seam } from "./seam/index.ts";
-import { SEATS_MAX, shareDoc, type Doc, type GameSession, type SessionOptions, type SharedDoc } from "./session/index.ts";
+import { APPLICATION_TAG, MuxSeam, NamedMux, type Seam, type SignalingFactory } from "./seam/index.ts";
+import { SEATS_MAX, shareDoc, type Admit, type Doc, type GameSession, type SessionOptions, type SharedDoc } from "./session/index.ts";
 
-export type { Match, MatchOptions, MatchPhase, MatchPlayer, MatchStatus, PlayOutcome } from "./open-match-types.ts";
+export type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
+
+/** How an action ended: committed at an index, or without effect for a reason. */
+export type PlayOutcome = Outcome;
+
+export interface MatchOptions<State, Action> {
+  /** Room code; everybody with the same code (and secret) meets. Default: read from the page's URL (`#room=…`), else a new one is made up. */
+  readonly room?: string | undefined;
+  readonly game: Game<State, Action>;
+  /** Number of seats. Default 2. */
+  readonly seats?: number | undefined;
+  /** Shown to the others. Default: "Player". At most 40 characters. */
+  readonly name?: string | undefined;
+  /** How strangers meet: a WebSocket URL of the bundled server (with BroadcastChannel beside it, so that tabs of one browser need no server), or factories of your own, which run side by side. Default: BroadcastChannel between tabs of this browser. */
+  readonly signaling?: string | SignalingFactory | readonly SignalingFactory[] | undefined;
+  /** Only watch. Default false; a full room offers spectating by itself. */
+  readonly spectate?: boolean | undefined;
+  /** A value, or a function asked anew for every link. Default: two public STUN servers; TURN is yours to add. */
+  readonly iceServers?: readonly RTCIceServer[] | (() => Promise<readonly RTCIceServer[]>) | undefined;
+  /** Overrides of the `browser` timing. The same for everybody in the room. */
+  readonly raft?: Partial<RaftConfig> | undefined;
+  /** Silence after which a peer loses its vote (never its seat), ms. Default 10 000. */
+  readonly evictAfterMs?: number | undefined;
+  /** The game's own rule about newcomers; asked on whoever leads, so give it to everybody. Default: everybody may come. */
+  readonly admit?: Admit | undefined;
+  /** Hears the status while the room is being opened, before there is a match to ask. */
+  readonly onProgress?: ((status: MatchStatus) => void) | undefined;
+  /** Freezes states and runs the game's functions twice to find impure ones; see `onReport`. Default false. */
+  readonly development?: boolean | undefined;
+  /** Hears what deserves a look: illegal committed actions, impure games, listeners that threw. Default: the logger. */
+  readonly onReport?: ((report: GameReport) => void) | undefined;
+  /** A seam made elsewhere (tests); then `signaling` and `iceServers` are not used. */
+  readonly seam?: Seam | undefined;
+  /** Time and timers made elsewhere (tests). Default: the page's. */
+  readonly clock?: Clock | undefined;
+  /** Randomness made elsewhere (tests). Default: `crypto`. */
+  readonly random?: Random | undefined;
+  readonly logger?: Logger | undefined;
+  /** Gives up opening and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A running match. Its atoms are assigned only when their value is a new one. */
+export interface Match<State, Action> {
+  /** What to draw: the committed state with this tab's pending actions on top. Same identity while nothing changed. */
+  readonly state: ReadableAtom<State>;
+  /** Only what is committed. */
+  readonly confirmed: ReadableAtom<State>;
+  readonly status: ReadableAtom<MatchStatus>;
+  readonly players: ReadableAtom<readonly MatchPlayer[]>;
+  /** This tab's actions that are not settled yet, oldest first. */
+  readonly pending: ReadableAtom<readonly Action[]>;
+  /** Applies to `state` in this very task and proposes. Rejections carry the game's reason, or `not-seated`, `closed`. Throws `OutcomeUnknownError` (with `settled` to await) when the fate stays open. */
+  play(action: Action): Promise<PlayOutcome>;
+  /** The room's code and a link that leads there. */
+  readonly invite: { readonly room: string; readonly url: string };
+  /** Ephemeral traffic beside the log, to everybody who opens the same name (1 to 255 UTF-8 bytes). Not ordered with actions, not stored. */
+  channel(name: string): Seam;
+  /** A Y.Doc kept in step with everybody who opens the same name. Same instance per name; ends with the match. Names are apart from `channel`'s. */
+  shared(name: string): Doc;
+  /** The node underneath, for inspectors. */
+  readonly node: RaftNode;
+  /** Puts a player out for good. Void unless this tab holds a seat. */
+  kick(peer: PeerId, reason?: string): Promise<void>;
+  /** Changes this player's name for everybody. */
+  rename(name: string): Promise<void>;
+  /** Gives up the seat, says goodbye, hands leadership over, frees everything. Idempotent. */
+  leave(): Promise<void>;
+}
 
 /** Tag of the channel that carries shared documents, so that their names and `channel`'s never meet. */
 const SHARED_TAG = 5;

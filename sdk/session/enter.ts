@@ -141,7 +141,7 @@ async function follow(session: Session, { ms, isIn, refusal, onTimeout }: Follow
     void moving.then(() => session.changed());
     return undefined;
   };
-  await wait(session, { check, ms, onTimeout: () => throwError(onTimeout()) }).finally(() => moving);
+  await wait(session, { check, ms, onTimeout: () => throwError(onTimeout()) }).finally(async () => moving);
 }
 
 function isSeated(session: Session): boolean {

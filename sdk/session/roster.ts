@@ -186,6 +186,7 @@ function readCommand(reader: ByteReader): RosterCommand {
       return { type, peer: readPeer(reader), name: readName(reader), spare: reader.bool() };
     case "rename":
       return { type, name: readName(reader) };
+    case undefined:
     default:
       throw new MalformedError("unknown session command");
   }

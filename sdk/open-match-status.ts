@@ -1,0 +1,40 @@
+// What a match shows of itself and of its people: plain values, a new one per change.
+import type { LogIndex, PeerId } from "./base/index.ts";
+import type { Seat } from "./game/index.ts";
+
+/** Where a match is in its life. */
+export type MatchPhase = "connecting" | "waiting" | "live" | "reconnecting" | "no-quorum" | "closed";
+
+/** What the status atom holds: a new object per change. */
+export interface MatchStatus {
+  /** connecting: finding the room; waiting: seats are free; live; reconnecting: no leader is heard; no-quorum: too few voters to commit; closed: over here. */
+  readonly phase: MatchPhase;
+  /** Why it is closed, else undefined. */
+  readonly reason: string | undefined;
+  /** This tab. */
+  readonly selfId: PeerId;
+  /** The seat this tab holds; undefined: not seated (yet), a spectator. */
+  readonly seat: Seat | undefined;
+  readonly spectating: boolean;
+  readonly leader: PeerId | undefined;
+  readonly isLeader: boolean;
+  readonly role: string;
+  readonly term: number;
+  readonly commitIndex: LogIndex;
+  readonly pendingCount: number;
+  readonly peers: readonly PeerId[];
+  /** Peer → last measured round trip, ms. */
+  readonly roundTripMs: Readonly<Record<string, number>>;
+  readonly storage: "memory" | "indexeddb";
+}
+
+/** One person of the match; the atom holds them seats first, then spectators. */
+export interface MatchPlayer {
+  readonly peer: PeerId;
+  readonly name: string;
+  /** undefined: a spectator. */
+  readonly seat: Seat | undefined;
+  readonly isSelf: boolean;
+  readonly isLeader: boolean;
+  readonly presence: "here" | "away" | "gone";
+}

@@ -1,0 +1,316 @@
+// Whole matches on seams of one process, in virtual time: the journeys of two and three players.
+import { afterEach, describe, expect, test } from "vitest";
+import { peerId, seededRandom, type PeerId } from "./base/index.ts";
+import type { Game } from "./game/index.ts";
+import { inviteTo, roomFrom } from "./open-match-room.ts";
+import { openMatch, type Match, type MatchOptions } from "./open-match.ts";
+import { MemoryHub } from "./seam/index.ts";
+import { VirtualClock } from "./testing/virtual-clock.ts";
+
+interface Grid {
+  readonly cells: readonly (number | null)[];
+  readonly turn: number;
+  readonly rounds: number;
+}
+
+type Move = { readonly cell: number } | { readonly rematch: true };
+
+const NO_CELLS: Grid["cells"] = Array.from({ length: 9 }, () => null);
+
+/** Marks by seat; whose turn it is goes round the seats. */
+const grid: Game<Grid, Move> = {
+  name: "grid",
+  setup: () => ({ cells: NO_CELLS, turn: 0, rounds: 0 }),
+  check: (state, move, { player }) => {
+    if ("rematch" in move) return undefined;
+    if (state.turn !== player) return "not your turn";
+    return state.cells[move.cell] === null ? undefined : "taken";
+  },
+  apply: (state, move, { player, seats }) => {
+    if ("rematch" in move) return { cells: NO_CELLS, turn: 0, rounds: state.rounds + 1 };
+    return { ...state, cells: state.cells.map((mark, at) => (at === move.cell ? player : mark)), turn: (state.turn + 1) % seats };
+  },
+};
+
+/** The same without turns: who comes first in the log has the cell. */
+const rush: Game<Grid, Move> = { ...grid, name: "rush", check: (state, move) => ("rematch" in move || state.cells[move.cell] === null ? undefined : "taken") };
+
+type Played = Match<Grid, Move>;
+const [ann, bob, cat, dan] = ["ann", "bob", "cat", "dan"].map(peerId) as [PeerId, PeerId, PeerId, PeerId];
+
+class Table {
+  readonly clock = new VirtualClock();
+  readonly hub: MemoryHub;
+  readonly matches: Played[] = [];
+
+  constructor(delayMs = 20) {
+    this.hub = new MemoryHub({ clock: this.clock, random: seededRandom(3), faults: { delayMs } });
+  }
+
+  async open(id: PeerId, options: Partial<MatchOptions<Grid, Move>> = {}): Promise<Played> {
+    const match = await openMatch<Grid, Move>({ room: "r", game: grid, name: id.toUpperCase(), seam: this.hub.seam(id), clock: this.clock, random: seededRandom(id.length + id.charCodeAt(0)), ...options });
+    this.matches.push(match);
+    return match;
+  }
+
+  async get<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false;
+    const settle = (): void => void (isSettled = true);
+    promise.then(settle, settle);
+    for (let ms = 0; ms < 180_000 && !isSettled; ms += 20) await this.clock.advance(20);
+    if (!isSettled) throw new Error("still waiting after three minutes");
+    return promise;
+  }
+
+  async until(condition: () => boolean, ms = 30_000): Promise<boolean> {
+    for (let at = 0; at < ms && !condition(); at += 20) await this.clock.advance(20);
+    return condition();
+  }
+
+  async seated(ids: readonly PeerId[], options: Partial<MatchOptions<Grid, Move>> = {}): Promise<Played[]> {
+    const matches: Played[] = [];
+    for (const id of ids) matches.push(await this.get(this.open(id, { seats: ids.length, ...options })));
+    await this.until(() => matches.every((match) => match.status.get().phase === "live"));
+    return matches;
+  }
+}
+
+let table: Table;
+const sit = (delayMs?: number): Table => (table = new Table(delayMs));
+const bySeat = (a: number | undefined, b: number | undefined): number => (a ?? -1) - (b ?? -1);
+const phases = (matches: readonly Played[]): string[] => matches.map((match) => match.status.get().phase);
+const cells = (match: Played): string => match.confirmed.get().cells.map((mark) => (mark === null ? "-" : String(mark))).join("");
+
+afterEach(async () => {
+  await table.get(Promise.all(table.matches.map((match) => match.leave())));
+  await table.clock.advance(120_000);
+  expect(table.clock.pendingTimers).toBe(0);
+});
+
+describe("two players", () => {
+  test("the first hosts and waits, the second joins, both are live and named", async () => {
+    sit();
+    const first = await table.get(table.open(ann));
+    expect(first.status.get()).toMatchObject({ phase: "waiting", seat: 0, isLeader: true, spectating: false, storage: "memory", selfId: ann });
+    expect(first.invite).toEqual({ room: "r", url: "#room=r" });
+    const second = await table.get(table.open(bob));
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    for (const match of [first, second]) {
+      expect(match.players.get().map(({ peer, name, seat, presence }) => [peer, name, seat, presence])).toEqual([[ann, "ANN", 0, "here"], [bob, "BOB", 1, "here"]]);
+    }
+    expect(await table.until(() => second.status.get().roundTripMs[ann] !== undefined)).toBe(true);
+    expect(second.status.get().roundTripMs[ann]).toBeGreaterThanOrEqual(40);
+    expect(second.status.get().peers).toEqual([ann, bob]);
+  });
+
+  test("a move shows at once, is confirmed by the log, and an illegal one never shows", async () => {
+    sit();
+    const [first, second] = await table.seated([ann, bob]);
+    const outcome = first!.play({ cell: 4 });
+    expect(first!.state.get().cells[4]).toBe(0);
+    expect(first!.confirmed.get().cells[4]).toBeNull();
+    expect(first!.pending.get()).toEqual([{ cell: 4 }]);
+    expect(await table.get(outcome)).toMatchObject({ outcome: "committed" });
+    expect(first!.pending.get()).toEqual([]);
+    expect(await table.get(first!.play({ cell: 5 }))).toMatchObject({ outcome: "rejected", reason: "not your turn" });
+    expect(await table.get(second!.play({ cell: 4 }))).toMatchObject({ outcome: "rejected", reason: "taken" });
+    expect(await table.get(second!.play({ cell: 0 }))).toMatchObject({ outcome: "committed" });
+    expect(await table.until(() => cells(first!) === "1---0----" && cells(second!) === "1---0----")).toBe(true);
+  });
+
+  test("both take the same cell at once: exactly one has it, and the other's mark leaves with a reason", async () => {
+    sit(50);
+    const [first, second] = await table.seated([ann, bob], { game: rush });
+    const plays = [first!.play({ cell: 8 }), second!.play({ cell: 8 })];
+    expect([first!.state.get().cells[8], second!.state.get().cells[8]]).toEqual([0, 1]);
+    const outcomes = await table.get(Promise.all(plays));
+    expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(["committed", "rejected"]);
+    expect(outcomes.find(({ outcome }) => outcome === "rejected")).toMatchObject({ reason: "taken" });
+    await table.clock.advance(500);
+    expect(cells(first!)).toBe(cells(second!));
+    expect(first!.state.get()).toEqual(second!.state.get());
+  });
+
+  test("a rematch starts a fresh round for both", async () => {
+    sit();
+    const [first, second] = await table.seated([ann, bob]);
+    await table.get(first!.play({ cell: 0 }));
+    await table.get(second!.play({ rematch: true }));
+    expect(await table.until(() => first!.state.get().rounds === 1 && second!.state.get().rounds === 1)).toBe(true);
+    expect(cells(first!)).toBe("---------");
+  });
+
+  test("two that open the same room at the same moment end up in one match", async () => {
+    for (const apartMs of [0, 10, 45, 100, 590, 610]) {
+      sit(50);
+      const opening = [table.open(bob)];
+      await table.clock.advance(apartMs);
+      opening.push(table.open(ann));
+      const matches = await table.get(Promise.all(opening));
+      expect(await table.until(() => phases(matches).every((phase) => phase === "live"))).toBe(true);
+      expect(matches.map((match) => match.status.get().seat).sort(bySeat)).toEqual([0, 1]);
+      await table.get(Promise.all(matches.map((match) => match.leave())));
+    }
+  });
+
+  test("two lone hosts that meet late become one match, and channels opened before still work", async () => {
+    sit();
+    table.hub.cut(ann, bob);
+    const first = await table.get(table.open(ann));
+    const second = await table.get(table.open(bob));
+    const heard: string[] = [];
+    first.channel("chat").on("frame", (from) => heard.push(from));
+    const chat = second.channel("chat");
+    expect(phases([first, second])).toEqual(["waiting", "waiting"]);
+    table.hub.heal();
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    expect([first.status.get().seat, second.status.get().seat].sort(bySeat)).toEqual([0, 1]);
+    chat.broadcast(Uint8Array.of(1));
+    await table.clock.advance(100);
+    expect(heard).toEqual([bob]);
+    const mover = [first, second].find((match) => match.status.get().seat === 0)!;
+    expect(await table.get(mover.play({ cell: 1 }))).toMatchObject({ outcome: "committed" });
+  });
+});
+
+describe("when the host goes", () => {
+  test("by leaving, the other moves on at once and the seat is free", async () => {
+    sit();
+    const [first, second] = await table.seated([ann, bob]);
+    await table.get(first!.play({ cell: 0 }));
+    await table.until(() => cells(second!) === "0--------");
+    const left = table.clock.now();
+    void first!.leave();
+    expect(first!.status.get()).toMatchObject({ phase: "closed", reason: "left" });
+    expect(await table.get(second!.play({ cell: 1 }))).toMatchObject({ outcome: "committed" });
+    expect(table.clock.now() - left).toBeLessThan(1_000);
+    expect(await table.until(() => second!.status.get().phase === "waiting")).toBe(true);
+    const third = await table.get(table.open(cat));
+    expect(third.status.get().seat).toBe(0);
+    expect(cells(third)).toBe("01-------");
+    expect(await table.get(third.play({ cell: 2 }))).toMatchObject({ outcome: "committed" });
+  });
+
+  test("by a crash among three, the others elect and go on", async () => {
+    sit();
+    const matches = await table.seated([ann, bob, cat]);
+    await table.get(matches[0]!.play({ cell: 0 }));
+    const leader = matches.find((match) => match.status.get().isLeader)!;
+    table.hub.kill(leader.status.get().selfId, { noticedAfterMs: 30_000 });
+    const others = matches.filter((match) => match !== leader);
+    expect(await table.get(others[0]!.play({ rematch: true }))).toMatchObject({ outcome: "committed" });
+    expect(await table.until(() => others.every((match) => match.state.get().rounds === 1))).toBe(true);
+    const gone = others[0]!.players.get().find((player) => player.peer === leader.status.get().selfId);
+    expect(gone).toMatchObject({ presence: "away" });
+    expect(await table.until(() => others[0]!.players.get().some(({ presence }) => presence === "gone"))).toBe(true);
+  });
+
+  test("by a crash of two, the other says so and nothing is lost", async () => {
+    sit();
+    const [first, second] = await table.seated([ann, bob]);
+    await table.get(first!.play({ cell: 0 }));
+    expect(first!.status.get().isLeader).toBe(true);
+    table.hub.kill(ann, { noticedAfterMs: 1_000 });
+    expect(await table.until(() => second!.status.get().phase === "no-quorum")).toBe(true);
+    expect(cells(second!)).toBe("0--------");
+  });
+
+  test("by a crash of the follower of two, the leader goes on after the eviction window", async () => {
+    sit();
+    const [first] = await table.seated([ann, bob]);
+    table.hub.kill(bob, { noticedAfterMs: 1_000 });
+    expect(await table.get(first!.play({ cell: 0 }))).toMatchObject({ outcome: "committed" });
+    expect(await table.until(() => first!.status.get().phase === "live")).toBe(true);
+    expect(first!.players.get()[1]).toMatchObject({ peer: bob, seat: 1, presence: "gone" });
+  });
+});
+
+describe("more than the seats", () => {
+  test("the third one watches by itself and follows every move", async () => {
+    sit();
+    const [first] = await table.seated([ann, bob]);
+    const third = await table.get(table.open(cat));
+    expect(third.status.get()).toMatchObject({ spectating: true, seat: undefined });
+    expect(await table.get(third.play({ cell: 0 }))).toMatchObject({ outcome: "rejected", reason: "not-seated" });
+    await table.get(first!.play({ cell: 3 }));
+    expect(await table.until(() => cells(third) === "---0-----")).toBe(true);
+    expect(await table.until(() => third.status.get().phase === "live")).toBe(true);
+    expect(first!.players.get()).toContainEqual({ peer: cat, name: "CAT", seat: undefined, isSelf: false, isLeader: false, presence: "here" });
+  });
+
+  test("who asks only to watch waits for a host and takes no seat", async () => {
+    sit();
+    const watching = table.open(cat, { spectate: true });
+    await table.clock.advance(3_000);
+    const first = await table.get(table.open(ann));
+    const watcher = await table.get(watching);
+    expect(watcher.status.get()).toMatchObject({ spectating: true, phase: "waiting" });
+    expect(first.status.get().phase).toBe("waiting");
+  });
+
+  test("three players sit in the order they came", async () => {
+    sit();
+    const matches = await table.seated([cat, ann, bob]);
+    expect(matches.map((match) => match.status.get().seat)).toEqual([0, 1, 2]);
+    for (const [at, match] of matches.entries()) expect(await table.get(match.play({ cell: at }))).toMatchObject({ outcome: "committed" });
+    expect(await table.until(() => matches.every((match) => cells(match) === "012------"))).toBe(true);
+  });
+});
+
+describe("beside the log", () => {
+  test("channels and shared documents have names apart and reach everybody", async () => {
+    sit();
+    const [first, second] = await table.seated([ann, bob]);
+    const heard: string[] = [];
+    second!.channel("x").on("frame", (from, bytes) => heard.push(`${from} ${bytes.length}`));
+    first!.channel("x").broadcast(Uint8Array.of(1, 2));
+    first!.shared("x").getMap("m").set("a", 1);
+    second!.shared("x").getMap("m").set("b", 2);
+    await table.clock.advance(200);
+    expect(heard).toEqual(["ann 2"]);
+    expect(first!.shared("x").getMap("m").toJSON()).toEqual({ a: 1, b: 2 });
+    expect(second!.shared("x").getMap("m").toJSON()).toEqual({ a: 1, b: 2 });
+  });
+
+  test("atoms are assigned only when something is new", async () => {
+    sit();
+    const [first] = await table.seated([ann, bob]);
+    await table.clock.advance(2_000);
+    const before = { state: first!.state.get(), players: first!.players.get(), status: first!.status.get() };
+    let told = 0;
+    first!.players.listen(() => (told += 1));
+    first!.state.listen(() => (told += 1));
+    await table.clock.advance(5_000);
+    expect(told).toBe(0);
+    expect(first!.state.get()).toBe(before.state);
+    expect(first!.players.get()).toBe(before.players);
+  });
+});
+
+describe("opening", () => {
+  test("an aborted opening, and options that can not work, leave nothing behind", async () => {
+    sit();
+    const abort = new AbortController();
+    const seen: string[] = [];
+    const opening = table.open(ann, { signal: abort.signal, onProgress: ({ phase }) => seen.push(phase) });
+    abort.abort(new Error("changed my mind"));
+    await expect(table.get(opening)).rejects.toThrow("changed my mind");
+    expect(seen).toEqual(["connecting", "closed"]);
+    await expect(table.open(dan, { seats: 0 })).rejects.toMatchObject({ code: "invalid-argument" });
+    await expect(table.open(dan, { room: "a\u0000b" })).rejects.toMatchObject({ code: "invalid-argument" });
+  });
+
+  test("a kicked player's match closes with the reason, and play answers", async () => {
+    sit();
+    const [first, second] = await table.seated([ann, bob]);
+    await table.get(first!.kick(bob, "rude"));
+    expect(await table.until(() => second!.status.get().phase === "closed")).toBe(true);
+    expect(second!.status.get().reason).toContain("rude");
+    expect(await second!.play({ cell: 0 })).toEqual({ outcome: "rejected", reason: "closed" });
+  });
+
+  test("a room code is made up when there is none, and travels in the link's fragment", () => {
+    expect(roomFrom(undefined, seededRandom(1))).toMatch(/^[0-9a-z]{8}$/u);
+    expect(inviteTo("a b&c")).toEqual({ room: "a b&c", url: "#room=a%20b%26c" });
+  });
+});

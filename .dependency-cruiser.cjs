@@ -25,7 +25,7 @@ module.exports = {
     { name: "no-dev-deps-in-sdk", severity: "error", from: { path: "^sdk/", pathNot: [tests, "^sdk/testing/"] }, to: { dependencyTypes: ["npm-dev"] } },
     { name: "node-only-in-server", severity: "error", from: { path: "^sdk/", pathNot: ["^sdk/server/", "^sdk/testing/", tests] }, to: { dependencyTypes: ["core"] } },
     onlyIn("simple-peer-only-in-peer-link", "^sdk/seam/webrtc/peer-link\\.ts$", "simple-peer"),
-    onlyIn("idb-keyval-only-in-indexeddb-byte-store", "^sdk/storage/indexeddb-byte-store\\.ts$", "idb-keyval"),
+    onlyIn("idb-keyval-only-in-indexeddb-byte-store", "^sdk/storage/indexeddb/indexeddb-byte-store\\.ts$", "idb-keyval"),
     onlyIn("yjs-only-in-presence", "^sdk/session/presence\\.ts$", "(yjs|y-protocols)"),
     onlyIn("lib0-only-in-codec", "^sdk/base/codec\\.ts$", "lib0"),
     onlyIn("noble-only-in-hash", "^sdk/base/hash\\.ts$", "@noble"),

@@ -14,9 +14,13 @@ const entries = {
   seam: at("sdk/seam/index.ts"),
   "seam-webrtc": at("sdk/seam/webrtc/index.ts"),
   storage: at("sdk/storage/index.ts"),
+  "storage-indexeddb": at("sdk/storage/indexeddb/index.ts"),
   replica: at("sdk/replica/index.ts"),
   session: at("sdk/session/index.ts"),
   game: at("sdk/game/index.ts"),
+  durable: at("sdk/durable/index.ts"),
+  cluster: at("sdk/cluster/index.ts"),
+  platform: at("sdk/platform/index.ts"),
   testing: at("sdk/testing/index.ts"),
 };
 const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simple-peer/, /^nanoevents$/, /^nanostores$/, /^@noble\//, /^ws$/, /^vitest/, /^node:/];

@@ -1,7 +1,8 @@
 // The fence contract on every authority, and on trial against broken ones.
 import { IDBFactory } from "fake-indexeddb";
 import { describe, expect, test } from "vitest";
-import { IndexedDbByteStore, MemoryByteStore, MemoryDisk } from "../storage/index.ts";
+import { MemoryByteStore, MemoryDisk } from "../storage/index.ts";
+import { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import { brokenObligations, describeContract } from "../testing/contract.ts";
 import { fenceContract, type FenceHarness } from "./fence.contract.ts";
 import { encodeFence, fenceFor, judgeClaim, type OwnershipFence } from "./fence.ts";

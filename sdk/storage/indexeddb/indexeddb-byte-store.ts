@@ -2,9 +2,9 @@
 // The database is never upgraded: its one store is made with it, and everything else is a matter of keys. So two versions of the code can
 // hold it open together, and "blocked" can only come from somebody else's upgrade or deletion.
 import { get, promisifyRequest, type UseStore } from "idb-keyval";
-import { bytesEqual, ClosedError, hasCode } from "../base/index.ts";
-import type { ByteStore, ByteStoreOp } from "./byte-store.ts";
-import { StorageBlockedError, StorageConflictError, StorageQuotaError, StorageUnavailableError } from "./errors.ts";
+import { bytesEqual, ClosedError, hasCode } from "../../base/index.ts";
+import type { ByteStore, ByteStoreOp } from "../byte-store.ts";
+import { StorageBlockedError, StorageConflictError, StorageQuotaError, StorageUnavailableError } from "../errors.ts";
 
 const RECORDS = "records";
 

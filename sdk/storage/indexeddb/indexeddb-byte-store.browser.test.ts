@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { describeContract } from "../testing/contract.ts";
-import { byteStoreContract, type ByteStoreHarness } from "./byte-store.contract.ts";
+import { describeContract } from "../../testing/contract.ts";
+import { byteStoreContract, type ByteStoreHarness } from "../byte-store.contract.ts";
 import { IndexedDbByteStore, type StorageDurability } from "./indexeddb-byte-store.ts";
 
 let places = 0;

@@ -1,8 +1,8 @@
 import { IDBFactory } from "fake-indexeddb";
 import "fake-indexeddb/auto";
 import { expect, test } from "vitest";
-import { describeContract } from "../testing/contract.ts";
-import { byteStoreContract, type ByteStoreHarness } from "./byte-store.contract.ts";
+import { describeContract } from "../../testing/contract.ts";
+import { byteStoreContract, type ByteStoreHarness } from "../byte-store.contract.ts";
 import { IndexedDbByteStore } from "./indexeddb-byte-store.ts";
 
 const harness: ByteStoreHarness = {

@@ -29,12 +29,32 @@ export function entryRandom(index: LogIndex, key: DedupKey): Random {
   return seededRandom(words.getUint32(0), words.getUint32(4));
 }
 
-/**
- * A context whose getters note in `reads` what was looked at. They are the object's own enumerable fields, so that a game may
- * spread it. The generator is made on first use: hashing costs more than most moves.
- */
-export function actionContext(source: ContextSource, reads: ProvisionalReads): ActionContext {
-  let random: Random | undefined;
+/** The generator of an entry, seeded when the first number is drawn: hashing costs more than most moves, and most moves roll no dice. */
+class LazyRandom implements Random {
+  readonly #source: ContextSource;
+  readonly #reads: ProvisionalReads | undefined;
+  #random: Random | undefined;
+
+  constructor(source: ContextSource, reads: ProvisionalReads | undefined) {
+    this.#source = source;
+    this.#reads = reads;
+  }
+
+  uint32(): number {
+    if (this.#reads !== undefined) this.#reads.index = true;
+    this.#random ??= entryRandom(this.#source.index, this.#source.dedupKey);
+    return this.#random.uint32();
+  }
+}
+
+/** The context of a committed entry: plain fields, because a replay makes two of them per turn. */
+export function entryContext(source: ContextSource): ActionContext {
+  const { player, seats, index, time } = source;
+  return { player, seats, index, time, random: new LazyRandom(source, undefined) };
+}
+
+/** The context of a prediction: it notes in `reads` what was looked at. Its getters are own enumerable fields, so that a game may spread either context. */
+export function predictionContext(source: ContextSource, reads: ProvisionalReads): ActionContext {
   return {
     player: source.player,
     seats: source.seats,
@@ -46,10 +66,6 @@ export function actionContext(source: ContextSource, reads: ProvisionalReads): A
       reads.time = true;
       return source.time;
     },
-    get random(): Random {
-      reads.index = true;
-      random ??= entryRandom(source.index, source.dedupKey);
-      return random;
-    },
+    random: new LazyRandom(source, reads),
   };
 }

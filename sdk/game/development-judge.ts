@@ -10,11 +10,11 @@ import type { Turn } from "./turn.ts";
 export function createDevelopmentJudge<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {
   const judge = createJudge(game, seats);
   const frozen = new WeakSet();
-  return (state, turn) => {
+  return (state, turn, reads) => {
     // Before the run that counts: a game that fills a Map in place would have done it already.
     const trial = tryOnCopies(judge, state, turn);
     deepFreeze(turn.action, frozen);
-    const verdict = judge(deepFreeze(state, frozen), turn);
+    const verdict = judge(deepFreeze(state, frozen), turn, reads);
     deepFreeze(verdict.state, frozen);
     return { ...verdict, fault: faultOf({ game, judge, state, turn, verdict, trial }) ?? verdict.fault };
   };

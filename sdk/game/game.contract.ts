@@ -1,7 +1,7 @@
 // What every game must keep to be the same on every peer: for authors, over their own game. Rules GA1 to GA8 in SPEC.md.
 import { assert, below, bytesEqual, jsonCodec, seededRandom, type Random } from "../base/index.ts";
 import type { Obligation } from "../testing/contract.ts";
-import { actionContext } from "./action-context.ts";
+import { entryContext } from "./action-context.ts";
 import { deepCopy, deepEqual } from "./deep.ts";
 import { defineGame } from "./define-game.ts";
 import type { ActionContext, DefinedGame, Game, Seat } from "./game.ts";
@@ -42,7 +42,7 @@ function* walk(harness: GameHarness, seed: number): Generator<Move> {
     const player = below(random, seats);
     const action = harness.sample(deepCopy(state), player, random);
     const source = { player, seats, index, time: 1_700_000_000_000 + index * 1000, dedupKey: { clientId: `seat-${player}`, requestId: index } };
-    const context = (): ActionContext => actionContext(source, { index: false, time: false });
+    const context = (): ActionContext => entryContext(source);
     const move: Move = { game, state, action, context, where: `seed ${seed}, move ${index}, player ${player}, ${text(action)}` };
     yield move;
     // From copies, so that a game that changes its arguments spoils nothing but what GA3 looks at.

@@ -49,6 +49,9 @@ test("[GA16] an entry's context says who, where and when, and may be spread", ()
   const game = defineGame(sum({ apply: (state, _action, context) => (seen.push({ ...context }), state) }));
   createJudge(game, 4)({ sum: 0 }, { action: { by: 1 }, player: 3, index: 12, time: 99, dedupKey: { clientId: "c", requestId: 7 } });
   expect(seen).toMatchObject([{ player: 3, seats: 4, index: 12, time: 99 }]);
+  createJudge(game, 4)({ sum: 0 }, { action: { by: 1 }, player: 3, index: 12, time: 99, dedupKey: { clientId: "c", requestId: 7 } }, { index: false, time: false });
+  expect(seen[1]).toMatchObject({ player: 3, seats: 4, index: 12, time: 99 });
+  expect(Object.keys(seen[1] ?? {})).toEqual(Object.keys(seen[0] ?? {}));
   expect(seen[0]?.random.uint32()).toBe(entryRandom(12, { clientId: "c", requestId: 7 }).uint32());
 });
 

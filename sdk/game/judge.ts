@@ -1,5 +1,5 @@
 // The verdict on one action in one state: the same on every peer, and never an exception, whatever game and payload do.
-import { actionContext, type ContextSource, type ProvisionalReads } from "./action-context.ts";
+import { entryContext, predictionContext, type ContextSource, type ProvisionalReads } from "./action-context.ts";
 import type { ActionContext, DefinedGame } from "./game.ts";
 import type { GameReportKind } from "./report.ts";
 import type { Turn } from "./turn.ts";
@@ -17,27 +17,23 @@ export interface Verdict<State> {
   readonly reason: string | undefined;
   /** The state after it: the very state before it when it is illegal. */
   readonly state: State;
-  readonly reads: Readonly<ProvisionalReads>;
   readonly fault?: GameFault | undefined;
 }
 
-/** Judges a turn in a state. Never throws. */
-export type Judge<State, Action> = (state: State, turn: Turn<Action>) => Verdict<State>;
-
-const NOTHING_READ: Readonly<ProvisionalReads> = Object.freeze({ index: false, time: false });
+/** Judges a turn in a state. Never throws. With `reads` the turn is a prediction, and what it relied on is noted there. */
+export type Judge<State, Action> = (state: State, turn: Turn<Action>, reads?: ProvisionalReads) => Verdict<State>;
 
 /** The judge of a game with `seats` seats. */
 export function createJudge<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {
-  return (state, turn) => {
+  return (state, turn, reads) => {
     const { action, player, index, time, dedupKey } = turn;
-    if (action === undefined) return { reason: "invalid-action", state, reads: NOTHING_READ };
-    if (player === undefined) return { reason: "not-seated", state, reads: NOTHING_READ };
+    if (action === undefined) return { reason: "invalid-action", state };
+    if (player === undefined) return { reason: "not-seated", state };
     const source: ContextSource = { player, seats, index, time, dedupKey };
-    const reads: ProvisionalReads = { index: false, time: false };
+    const context = (): ActionContext => (reads === undefined ? entryContext(source) : predictionContext(source, reads));
     // check and apply each get a fresh context, so that the numbers apply draws do not depend on how many check drew.
-    const objection = checked(game, state, action, actionContext(source, reads));
-    if (objection !== undefined) return { ...objection, state, reads };
-    return applied(game, state, action, { source, reads });
+    const objection = checked(game, state, action, context());
+    return objection === undefined ? applied(game, state, action, context()) : { ...objection, state };
   };
 }
 
@@ -56,14 +52,14 @@ function checked<State, Action>(
 }
 
 function applied<State, Action>(
-  game: DefinedGame<State, Action>, state: State, action: Action, { source, reads }: { readonly source: ContextSource; readonly reads: ProvisionalReads },
+  game: DefinedGame<State, Action>, state: State, action: Action, context: ActionContext,
 ): Verdict<State> {
-  const failed = (message: string, cause?: unknown): Verdict<State> => ({ reason: "apply-failed", state, reads, fault: { kind: "apply-failed", message: `${message}; the action did nothing`, cause } });
+  const failed = (message: string, cause?: unknown): Verdict<State> => ({ reason: "apply-failed", state, fault: { kind: "apply-failed", message: `${message}; the action did nothing`, cause } });
   try {
-    const after = game.apply(state, action, actionContext(source, reads));
+    const after = game.apply(state, action, context);
     if (after === undefined) return failed("apply returned undefined (is a return missing?)");
     if (isThenable(after)) return failed("apply returned a promise, and it must not be async");
-    return { reason: undefined, state: after, reads };
+    return { reason: undefined, state: after };
   } catch (cause) {
     return failed(`apply threw: ${textOf(cause)}`, cause);
   }

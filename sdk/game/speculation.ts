@@ -1,6 +1,7 @@
 // Confirmed state plus this peer's pending actions on top, as values: every rule of speculation is a function here. Not for promises.
 import { bytesEqual, type Codec, type LogIndex } from "../base/index.ts";
 import type { DedupKey } from "../replica/index.ts";
+import type { ProvisionalReads } from "./action-context.ts";
 import type { Seat } from "./game.ts";
 import type { GameFault, Judge, Verdict } from "./judge.ts";
 import { sameKey, type CommittedTurn } from "./turn.ts";
@@ -72,7 +73,8 @@ export function predict<State, Action>(
   { judge }: Rulebook<State, Action>, speculation: Speculation<State, Action>, own: OwnAction<Action>, point: LogPoint,
 ): Predicted<State, Action> | Departed<Action> {
   const index = point.index + speculation.predicted.length + 1;
-  const { reason, state, reads, fault } = judge(tipOf(speculation), { ...own, index, time: point.time });
+  const reads: ProvisionalReads = { index: false, time: false };
+  const { reason, state, fault } = judge(tipOf(speculation), { ...own, index, time: point.time }, reads);
   if (reason !== undefined) return { own, reason, fault };
   return { own, after: state, basis: { index: reads.index ? index : undefined, time: reads.time ? point.time : undefined }, fault };
 }

@@ -275,6 +275,22 @@ test("[GA41] retries by itself end at their limit; retryUnknown and propose with
   await expect(again).resolves.toMatchObject({ outcome: "committed" });
 });
 
+test("[GA41] an unknown action that was given up for the moment is proposed again when the log moves", async () => {
+  const { speculative, log, foreign } = openTable(counterRules);
+  const outcome = speculative.propose(add(1));
+  log.fail(0, timeout());
+  await outcome.catch(() => {});
+  log.fail(1, new SdkError("busy", "later"));
+  await settle();
+  expect(log.proposals.length).toBe(2);
+  foreign({ type: "pass" });
+  foreign({ type: "pass" });
+  await settle();
+  expect(log.proposals.map(({ key }) => key.requestId)).toEqual([1, 1, 1]);
+  log.commit(2);
+  expect([speculative.confirmedState.sum, speculative.pendingCount]).toEqual([1, 0]);
+});
+
 test("[GA41] the refusal of a retry rolls nothing back: the first attempt may still commit", async () => {
   const { speculative, log } = openTable(counterRules);
   const outcome = speculative.propose(add(1));

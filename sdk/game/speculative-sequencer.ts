@@ -17,7 +17,7 @@ import { sameKey, type CommittedTurn, type GameReset, type TurnEvent } from "./t
 /** Own actions whose fate is open; one more is rejected with `too-many-pending`. Replaying them all stays well under a millisecond for small games. */
 export const PENDING_MAX = 128;
 
-/** How often an action whose outcome is unknown is proposed again by itself, under its key; after that `retryUnknown` does. */
+/** How often in a row an action whose outcome is unknown is proposed again at once, under its key; after that, when the log moves. */
 export const UNKNOWN_RETRIES_MAX = 8;
 
 /** Failures that leave open whether the action was committed. Every other failure of a proposal means that it was not. */
@@ -155,7 +155,7 @@ export class SpeculativeSequencer<State, Action> {
     return "outcome" in encoded ? Promise.resolve(encoded) : this.#launch(encoded, player, options);
   }
 
-  /** Proposes every own action of unknown outcome again under its key, for instance when a quorum is back. */
+  /** Proposes every own action of unknown outcome again under its key. Happens by itself whenever the log moves; call it when a quorum is back and nothing moves yet. */
   retryUnknown(): void {
     for (const flight of this.#flights) if (flight.isUnknown) this.#resubmit(flight);
   }
@@ -273,6 +273,11 @@ export class SpeculativeSequencer<State, Action> {
     return departed;
   }
 
+  /** The log moves again: what was given up for the moment is worth another try, after the log has finished delivering. */
+  #scheduleRetry(): void {
+    if (this.#flights.some((flight) => flight.isUnknown && !flight.isUnderWay)) void Promise.resolve().then(() => this.retryUnknown());
+  }
+
   #leaveOpen(flight: Flight<Action>, error: unknown, isAborted: boolean): readonly Departed<Action>[] {
     if (isAborted) flight.stopWaiting(error);
     else if (!flight.isUnknown) {
@@ -308,6 +313,7 @@ export class SpeculativeSequencer<State, Action> {
     const { onTurn } = this.#options;
     if (onTurn !== undefined && !this.#isClosed) guarded(onTurn, (cause) => this.#report({ kind: "listener-threw", message: `onTurn threw: ${textOf(cause)}`, cause }))(event);
     this.#scheduleSnapshot();
+    this.#scheduleRetry();
   }
 
   #turn(turn: CommittedTurn<Action>): readonly Departed<Action>[] {

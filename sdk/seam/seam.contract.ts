@@ -244,8 +244,12 @@ const goodbye: Obligation<SeamHarness> = {
   check: (harness) =>
     withGroup(harness, 3, async (seams) => {
       const [a, b, c] = [at(seams, 0), at(seams, 1), at(seams, 2)];
-      await a.close();
+      let closed = false;
+      void a.close().then(() => {
+        closed = true;
+      });
       await until(harness, "the others are told", () => !b.peers.has(a.selfId) && !c.peers.has(a.selfId));
+      await until(harness, "the closing ends", () => closed);
     }),
 };
 
@@ -292,7 +296,7 @@ const reach: Obligation<SeamHarness> = {
       at(seams, 0).broadcast(Uint8Array.of(1));
       at(seams, 1).sendTo(at(seams, 2).selfId, Uint8Array.of(2));
       await settled(harness, seams, heard);
-      const kinds = heard.map((frames) => payloads(frames).map(({ bytes }) => bytes[0] ?? -1).sort());
+      const kinds = heard.map((frames) => payloads(frames).map(({ bytes }) => bytes[0] ?? -1).sort((x, y) => x - y));
       equal(kinds, [[], [1], [1, 2], [1]], "what each heard");
     }),
 };

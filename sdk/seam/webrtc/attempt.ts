@@ -13,8 +13,8 @@ export const SEND_QUEUE_BYTES_MAX: number = 16 * 1024 * 1024;
 
 /** Bytes all unfinished frames of one link may claim here. */
 const JOIN_BYTES_MAX = 16 * 1024 * 1024;
-/** Steps that may come before the link can take them (ICE servers are still being fetched). */
-const EARLY_STEPS_MAX = 64;
+/** Steps that may come before the link can take them (ICE servers are still being fetched): a description and 64 candidates. */
+const EARLY_STEPS_MAX = 65;
 /** Pings without any sign of life before a link is given up; counted in our own ticks, so that our own sleep is not held against the peer. */
 const SILENT_TICKS_MAX = 15;
 /** How long ICE may have lost contact before the link is given up. */

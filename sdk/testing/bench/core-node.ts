@@ -1,7 +1,8 @@
 // The replica core as the group drives it: everything a tab runs but the loop and the link.
 import { seededRandom, type PeerId } from "../../base/index.ts";
 import { bootstrapState, type RaftConfig } from "../../raft/index.ts";
-import { createReplicaCore, LANE_GAME, type ReplicaCore } from "../../replica/index.ts";
+import { createReplicaCore } from "../../replica/core.ts";
+import { LANE_GAME, type ReplicaCore } from "../../replica/index.ts";
 import { BENCH_CONFIG, Group, type BenchNode } from "./group.ts";
 import { idsOf } from "./machine-node.ts";
 
@@ -10,6 +11,7 @@ export class CoreNode implements BenchNode {
   readonly core: ReplicaCore;
   readonly id: PeerId;
   #serial = 0;
+  #open = 0;
 
   constructor(id: PeerId, voters: readonly PeerId[], options: { readonly seed: number; readonly config?: RaftConfig }) {
     this.id = id;
@@ -30,7 +32,8 @@ export class CoreNode implements BenchNode {
 
   propose(payload: Uint8Array): void {
     this.#serial += 1;
-    this.core.propose(LANE_GAME, { clientId: this.id, requestId: this.#serial }, payload);
+    this.core.propose({ lane: LANE_GAME, key: { clientId: this.id, requestId: this.#serial }, payload }, { lowestOutstanding: this.#serial - this.#open, fresh: true });
+    this.#open += 1;
   }
 
   work(send: (to: PeerId, bytes: Uint8Array) => void): number {
@@ -42,6 +45,7 @@ export class CoreNode implements BenchNode {
       for (const { settlement } of work.settled) {
         if (settlement.outcome !== "committed") throw new Error(`a proposal ended ${settlement.outcome}`);
         committed += 1;
+        this.#open -= 1;
       }
     }
     return committed;

@@ -78,6 +78,17 @@ export const C: PeerId = peerId("c");
 export const D: PeerId = peerId("d");
 export const E: PeerId = peerId("e");
 
+/** A stored state whose log has the founding entry and then one command per given term; the hard state's term is `term` or the last of them. */
+export function stateWith(voters: readonly PeerId[], terms: readonly number[], hard: { readonly term?: number; readonly vote?: PeerId; readonly commit?: number } = {}): RestoredState {
+  const founded = bootstrapState(voters[0] ?? A, voters);
+  const entries = terms.map((term, i): Entry => ({ index: i + 2, term, kind: 1, time: 0, data: new TextEncoder().encode(`t${term}i${i + 2}`) }));
+  return {
+    hardState: { term: hard.term ?? terms[terms.length - 1] ?? 1, vote: hard.vote, commit: hard.commit ?? 1 },
+    snapshot: undefined,
+    entries: [...founded.entries, ...entries],
+  };
+}
+
 /** A tick is one millisecond here, so that timeouts read as ticks: 10 to 20 for elections, 3 for heartbeats. */
 export const TEST_CONFIG: Partial<RaftConfig> = { tickMs: 1, electionTimeoutMsMin: 10, electionTimeoutMsMax: 20, heartbeatMs: 3 };
 
@@ -218,11 +229,26 @@ export class TestNetwork {
   /** Lets `id` win an election: time passes for it alone until its patience is over. Others must not hear a leader. */
   elect(id: PeerId): void {
     this.settle();
-    for (let i = 0; i < 25 && this.raft(id).role !== "leader"; i += 1) {
+    for (let i = 0; i < 90 && this.raft(id).role !== "leader"; i += 1) {
       this.tick(id);
       this.settle();
     }
     if (this.raft(id).role !== "leader") throw new Error(`${id} did not win`);
+  }
+
+  /** Hands a message to a node as if `from` had sent it, and does what follows on that node. */
+  inject(from: PeerId, to: PeerId, message: Message): void {
+    this.raft(to).step(from, decodeMessage(encodeMessage(message)));
+    this.drain(to);
+  }
+
+  /** What a node sent since the last call of this, as addressed messages; nothing of it is delivered. */
+  takeSent(from: PeerId): { readonly to: PeerId; readonly message: Message }[] {
+    this.drain(from);
+    const found = this.sent.filter((one) => one.from === from).map(({ to, message }) => ({ to, message }));
+    this.sent.length = 0;
+    this.queue.length = 0;
+    return found;
   }
 
   /** Proposes at `id` and lets it settle. */

@@ -3,6 +3,7 @@ import type { Core } from "./core.ts";
 import { preCampaign } from "./election.ts";
 import { majorityVote } from "./quorum.ts";
 import { expireAskedReads } from "./read-index.ts";
+import { mayShrinkAlone } from "./replication.ts";
 import { becomeFollower, failAskedReads } from "./roles.ts";
 import type { PeerId } from "../base/index.ts";
 
@@ -42,7 +43,9 @@ function leaderTick(core: Core): void {
   }
   if (core.electionElapsed < core.ticks.electionMin) return;
   core.electionElapsed = 0;
-  if (!heardQuorum(core)) becomeFollower(core, core.term, undefined);
+  // A leader that is part of every quorum can not be replaced behind its back, so silence proves nothing; and only while it leads can it
+  // take out the voter that does not come back. Nothing commits in the meantime.
+  if (!heardQuorum(core) && !mayShrinkAlone(core)) becomeFollower(core, core.term, undefined);
   for (const peer of core.peers) peer.active = false;
 }
 

@@ -4,11 +4,17 @@ export {
   BusyError, ClientIdCollisionError, ClientSessionExpiredError, LeadershipLostError, LeadershipTransferError, MembershipChangeInProgressError,
   NotLeaderError, ProposalTimeoutError, UnknownLaneError,
 } from "./errors.ts";
+export { createReplicaCore } from "./core.ts";
 export type { LaneReducer } from "./lane.ts";
 export { LocalLog, type LocalLogOptions } from "./local-log.ts";
+export type { NodeChannel } from "./node-channel.ts";
 export {
   LANE_CLUSTER, LANE_FENCE, LANE_GAME, LANE_SESSION, type CommittedAt, type CommittedCommand, type DedupKey, type InstalledSnapshot, type LogEvent,
   type OrderedLog, type ProposeOptions,
 } from "./ordered-log.ts";
 export type { NodeStatus, RaftNode, RaftNodeEvents } from "./raft-node.ts";
-export type { ReplicaCore, ReplicaCoreOptions, ReplicaWork, Settlement } from "./replica-core.ts";
+export { emptyLayout, RAFT_RECORDS, restoreFrom, writeToOps, type LogLayout } from "./raft-log-store.ts";
+export { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
+export type { ProposedCommand, ProposeHints, RefusalReason, ReplicaCore, ReplicaCoreOptions, ReplicaWork, Settlement } from "./replica-core.ts";
+// The words of the machine that the layers above need: they see it only through this door.
+export { BROWSER_CONFIG, LAN_CONFIG, RAFT_PRESETS, raftConfig, type Membership, type MembershipTarget, type RaftConfig, type RaftMetrics, type Role, type TraceEvent } from "../raft/index.ts";

@@ -12,6 +12,9 @@ const OPEN_MAX = 4096;
 /** Commands in one forward message at most: as much as the leader can answer for in one turn. */
 const FORWARD_MAX = 4096;
 
+/** What a command's length takes in a message at most. */
+const LENGTH_BYTES = 4;
+
 interface Open {
   readonly key: DedupKey;
   readonly payload: Uint8Array;
@@ -199,7 +202,7 @@ export class Proposals {
     let size = 0;
     let end = start;
     while (end < this.#queue.length && end - start < FORWARD_MAX) {
-      size += this.#queue[end]?.bytes.length ?? 0;
+      size += (this.#queue[end]?.bytes.length ?? 0) + LENGTH_BYTES;
       if (end > start && size > this.#config.batchBytesMax) break;
       end += 1;
     }

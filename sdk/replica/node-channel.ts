@@ -1,0 +1,11 @@
+// What a node needs of the seam it speaks over. Stated here rather than imported, so that the pure world stays free of what seams are made of.
+import type { PeerId } from "../base/index.ts";
+
+/** The part of a `Seam` a node uses; every seam and every mux channel is one. */
+export interface NodeChannel {
+  readonly selfId: PeerId;
+  readonly peers: ReadonlySet<PeerId>;
+  readonly payloadBytesMax: number;
+  on(event: "frame", listener: (from: PeerId, bytes: Uint8Array) => void): () => void;
+  sendTo(peer: PeerId, bytes: Uint8Array): void;
+}

@@ -1,0 +1,47 @@
+// The two records a node keeps beside its Raft state: whose storage this is, and how far each durable client id may have counted.
+import { ByteReader, ByteWriter, InvalidArgumentError, type LogIndex, type PeerId } from "../base/index.ts";
+import type { ByteStore, ByteStoreOp } from "../storage/index.ts";
+import { openRecord, sealRecord } from "./record.ts";
+
+const NODE = "replica/node";
+const CLIENT = "replica/client/";
+
+/** Whose storage this is. */
+export interface NodeRecord {
+  readonly id: PeerId;
+  readonly groupId: string;
+}
+
+/** Checks that the storage is this node's, or nobody's yet; then returns the operation that claims it. A log must never be continued under another id (two peers would vote as one). */
+export async function claimStorage(storage: ByteStore, { id, groupId }: NodeRecord): Promise<ByteStoreOp[]> {
+  const record = await storage.read(NODE);
+  if (record === undefined) return [{ type: "put", key: NODE, value: sealRecord(NODE, new ByteWriter().text(id).text(groupId).finish()) }];
+  const reader = new ByteReader(openRecord(NODE, record));
+  const owner = reader.text();
+  const group = reader.text();
+  if (owner === id && group === groupId) return [];
+  throw new InvalidArgumentError(`this storage belongs to node ${owner} of group ${group}, not to node ${id} of group ${groupId}`);
+}
+
+/** How far a durable client id may have counted. */
+export interface ClientRecord {
+  /** Serials up to this one may have been used. */
+  readonly reserved: number;
+  /** See ClientSessionTable; written once per client id and never changed. */
+  readonly birth: LogIndex;
+}
+
+/** The client's record, or undefined when this storage never saw the id. Throws `CorruptStateError`. */
+export async function readClientRecord(storage: ByteStore, clientId: string): Promise<ClientRecord | undefined> {
+  const key = CLIENT + clientId;
+  const record = await storage.read(key);
+  if (record === undefined) return undefined;
+  const reader = new ByteReader(openRecord(key, record));
+  return { reserved: reader.uint(), birth: reader.uint() };
+}
+
+/** The operation that stores the client's record. */
+export function clientRecordOp(clientId: string, { reserved, birth }: ClientRecord): ByteStoreOp {
+  const key = CLIENT + clientId;
+  return { type: "put", key, value: sealRecord(key, new ByteWriter().uint(reserved).uint(birth).finish()) };
+}

@@ -13,6 +13,16 @@ const MORE = 2;
 const SHORT_HEADER = 2;
 const FIRST_HEADER = 6;
 
+/** A frame that fits into one piece, as that piece; undefined when it does not fit. */
+export function wholePiece(bytes: Uint8Array, stream: number): Uint8Array | undefined {
+  if (bytes.length + SHORT_HEADER > PIECE_BYTES_MAX) return undefined;
+  const piece = new Uint8Array(SHORT_HEADER + bytes.length);
+  piece[0] = WHOLE;
+  piece[1] = stream;
+  piece.set(bytes, SHORT_HEADER);
+  return piece;
+}
+
 /** Cuts frames into pieces and deals them out: pieces of one stream in order, the streams in turn. */
 export class FrameSplitter {
   readonly #queueBytesMax: number;
@@ -60,8 +70,9 @@ export class FrameSplitter {
 }
 
 function* pieces(bytes: Uint8Array, stream: number): Generator<Uint8Array> {
-  if (bytes.length + SHORT_HEADER <= PIECE_BYTES_MAX) {
-    yield headed(Uint8Array.of(WHOLE, stream), bytes);
+  const whole = wholePiece(bytes, stream);
+  if (whole !== undefined) {
+    yield whole;
     return;
   }
   const head = new Uint8Array(FIRST_HEADER);

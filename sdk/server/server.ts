@@ -4,6 +4,7 @@ import { silentLogger, type Logger } from "../base/index.ts";
 import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
 import { metricsText, newCounts, type ServerCounts } from "./metrics.ts";
 import type { AllowedOrigins } from "./origin.ts";
+import { requestTarget } from "./request-target.ts";
 import { SignalEndpoint } from "./signal-endpoint.ts";
 import { serveFile } from "./static-files.ts";
 
@@ -72,7 +73,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, static
     response.writeHead(405, { Allow: "GET, HEAD", "Content-Length": 0 }).end();
     return;
   }
-  const path = (request.url ?? "/").split("?", 1)[0];
+  const { path } = requestTarget(request.url);
   if (path === "/healthz") return text(response, "text/plain; charset=utf-8", "ok\n");
   if (path === "/metrics") return text(response, "text/plain; version=0.0.4; charset=utf-8", metricsText(counts));
   if (path === "/flotilla.json") return text(response, "application/json; charset=utf-8", '{"signaling":"/signal"}\n');

@@ -8,6 +8,7 @@ import { SIGNALING_FRAME_BYTES_MAX } from "../seam/index.ts";
 import { TokenBucket, type ServerLimits } from "./limits.ts";
 import type { ServerCounts } from "./metrics.ts";
 import { isOriginAllowed, type AllowedOrigins } from "./origin.ts";
+import { requestTarget } from "./request-target.ts";
 import { REFUSALS, SignalingRooms, type Member, type Refusal } from "./rooms.ts";
 
 /** What the endpoint needs. */
@@ -40,8 +41,8 @@ export class SignalEndpoint {
 
   /** Answers one upgrade request. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const url = new URL(request.url ?? "/", "http://host");
-    if (url.pathname !== "/signal") return refuse(socket, "404 Not Found");
+    const { path, query } = requestTarget(request.url);
+    if (path !== "/signal") return refuse(socket, "404 Not Found");
     if (!isOriginAllowed(request.headers.origin, request.headers.host, this.#options.origins)) {
       this.#options.counts.refusedTotal += 1;
       return refuse(socket, "403 Forbidden");
@@ -50,7 +51,7 @@ export class SignalEndpoint {
       this.#options.counts.refusedTotal += 1;
       return refuse(socket, "503 Service Unavailable");
     }
-    this.#sockets.handleUpgrade(request, socket, head, (connection) => this.#connected(connection, url.searchParams));
+    this.#sockets.handleUpgrade(request, socket, head, (connection) => this.#connected(connection, new URLSearchParams(query)));
   }
 
   /** Ends every connection in an orderly way (1001: clients come back later), then by force. */

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { extname, join, resolve, sep } from "node:path";
+import { requestTarget } from "./request-target.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -51,7 +52,7 @@ export async function findFile(root: string, urlPath: string): Promise<{ readonl
 
 /** Answers a GET or HEAD request with a file of `root`; false when there is none, and nothing was written. */
 export async function serveFile(root: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
-  const urlPath = new URL(request.url ?? "/", "http://host").pathname;
+  const urlPath = requestTarget(request.url).path;
   const found = await findFile(root, urlPath);
   if (found === undefined) return false;
   const etag = `"${found.bytes.toString(36)}-${Math.floor(found.mtimeMs).toString(36)}"`;

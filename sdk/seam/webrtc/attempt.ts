@@ -1,7 +1,7 @@
 // One link from the first negotiation step to its end: greeting, frames in pieces, pings, goodbye.
 // Peers are told apart by incarnation here; proving who they are belongs between `hello` and `established`.
 import { MalformedError, type Clock } from "../../base/index.ts";
-import { FrameJoiner, FrameSplitter } from "../framing.ts";
+import { FrameJoiner, FrameSplitter, wholePiece } from "../framing.ts";
 import { decodeLinkControl, encodeLinkControl, isLinkControl, type LinkControl } from "./link-control.ts";
 import type { Link, LinkEnd, LinkFactory, LinkListener, LinkOptions, Negotiation } from "./link.ts";
 
@@ -138,6 +138,7 @@ export class Attempt implements LinkListener {
 
   /** Queues a frame and sends what the channel takes. False: the queue is full, and the link has to end. */
   send(bytes: Uint8Array, stream: number): boolean {
+    if (this.#sendNow(bytes, stream)) return true;
     if (!this.#splitter.push(bytes, stream)) return false;
     this.#pump();
     return true;
@@ -212,6 +213,16 @@ export class Attempt implements LinkListener {
 
   closed(end: LinkEnd): void {
     this.#end(end.cause?.message ?? "the link closed", end.cause, end.kind === "no-path");
+  }
+
+  // The common case, small frames on an idle link, does without the queue.
+  #sendNow(bytes: Uint8Array, stream: number): boolean {
+    const link = this.#link;
+    if (link === undefined || this.#splitter.queuedBytes > 0 || link.bufferedBytes >= BUFFERED_BYTES_MAX) return false;
+    const piece = wholePiece(bytes, stream);
+    if (piece === undefined) return false;
+    link.send(piece);
+    return true;
   }
 
   #heardPiece(piece: Uint8Array): void {

@@ -66,7 +66,7 @@ export class ClientSessionTable {
       if (key.birth < this.#horizon) return REFUSED_EXPIRED;
       // A refused command leaves no trace: its client is not worth a place yet.
       if (serial > Math.max(0, key.lowestOutstanding - 1) + SERIAL_WINDOW) return REFUSED_WINDOW;
-      session = { floor: 0, last: index, serials: new Array<number>(RING_MIN).fill(0), indexes: new Array<number>(RING_MIN).fill(0) };
+      session = { floor: 0, last: index, serials: zeros(RING_MIN), indexes: zeros(RING_MIN) };
       this.#add(key.clientId, session);
     }
     session.last = index;
@@ -138,6 +138,10 @@ export class ClientSessionTable {
   }
 }
 
+function zeros(length: number): number[] {
+  return Array.from({ length }, () => 0);
+}
+
 function firstIndexIn(session: Session, serial: number): LogIndex {
   const slot = serial % session.serials.length;
   return session.serials[slot] === serial ? (session.indexes[slot] ?? 0) : 0;
@@ -161,8 +165,8 @@ function raiseFloor(session: Session, floor: number): void {
 /** Doubling keeps two serials that had slots of their own apart: equal modulo the double means equal modulo the half. */
 function grow(session: Session): void {
   const length = session.serials.length * 2;
-  const serials = new Array<number>(length).fill(0);
-  const indexes = new Array<number>(length).fill(0);
+  const serials = zeros(length);
+  const indexes = zeros(length);
   session.serials.forEach((serial, slot) => {
     if (serial === 0) return;
     serials[serial % length] = serial;
@@ -177,7 +181,7 @@ function readSession(reader: ByteReader): Session {
   const last = reader.uint();
   const length = reader.uint();
   if (length < RING_MIN || length > SERIAL_WINDOW || (length & (length - 1)) !== 0) throw new MalformedError(`a ring of ${length} serials`);
-  const session: Session = { floor, last, serials: new Array<number>(length).fill(0), indexes: new Array<number>(length).fill(0) };
+  const session: Session = { floor, last, serials: zeros(length), indexes: zeros(length) };
   const held = reader.uint();
   let before = -1;
   for (let i = 0; i < held; i += 1) {

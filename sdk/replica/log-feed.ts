@@ -55,15 +55,15 @@ export class LogFeed {
   /** New events, in log order. */
   deliver(events: readonly LogEvent[]): void {
     if (events.length === 0) return;
-    for (const event of events) for (const follower of [...this.#followers]) this.#give(follower, event);
-    for (const reader of [...this.#readers]) reader.wake();
+    for (const event of events) for (const follower of this.#followers) this.#give(follower, event);
+    for (const reader of this.#readers) reader.wake();
   }
 
   /** Ends every reader and forgets every follower. */
   close(): void {
     this.#closed = true;
     this.#followers.clear();
-    for (const reader of [...this.#readers]) reader.end();
+    for (const reader of this.#readers) reader.end();
   }
 
   /** A follower that joined while events were being handed out has replayed some of them already: its own position decides. */

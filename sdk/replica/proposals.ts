@@ -143,8 +143,8 @@ export class Proposals {
 
   /** A snapshot replaced the log up to `index`: some of what is open may be in it. */
   installed(index: LogIndex, firstIndex: (key: DedupKey) => LogIndex | undefined): void {
-    for (const serials of [...this.#open.values()]) {
-      for (const open of [...serials.values()]) {
+    for (const serials of this.#open.values()) {
+      for (const open of serials.values()) {
         const first = firstIndex(open.key);
         if (first !== undefined) this.#end(open, { outcome: "committed", index: first === DUPLICATE_FORGOTTEN ? index : first });
       }

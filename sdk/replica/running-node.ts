@@ -352,7 +352,7 @@ export class RunningNode implements RaftNode {
   }
 
   #rejectAll(error: Error): void {
-    for (const ticket of [...this.#pending.keys()]) {
+    for (const ticket of this.#pending.keys()) {
       this.#core.cancel(ticket);
       this.#forget(ticket)?.reject(error);
     }

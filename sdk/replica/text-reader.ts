@@ -13,7 +13,7 @@ interface Slot {
 
 /** A small direct-mapped cache from bytes to the string they are. */
 export class TextReader {
-  readonly #slots: (Slot | undefined)[] = new Array<Slot | undefined>(SLOTS).fill(undefined);
+  readonly #slots: (Slot | undefined)[] = Array.from({ length: SLOTS });
 
   /** The string in `length` bytes from `start`. Throws `MalformedError` when they are not there or no UTF-8. */
   read(bytes: Uint8Array, start: number, length: number): string {

@@ -192,7 +192,7 @@ function checkOutcome({ fate, isLegal, outcome }: Own): void {
   else expect(outcome?.outcome).toBe(isLegal === true ? "committed" : "rejected");
 }
 
-test.each([false, true])("[GA54] any interleaving ends in the committed log plus the surviving pending actions (dice: %s)", async (dice) => {
+test.each([false, true])("[GA54] any interleaving ends in the committed log plus the surviving pending actions (dice: %s)", { timeout: 120_000 }, async (dice) => {
   let proposed = 0;
   let swallowed = 0;
   await fc.assert(

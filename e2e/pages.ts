@@ -77,8 +77,7 @@ export class Player {
   }
 
   async sees(cell: number, mark: Mark): Promise<void> {
-    await expect(this.cell(cell)).toHaveAttribute("data-mark", mark);
-    await expect(this.cell(cell)).toHaveAttribute("data-state", "committed");
+    await this.page.locator(`[data-cell="${cell}"][data-mark="${mark}"][data-state="committed"]`).waitFor();
   }
 
   async seesTurn(turn: Mark | "open" | "over"): Promise<void> {
@@ -139,6 +138,6 @@ export async function sitDown(address: string, players: readonly Player[]): Prom
 export async function playOut(players: readonly [Player, Player], cells: readonly number[], { marks = ["x", "o"], watchers = [] }: { readonly marks?: readonly [Mark, Mark]; readonly watchers?: readonly Player[] } = {}): Promise<void> {
   for (const [turn, cell] of cells.entries()) {
     await players[turn % 2]!.marks(cell);
-    for (const player of [...players, ...watchers]) await player.sees(cell, marks[turn % 2]!);
+    await Promise.all([...players, ...watchers].map((player) => player.sees(cell, marks[turn % 2]!)));
   }
 }

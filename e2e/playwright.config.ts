@@ -14,15 +14,17 @@ export default defineConfig({
   fullyParallel: true,
   retries: 0,
   forbidOnly: true,
-  timeout: 60_000,
-  expect: { timeout: 15_000 },
+  // Generous, because three tabs with WebRTC share two cores with whatever else runs; a journey takes 5 to 15 s by itself.
+  timeout: 180_000,
+  expect: { timeout: 30_000 },
   reporter: [["list"]],
   use: {
     browserName: "chromium",
     headless: true,
     launchOptions: findBrowser(),
-    trace: "retain-on-failure",
-    video: "off",
+    actionTimeout: 30_000,
+    // Without the screencast, which would cost more than the game.
+    trace: { mode: "retain-on-failure", screenshots: false },
     locale: "en-GB",
   },
   // Both print where they listen; the named groups become WITH_SERVER_URL and STATIC_ONLY_URL (see pages.ts).

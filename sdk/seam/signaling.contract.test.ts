@@ -20,11 +20,11 @@ const inTabs: SignalingHarness = {
   turn: nextTask,
 };
 
-describeContract("signaling in memory keeps the signaling contract", signalingContract, memoryHarness());
+describeContract("MemorySignaling keeps the signaling contract", signalingContract, memoryHarness());
 describeContract("BroadcastChannelSignaling keeps the signaling contract in Node", signalingContract, inTabs);
 
 const [hubOne, hubTwo] = [new MemorySignalingHub(), new MemorySignalingHub()];
-describeContract("several channels at once keep the signaling contract", signalingContract, {
+describeContract("CombinedSignaling keeps the signaling contract over three channels at once", signalingContract, {
   join: async (room, selfId) =>
     combineSignaling([hubOne.join({ selfId, room }), hubTwo.join({ selfId, room }), new BroadcastChannelSignaling({ selfId, room: `c-${room}` })]),
   turn: nextTask,

@@ -66,7 +66,7 @@ describeContract("WebSocketSignaling keeps the signaling contract with the real 
 });
 
 const hub = new MemorySignalingHub();
-describeContract("the server and another channel at once keep the signaling contract", signalingContract, {
+describeContract("CombinedSignaling keeps the signaling contract over the server and another channel", signalingContract, {
   join: async (room, selfId) => {
     const place = combineSignaling([hub.join({ selfId, room: `two-${room}` }), make(server.url, { room: `two-${room}`, selfId })]);
     let ups = 0;

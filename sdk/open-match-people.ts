@@ -31,12 +31,11 @@ function presenceOf(session: GameSession, peer: PeerId): MatchPlayer["presence"]
 
 /** The phase a running session is in. */
 export function phaseOf(session: GameSession): MatchPhase {
-  const { hasQuorum, leader, membership } = session.node.status;
-  if (!hasQuorum || leader === undefined) {
-    const { voters } = membership;
-    const reachable = voters.filter((voter) => session.standingOf(voter) === "here");
-    return reachable.length * 2 > voters.length ? "reconnecting" : "no-quorum";
-  }
+  const { hasQuorum, leader, membership: { voters } } = session.node.status;
+  const isQuorumHere = voters.filter((voter) => session.standingOf(voter) === "here").length * 2 > voters.length;
+  if (!hasQuorum || leader === undefined) return isQuorumHere ? "reconnecting" : "no-quorum";
+  // The leader of two goes on leading while the other is silent, though nothing commits; others hear their leader and know no more.
+  if (leader === session.selfId && !isQuorumHere) return "no-quorum";
   return session.roster.seats.includes(undefined) ? "waiting" : "live";
 }
 

@@ -85,6 +85,13 @@ describe("the leader's next step", () => {
     expect(decideManagement(view([ann, bob], [], { bob: joiner }, { roster: kicked }))).toEqual({ type: "change", voters: [ann], learners: [] });
   });
 
+  test("[SE22] one that dies while it is being made the second voter is taken out alone", () => {
+    const membership = { voters: [ann, bob], votersOutgoing: [ann], learners: [cat], learnersNext: [] };
+    expect(decideManagement(view([], [], { bob: { ...joiner, standing: "gone" }, cat: joiner }, { membership }))).toEqual({ type: "change", voters: [ann], learners: [cat] });
+    const three = { ...membership, voters: [ann, bob, dan], votersOutgoing: [ann, bob] };
+    expect(decideManagement(view([], [], { bob: { ...joiner, standing: "gone" }, dan: joiner }, { membership: three }))).toBeUndefined();
+  });
+
   test("nothing new begins while a change is under way, or while a quorum is not here to carry it", () => {
     const joint = view([ann, bob], [], { bob: joiner, cat: newcomer }, { membership: { voters: [ann, bob], votersOutgoing: [ann], learners: [], learnersNext: [] } });
     expect(decideManagement(joint)).toBeUndefined();

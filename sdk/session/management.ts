@@ -41,9 +41,9 @@ export type ManagementStep =
 
 /** The next step, or undefined when everything is as it should be. */
 export function decideManagement(view: ManagementView): ManagementStep | undefined {
-  if (view.membership.votersOutgoing.length > 0 || view.roster.seats.length === 0) return undefined;
+  if (view.roster.seats.length === 0) return undefined;
   // A step that can not commit would stand in the way of the one that will be needed: taking out who does not come back.
-  if (!quorumIsHere(view)) return evictionOnly(view);
+  if (view.membership.votersOutgoing.length > 0 || !quorumIsHere(view)) return goOnAlone(view);
   const command = nextCommand(view);
   if (command !== undefined && commandFirst(command)) return { type: "command", command };
   const target = wantedMembership(view);
@@ -56,11 +56,16 @@ function quorumIsHere({ membership: { voters }, people, self }: ManagementView):
   return here.length * 2 > voters.length;
 }
 
-/** Of two voters the leader takes out the other alone; with more, no change could commit before a quorum is back. */
-function evictionOnly(view: ManagementView): ManagementStep | undefined {
-  if (view.membership.voters.length !== 2) return undefined;
-  const voters = view.membership.voters.filter((peer) => stays(view, peer));
-  return voters.length === view.membership.voters.length ? undefined : { type: "change", voters, learners: view.membership.learners };
+/**
+ * Where one other voter is all that could be counted, before or after a change under way, the leader takes it out alone;
+ * with more, no change could commit before a quorum is back.
+ */
+function goOnAlone(view: ManagementView): ManagementStep | undefined {
+  const { voters, votersOutgoing, learners } = view.membership;
+  const others = new Set([...voters, ...votersOutgoing].filter((peer) => peer !== view.self));
+  const [other] = others;
+  if (others.size !== 1 || other === undefined || stays(view, other)) return undefined;
+  return { type: "change", voters: [view.self], learners: learners.filter((peer) => peer !== other) };
 }
 
 /** A spare is written into the log before it votes, so that it may manage when it comes to lead. */

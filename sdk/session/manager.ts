@@ -1,12 +1,12 @@
 // Runs the session while this peer leads: looks at the world, takes the one step the decision names, looks again. Idle on everybody else.
 import { silentLogger, type Clock, type Logger, type PeerId } from "../base/index.ts";
 import { LANE_SESSION, type RaftNode } from "../replica/index.ts";
-import { decideAdmission, type AdmissionRequest, type Admit } from "./admission.ts";
+import type { AdmissionRequest, Admit } from "./admission.ts";
 import type { Liveness } from "./liveness.ts";
 import { decideManagement, type ManagementStep, type ManagementView, type Person } from "./management.ts";
 import { cleanText, REASON_CHARS_MAX, REFUSALS_MAX, SEATS_MAX, type LeadNotice, type PresenceState, type PublishedRefusal } from "./presence-state.ts";
 import type { Presence } from "./presence.ts";
-import { encodeRosterCommand, freeSeat, isKicked, mayManage, seatOf, type Roster } from "./roster.ts";
+import { encodeRosterCommand, freeSeat, mayManage, seatOf, type Roster } from "./roster.ts";
 
 export interface ManagerOptions {
   readonly node: RaftNode;
@@ -170,12 +170,14 @@ export class Manager {
     for (const peer of this.#verdicts.keys()) if (!this.#options.presence.states.has(peer)) this.#verdicts.delete(peer);
   }
 
-  #notice({ membership, roster }: ManagementView): LeadNotice {
+  #notice({ membership, roster, people }: ManagementView): LeadNotice {
+    // A seat that was given up is as good as free: nobody is turned away in the moment before that is committed.
+    const isSeatComing = roster.seats.some((taken) => taken !== undefined && people.get(taken.peer)?.leaving === "vacate");
     const seated = roster.seats.flatMap((taken) => (taken === undefined ? [] : [taken.peer])).slice(0, SEATS_MAX);
     return {
       term: this.#leadsTerm,
       members: membership.voters.length + membership.learners.length,
-      admission: freeSeat(roster) === undefined ? "closed" : "open",
+      admission: freeSeat(roster) === undefined && !isSeatComing ? "closed" : "open",
       spectators: roster.spectators,
       seats: roster.seats.length,
       openedAt: roster.openedAt,
@@ -184,25 +186,20 @@ export class Manager {
     };
   }
 
-  /** Only about those who stand at the door now: a refusal is an answer, not a blacklist. */
+  /** Kicked peers first find out why before they hear that all seats are taken; the game's refusals are answers to who stands at the door. */
   #refusals(roster: Roster): readonly PublishedRefusal[] {
-    const refusals: PublishedRefusal[] = [];
-    for (const peer of this.#options.presence.states.keys()) {
-      const verdict = this.#verdicts.get(peer);
-      if (isKicked(roster, peer)) {
-        const decision = decideAdmission(roster, { peer, wants: "seat" });
-        if (decision.decision === "refuse") refusals.push({ peer, code: "kicked", reason: decision.reason });
-      } else if (typeof verdict === "object") refusals.push({ peer, code: "refused", reason: verdict.refuse });
-    }
-    return refusals.slice(-REFUSALS_MAX);
+    const refused = [...this.#verdicts].flatMap(([peer, verdict]): PublishedRefusal[] => (typeof verdict === "object" ? [{ peer, code: "refused", reason: verdict.refuse }] : []));
+    const kicked = roster.kicked.map(({ peer, reason }): PublishedRefusal => ({ peer, code: "kicked", reason }));
+    return [...kicked.slice(-REFUSALS_MAX / 2), ...refused].slice(-REFUSALS_MAX);
   }
 
   #take(step: ManagementStep, view: ManagementView): void {
     const fingerprint = JSON.stringify([step, view.membership, view.roster.index]);
     if (fingerprint === this.#done) return;
     if (this.#running !== undefined) {
-      // A word that can not be committed while a dead voter is counted must not keep that voter from being taken out.
-      if (this.#running.step.type === "command" && step.type === "change") this.#running.abort.abort();
+      // What can not commit while a dead voter is counted must not keep that voter from being taken out.
+      const isOvertaken = step.type === "change" && (this.#running.step.type === "command" || step.voters.length === 1);
+      if (isOvertaken && JSON.stringify(step) !== JSON.stringify(this.#running.step)) this.#running.abort.abort();
       return;
     }
     const running: Running = { step, abort: new AbortController() };

@@ -77,7 +77,8 @@ export function applyRosterCommand(roster: Roster, command: RosterCommand, propo
     case "open":
       return openRoster(roster, command, proposer);
     case "seat":
-      return mayManage(roster, proposer) ? takeSeat(roster, command) : roster;
+      // A spare that leads may seat others; its own seat is for somebody else to give.
+      return command.peer !== proposer && mayManage(roster, proposer) ? takeSeat(roster, command) : roster;
     case "vacate":
       return command.peer === proposer || mayManage(roster, proposer) ? vacate(roster, command.peer) : roster;
     case "kick":

@@ -91,6 +91,7 @@ class Room {
 let room: Room;
 const open = (delayMs?: number): Room => (room = new Room(delayMs));
 const seats = (session: GameSession): (PeerId | undefined)[] => session.roster.seats.map((taken) => taken?.peer);
+const settled = (session: GameSession, voters: number): boolean => session.node.membership.voters.length === voters && session.node.membership.votersOutgoing.length === 0;
 const leaders = (sessions: readonly GameSession[]): GameSession[] => sessions.filter((session) => !session.isClosed && session.node.role === "leader");
 const sameRoom = (...sessions: readonly GameSession[]): boolean => new Set(sessions.map((session) => session.groupId)).size === 1;
 
@@ -300,7 +301,7 @@ describe("watching", () => {
     open();
     const players = await room.group([ann, bob]);
     const watcher = await room.get(room.spectate(room.seam(cat)));
-    expect(await room.until(() => watcher.node.membership.voters.length === 3)).toBe(true);
+    expect(await room.until(() => watcher.node.role === "follower" && players.every((player) => settled(player, 3)))).toBe(true);
     const leader = leaders(players)[0]!;
     const other = players.find((player) => player !== leader)!;
     room.hub.kill(leader.selfId, { noticedAfterMs: 60_000 });

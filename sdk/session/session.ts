@@ -20,7 +20,7 @@ const PROBE_TAG = 4;
 export interface SessionOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Ms since 1970, stamped on log entries for games' logged time. Default: the clock's `now`. */
+  /** Whole ms since 1970, stamped on log entries for games' logged time. Default: the clock's `now`. */
   readonly wallClock?: (() => number) | undefined;
   /** Shown to the others. Default "Player". */
   readonly name?: string | undefined;
@@ -172,11 +172,11 @@ export class Session implements GameSession {
 
   /** Starts this peer's node of a group: as one of `voters`, or empty, waiting to be told. `roster` is who sits where before the log says anything. */
   async openNode(groupId: string, voters: readonly PeerId[] | undefined, roster: Roster = EMPTY_ROSTER): Promise<RaftNode> {
-    const { clock, random, raftConfig, wallClock, logger } = this.options;
+    const { clock, random, raftConfig: config, wallClock = (): number => Math.floor(clock.now()), logger } = this.options;
     this.#groupId = groupId;
     this.#membersLane = { ...rosterLane, initial: roster };
     this.#roster = roster;
-    const node = await openReplica({ id: this.selfId, groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config: raftConfig, wallClock, logger, voters, lanes: [this.#membersLane] });
+    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane] });
     if (this.isClosed) {
       await node.close();
       throw this.#failure ?? new ClosedError("the session");

@@ -123,6 +123,9 @@ export function onElectionReply(core: Core, from: PeerId, reply: PreVoteReply | 
   const { voters, votersOutgoing } = core.membership;
   if (!voters.includes(from) && !votersOutgoing.includes(from)) return core.drop("not-a-voter", from, reply);
   const asked: Term = reply.type === "pre-vote-reply" && reply.granted ? core.term + 1 : core.term;
+  // The majority was faster: votes that come after the decision are no fault of anybody.
+  if (core.role !== "candidate" && (core.role !== "pre-candidate" || reply.type === "vote-reply")) return;
+  if (core.role === "candidate" && reply.type === "pre-vote-reply") return;
   const role = reply.type === "pre-vote-reply" ? "pre-candidate" : "candidate";
   if (core.role !== role || reply.term !== asked || core.votes.has(from)) return core.drop("stale-vote", from, reply);
   core.votes.set(from, reply.granted);

@@ -70,9 +70,13 @@ function refuse(core: Core, from: PeerId, message: AppendRequest): void {
   core.send(from, { type: "append-reply", term: core.term, ok: false, index: message.prevIndex, hintIndex, hintTerm: Math.max(0, core.log.termAt(hintIndex)) });
 }
 
-/** Proof that the leader leads. Its commit index holds only for what this node is known to share with it. */
+/**
+ * Proof that the leader leads. It names only commits that this node acknowledged in this term, so they are in this log, also when it restarted
+ * since and has verified nothing yet; naming more is a fault of the leader, or the sign of a disk that forgot.
+ */
 export function onHeartbeat(core: Core, from: PeerId, message: Heartbeat): void {
-  commitTo(core, Math.min(message.commit, core.matched));
+  if (message.commit > core.log.last) return core.drop("commit-beyond-log", from, message);
+  commitTo(core, message.commit);
   if (message.round > 0) core.send(from, { type: "heartbeat-reply", term: core.term, round: message.round });
 }
 

@@ -284,7 +284,7 @@ function live(world: World, membership: Membership): TestNode[] {
   return NAMES.filter((id) => isVoter(membership, id)).map((id) => world.net.node(id));
 }
 
-const SEEDS = 120;
+const SEEDS = 60;
 
 test(`[RF1] ${SEEDS} random worlds keep every rule of safety and recover when they are healed`, { timeout: 120_000 }, () => {
   let elections = 0;

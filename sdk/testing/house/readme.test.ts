@@ -20,7 +20,7 @@ describe("the code in the documents", () => {
     const { options } = optionsOf("tsconfig.json");
     const program = programOf([], { ...options, paths, noUnusedLocals: false, noUnusedParameters: false }, planted);
     expect(complaints(program, planted.keys())).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe("what the documents name", () => {

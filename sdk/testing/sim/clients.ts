@@ -10,6 +10,8 @@ import { demand } from "./violation.ts";
 import type { SimWorld } from "./world.ts";
 
 const MS = 1_000;
+/** After this many attempts a client whose tab is down gives up and goes on elsewhere. */
+const ATTEMPTS_MAX = 5;
 
 /** A client's operation while it is open. */
 interface Open {
@@ -38,22 +40,31 @@ interface Answer {
 
 /** One client. */
 export class SimClient {
-  readonly name: string;
+  readonly #base: string;
   readonly history: KeyedOperation[] = [];
   readonly #world: SimWorld;
   readonly #random: Random;
   readonly #values: { next: number };
   #serial = 0;
   #open: Open | undefined;
-  #home: number;
+  #home: SimPeer;
+  /** The identity it writes through: a durable client id has one writer, so when that one's storage is lost the client starts anew. */
+  #writer: string;
+  #incarnation = 0;
   #stopped = false;
 
   constructor(name: string, world: SimWorld, shared: { readonly random: Random; readonly values: { next: number } }) {
-    this.name = name;
+    this.#base = name;
     this.#world = world;
     this.#random = shared.random;
     this.#values = shared.values;
-    this.#home = below(shared.random, world.peers.length);
+    this.#home = pick(shared.random, world.peers);
+    this.#writer = this.#home.id;
+  }
+
+  /** Its client id. */
+  get name(): string {
+    return `${this.#base}.${this.#incarnation}`;
   }
 
   /** Begins, after a short while. */
@@ -77,9 +88,18 @@ export class SimClient {
     this.#open = undefined;
   }
 
+  #moveTo(peer: SimPeer): void {
+    this.#home = peer;
+    this.#writer = peer.id;
+    this.#incarnation += 1;
+    this.#serial = 0;
+  }
+
   /** Asks for one more thing now. */
   #next(): void {
     if (this.#stopped || this.#open !== undefined) return;
+    // Half of the time it writes on through the same peer; otherwise it goes on elsewhere, as somebody new.
+    if (this.#home.id !== this.#writer || chance(this.#random, 0.02)) this.#moveTo(pick(this.#random, this.#world.peers));
     const { keys, readShare, valueBytes } = this.#world.plan.workload;
     const key = below(this.#random, keys);
     const input = this.#input(key, readShare);
@@ -98,23 +118,29 @@ export class SimClient {
     const value = (this.#values.next += 1);
     if (chance(this.#random, 0.6)) return { kind: "write", value };
     // Mostly a value that may well be there, so that compare-and-sets also succeed.
-    const latest = this.#world.peers[this.#home]?.engine?.kv.values[key] ?? 0;
+    const latest = this.#home.engine?.kv.values[key] ?? 0;
     return { kind: "cas", expected: chance(this.#random, 0.8) ? latest : value - 1, value };
   }
 
   #attempt(open: Open): void {
     if (this.#open !== open) return;
+    if (this.#home.id !== this.#writer || (open.attempt >= ATTEMPTS_MAX && this.#home.engine === undefined)) {
+      // Nobody will ever hear what became of it.
+      this.abandon();
+      this.#moveTo(pick(this.#random, this.#world.peers));
+      return this.#next();
+    }
     if (open.payload !== undefined && open.onlyRefused) {
       demand("C5", !this.#world.model.effects.has(`${this.name} ${open.serial}`), () => `serial ${open.serial} of ${this.name} took effect although it was refused every time`);
     }
     open.attempt += 1;
     const { attempt, payload } = open;
-    const peer = this.#world.peers[this.#home] as SimPeer;
+    const peer = this.#home;
     const { electionTimeoutMsMax, proposeTimeoutMs } = this.#world.plan.raft;
     const again = (delayMs: number): void =>
       this.#world.queue.after(delayMs * MS, () => {
         if (this.#open !== open || open.attempt !== attempt) return;
-        this.#home = below(this.#random, this.#world.peers.length);
+        if (open.payload === undefined) this.#moveTo(pick(this.#random, this.#world.peers));
         this.#attempt(open);
       });
     // Until this attempt is refused, it may happen.
@@ -161,7 +187,6 @@ export class SimClient {
     this.#record(open, this.#world.queue.now, output);
     const { pauseMax } = this.#world.plan.workload;
     this.#world.queue.after(between(this.#random, 0, pauseMax), () => this.#next());
-    if (chance(this.#random, 0.05)) this.#home = pick(this.#random, this.#world.peers).slot;
   }
 
   #record(open: Open, returned: number | undefined, output: number | undefined): void {

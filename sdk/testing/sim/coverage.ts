@@ -24,8 +24,7 @@ export class Coverage {
   readonly transitions = new Map<string, number>();
   readonly faults = new Map<string, number>();
   #leader: PeerId | undefined;
-  #snapshotIndex = 0;
-  #snapshotOffset = 0;
+  readonly #offsets = new Map<string, number>();
   readonly #seen = new WeakMap<NodeSheet, { role: Role; term: Term; joint: boolean }>();
 
   hit(mark: Mark, times = 1): void {
@@ -71,8 +70,14 @@ export class Coverage {
     before.joint = joint;
   }
 
+  #received(transfer: string, offset: number): void {
+    if (offset <= (this.#offsets.get(transfer) ?? -1)) return;
+    this.#offsets.set(transfer, offset);
+    this.hit("snapshot-progress");
+  }
+
   /** A frame left. */
-  sent(message: Message): void {
+  sent(from: PeerId, message: Message): void {
     this.messages.set(message.type, (this.messages.get(message.type) ?? 0) + 1);
     switch (message.type) {
       case "pre-vote-reply":
@@ -96,10 +101,7 @@ export class Coverage {
         return this.hit("parting-grant");
       case "snapshot-reply":
         // Only what is new moves a snapshot on: the same answer again is none.
-        if (message.offset > this.#snapshotOffset || message.index > this.#snapshotIndex) this.hit("snapshot-progress");
-        this.#snapshotOffset = message.index > this.#snapshotIndex ? message.offset : Math.max(this.#snapshotOffset, message.offset);
-        this.#snapshotIndex = Math.max(this.#snapshotIndex, message.index);
-        return;
+        return this.#received(`${from} ${message.index}`, message.offset);
       case "pre-vote":
       case "vote":
       case "append":

@@ -1,6 +1,8 @@
 // A peer's disk: ordered atomic batches, issued, then durable. What a crash leaves is always the result of a prefix of them.
-import type { LogIndex, Term } from "../../base/index.ts";
+import { bytesEqual, type LogIndex, type Term } from "../../base/index.ts";
 import type { Entry, HardState, Membership, RestoredState, Snapshot, Write } from "../../raft/index.ts";
+import type { RecordStore } from "./engine.ts";
+import { demand } from "./violation.ts";
 
 const FRESH: HardState = { term: 0, vote: undefined, commit: 0 };
 
@@ -56,6 +58,15 @@ export class DiskImage {
     return this.#memberships.at(-1) ?? (this.snapshot === undefined ? undefined : { index: this.snapshot.index, membership: this.snapshot.membership });
   }
 
+  /** The stored membership in force after `index`. */
+  membershipAt(index: LogIndex): Membership | undefined {
+    for (let i = this.#memberships.length - 1; i >= 0; i -= 1) {
+      const placed = this.#memberships[i];
+      if (placed !== undefined && placed.index <= index) return placed.membership;
+    }
+    return this.snapshot?.membership;
+  }
+
   /** Where the newest stored membership at or before `index` stands; 0 when there is none. */
   membershipUpTo(index: LogIndex): LogIndex {
     for (let i = this.#memberships.length - 1; i >= 0; i -= 1) {
@@ -99,19 +110,36 @@ export class DiskImage {
 /** One disk: what is durable, and the batch that is on its way. */
 export class SimDisk {
   readonly durable: DiskImage;
+  readonly #records: RecordStore | undefined;
   /** Issued and not yet durable; the machine hands out one at a time. */
   pending: Write | undefined;
   /** Until when nothing completes, and until when every write fails (disk full); microseconds. */
   stalledUntil = 0;
   fullUntil = 0;
 
-  constructor(durable: DiskImage) {
+  constructor(durable: DiskImage, records: RecordStore | undefined) {
     this.durable = durable;
+    this.#records = records;
+    const { hardState, snapshot, entries } = durable;
+    if (durable.lastIndex > 0) records?.apply({ id: 0, hardState, snapshot, truncateAfter: undefined, entries });
+  }
+
+  /** What a restart reads back: the engine's own records where it has a layout, which must say the same as this disk. */
+  restore(): RestoredState {
+    const expected = this.durable.restored();
+    const restored = this.#records?.restore();
+    if (restored === undefined) return expected;
+    const fault = difference(restored, expected);
+    demand("D3", fault === undefined, () => `records read back differ from what was written: ${String(fault)}`);
+    return restored;
   }
 
   /** The batch under way became durable. */
   complete(): void {
-    if (this.pending !== undefined) this.durable.apply(this.pending);
+    if (this.pending !== undefined) {
+      this.durable.apply(this.pending);
+      this.#records?.apply(this.pending);
+    }
     this.pending = undefined;
   }
 
@@ -122,4 +150,17 @@ export class SimDisk {
     this.pending = undefined;
     return torn;
   }
+}
+
+/** What differs between two restored states, or undefined. */
+function difference(a: RestoredState, b: RestoredState): string | undefined {
+  if (a.hardState.term !== b.hardState.term || a.hardState.vote !== b.hardState.vote || a.hardState.commit !== b.hardState.commit) return "hard state";
+  if (a.snapshot?.index !== b.snapshot?.index || a.snapshot?.term !== b.snapshot?.term) return "snapshot";
+  if (a.snapshot !== undefined && b.snapshot !== undefined && !bytesEqual(a.snapshot.data, b.snapshot.data)) return "snapshot data";
+  if (a.entries.length !== b.entries.length) return `${a.entries.length} entries, not ${b.entries.length}`;
+  for (let i = 0; i < a.entries.length; i += 1) {
+    const [x, y] = [a.entries[i], b.entries[i]];
+    if (x === undefined || y === undefined || x.index !== y.index || x.term !== y.term || x.kind !== y.kind || x.time !== y.time || !bytesEqual(x.data, y.data)) return `entry ${String(y?.index)}`;
+  }
+  return undefined;
 }

@@ -1,15 +1,14 @@
 // What the simulator asks of the thing it judges: a deterministic node, driven by calls, whose output is one list of work.
 // Two adapters exist: the Raft machine alone, and the whole replica engine.
 import type { LogIndex, PeerId, Random } from "../../base/index.ts";
-import type { MembershipTarget, Message, RaftConfig, RaftMachine, TraceEvent, Write } from "../../raft/index.ts";
-import type { DiskImage } from "./disk.ts";
+import type { MembershipTarget, Message, RaftConfig, RaftMachine, RestoredState, TraceEvent, Write } from "../../raft/index.ts";
 import type { KvState } from "./kv.ts";
 
-/** A frame leaving a node, with what it says. The wire carries only `bytes`; the message is for the observer. */
+/** A frame leaving a node, with what it says. The wire carries only `bytes`; the messages are for the observer. */
 export interface SentFrame {
   readonly to: PeerId;
   readonly bytes: Uint8Array;
-  readonly message: Message | undefined;
+  readonly messages: readonly Message[];
 }
 
 /** What a node handed to the layers above it, in order. */
@@ -59,12 +58,23 @@ export interface EngineOptions {
   readonly id: PeerId;
   readonly config: RaftConfig;
   readonly random: Random;
-  readonly image: DiskImage;
+  /** What the disk gave back. */
+  readonly restored: RestoredState;
   readonly trace?: ((event: TraceEvent) => void) | undefined;
+}
+
+/** How an engine lays its writes out on a disk; the simulator keeps one per disk beside its own image and compares the two at every restart. */
+export interface RecordStore {
+  /** Makes one durable write part of the records. */
+  apply(write: Write): void;
+  /** Reads everything back. */
+  restore(): RestoredState;
 }
 
 /** A kind of engine: the machine alone, or with everything above it. */
 export interface EngineKind {
   readonly name: string;
   start(options: EngineOptions): SimEngine;
+  /** An empty disk's records; absent where the engine has no layout of its own. */
+  readonly records?: (() => RecordStore) | undefined;
 }

@@ -9,6 +9,9 @@ import type { SimPeer } from "./peer.ts";
 import type { Fault } from "./plan.ts";
 import type { SimWorld } from "./world.ts";
 
+/** Serials one burst client uses before it becomes another. */
+const BURST_SERIALS_MAX = 500;
+
 type Directed = readonly [from: number, to: number];
 
 /** Applies faults and remembers what must be undone when everything is healed. */
@@ -17,7 +20,7 @@ export class Faults {
   readonly #keeper: Keeper;
   /** Partitions in force, each with the directions it blocks. */
   readonly #partitions = new Set<readonly Directed[]>();
-  #bursts = 0;
+  readonly #bursts = new Map<PeerId, number>();
 
   constructor(world: SimWorld, keeper: Keeper) {
     this.#world = world;
@@ -239,10 +242,13 @@ export class Faults {
   /** Proposals nobody waits for. */
   #propose(peer: SimPeer, count: number): void {
     for (let i = 0; i < count; i += 1) {
-      this.#bursts += 1;
-      const [client, payload] = [`burst${this.#bursts}`, encodeCommand({ kind: "write", key: 900, value: this.#bursts }, 20)];
-      this.#world.proposed.add(`${client} 1`);
-      this.#world.ask(peer, "propose", (engine) => engine.propose(client, 1, payload), () => undefined);
+      const sent = (this.#bursts.get(peer.id) ?? 0) + 1;
+      this.#bursts.set(peer.id, sent);
+      // Nobody retries these, so a client's floor may never rise: each stays well within the window of open serials.
+      const [client, serial] = [`burst.${peer.id}.${Math.floor(sent / BURST_SERIALS_MAX)}`, (sent % BURST_SERIALS_MAX) + 1];
+      const payload = encodeCommand({ kind: "write", key: 9, value: serial }, 20);
+      this.#world.proposed.add(`${client} ${serial}`);
+      this.#world.ask(peer, "propose", (engine) => engine.propose(client, serial, payload), () => undefined);
     }
   }
 }

@@ -19,7 +19,7 @@ export interface SimFrame {
   readonly to: PeerId;
   readonly bytes: Uint8Array;
   /** What the bytes say, for the observer only. */
-  readonly message: Message | undefined;
+  readonly messages: readonly Message[];
 }
 
 interface Link {

@@ -146,13 +146,13 @@ export class Phases {
     const world = this.#world;
     this.#probes += 1;
     const client = `probe${this.#probes}`;
-    const payload = encodeCommand({ kind: "write", key: 901, value: this.#probes });
+    const payload = encodeCommand({ kind: "write", key: 8, value: this.#probes });
     world.proposed.add(`${client} 1`);
     const members = peers.filter((peer) => this.#coreLeader(peers)?.engine?.machine.membership.voters.includes(peer.id));
+    const from = pick(this.#random, members.length > 0 ? members : peers);
     let settled = false;
     const propose = (): void => {
       if (settled) return;
-      const from = pick(this.#random, members.length > 0 ? members : peers);
       world.ask(from, "propose", (engine) => engine.propose(client, 1, payload), (outcome) => (settled ||= outcome.outcome === "committed"));
       world.queue.after(this.#timeout, propose);
     };

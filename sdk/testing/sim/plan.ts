@@ -52,8 +52,8 @@ const SIZES = [1, 2, 2, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7];
 export function drawPlan(seed: number, duration: number): SimPlan {
   const random = stream(seed, STREAM.plan);
   const voters = pick(random, SIZES);
-  const latencyMax = pick(random, [1, 3, 10, 25, 60]) * MS;
-  const writeMax = pick(random, [100, 1 * MS, 5 * MS, 20 * MS]);
+  const latencyMax = pick(random, [1, 3, 10, 20, 40]) * MS;
+  const writeMax = pick(random, [100, 1 * MS, 3 * MS, 10 * MS]);
   const raft = drawConfig(random, Math.ceil((2 * latencyMax + 2 * writeMax) / MS));
   // Ten election timeouts for the core to recover and ten to converge, at least.
   const healing = Math.min(duration * 0.6, 2 * 11 * raft.electionTimeoutMsMax * MS);
@@ -68,12 +68,13 @@ export function drawPlan(seed: number, duration: number): SimPlan {
     workload: {
       clients: between(random, 1, 4),
       keys: between(random, 1, 5),
-      pauseMax: pick(random, [20, 100, 400]) * MS,
+      pauseMax: pick(random, [100, 300, 1_000]) * MS,
       readShare: pick(random, [0.1, 0.3, 0.5]),
       valueBytes: pick(random, [0, 0, 8, 100]),
     },
     faults: FAULT_KINDS.filter(() => chance(random, 0.3)),
-    faultGap: pick(random, [200, 500, 1_000, 2_000]) * MS,
+    // In proportion to the time the group needs to recover: never so dense that nothing can happen between two faults.
+    faultGap: pick(random, [1, 2, 4]) * raft.electionTimeoutMsMax * MS,
     faultsEnd: Math.floor(duration - healing),
     duration,
   };
@@ -87,19 +88,21 @@ function drawNetwork(random: Random, latencyMax: number): SimPlan["network"] {
 
 /** Timing that leaves room for the world's own delays, and limits that are sometimes absurdly tight. */
 function drawConfig(random: Random, roundTripMs: number): RaftConfig {
-  const electionTimeoutMsMin = Math.max(100, roundTripMs * pick(random, [4, 6]), between(random, 100, 300));
+  const electionTimeoutMsMin = Math.max(100, roundTripMs * pick(random, [4, 5]), between(random, 100, 300));
   const heartbeatMs = Math.floor(electionTimeoutMsMin / between(random, 3, 5));
   const commandBytesMax = 400;
+  const batchBytesMax = pick(random, [1, 100, 1_000, 64 * 1024]);
   return raftConfig({
     tickMs: Math.max(1, Math.floor(heartbeatMs / between(random, 1, 3))),
     electionTimeoutMsMin,
     electionTimeoutMsMax: Math.floor(electionTimeoutMsMin * pick(random, [1.5, 2])),
     heartbeatMs,
-    snapshotChunkBytes: pick(random, [40, 200, 16 * 1024]),
+    snapshotChunkBytes: pick(random, [100, 1_000, 16 * 1024]),
     snapshotTotalBytesMax: 1024 * 1024,
     maxTermJump: 10_000,
-    inflightMax: pick(random, [1, 2, 8, 64]),
-    batchBytesMax: pick(random, [1, 100, 1_000, 64 * 1024]),
+    // Many tiny batches under way at once would only be slow.
+    inflightMax: pick(random, batchBytesMax < 1_000 ? [1, 2, 8] : [1, 2, 8, 64]),
+    batchBytesMax,
     uncommittedBytesMax: pick(random, [commandBytesMax, 2_000, 100_000]),
     commandBytesMax,
     proposeTimeoutMs: electionTimeoutMsMin * pick(random, [4, 10]),
@@ -127,7 +130,7 @@ export function drawFaults(plan: SimPlan): Fault[] {
     at += below(random, 2 * plan.faultGap);
     if (at >= plan.faultsEnd) return faults;
     const electionMs = plan.raft.electionTimeoutMsMax;
-    const lasts = pick(random, [1, electionMs, 3 * electionMs, 10 * electionMs]) * fraction(random) * MS;
+    const lasts = pick(random, [1, electionMs, 2 * electionMs, 2 * electionMs, 8 * electionMs]) * fraction(random) * MS;
     faults.push({ number: faults.length, at, kind: pick(random, plan.faults), lasts: Math.ceil(lasts), salt: random.uint32() });
   }
 }

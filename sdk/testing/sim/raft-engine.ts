@@ -9,13 +9,15 @@ interface Waiting {
   readonly deadline: number;
 }
 
+/** Client → serial → where it took effect. A simulated minute is short enough to remember all. */
+type Sessions = Map<string, Map<number, LogIndex>>;
+
 /** Drives {@link Raft} directly; every message still crosses the wire as bytes. */
 class RaftEngine implements SimEngine {
   readonly machine: RaftMachine;
   kv: KvState = EMPTY_KV;
   appliedIndex: LogIndex = 0;
-  /** Client → its last applied serial and where it took effect. */
-  #sessions = new Map<string, { serial: number; index: LogIndex }>();
+  #sessions: Sessions = new Map();
   #ticks = 0;
   #tickets = 0;
   readonly #waiting = new Map<number, Waiting>();
@@ -23,8 +25,7 @@ class RaftEngine implements SimEngine {
   #settled: { readonly ticket: number; readonly outcome: Outcome }[] = [];
   readonly #timeoutTicks: number;
 
-  constructor({ id, config, random, image, trace }: EngineOptions) {
-    const restored = image.restored();
+  constructor({ id, config, random, restored, trace }: EngineOptions) {
     this.machine = new Raft({ id, config, random, restored, trace });
     this.#timeoutTicks = Math.ceil(config.proposeTimeoutMs / config.tickMs);
     if (restored.snapshot !== undefined) this.#install(restored.snapshot);
@@ -54,8 +55,8 @@ class RaftEngine implements SimEngine {
   propose(client: string, serial: number, payload: Uint8Array): number {
     const ticket = this.#ticket(`${client} ${serial}`);
     const command = new ByteWriter().text(client).uint(serial).bytes(payload).finish();
-    const session = this.#sessions.get(client);
-    if (session !== undefined && session.serial >= serial) this.#settle(ticket, { outcome: "committed", index: session.index });
+    const first = this.#sessions.get(client)?.get(serial);
+    if (first !== undefined) this.#settle(ticket, { outcome: "committed", index: first });
     else if (this.machine.role === "leader") {
       const result = this.machine.propose([command]);
       if ("refused" in result) this.#settle(ticket, { outcome: "refused", reason: result.refused });
@@ -111,7 +112,7 @@ class RaftEngine implements SimEngine {
     for (const [ticket, index] of this.#reads) if (index !== undefined && index <= this.appliedIndex) this.#settle(ticket, { outcome: "read", index });
     const settled = this.#settled;
     this.#settled = [];
-    return { frames: work.messages.map(({ to, message }) => ({ to, message, bytes: encodeMessage(message) })), write: work.write, applied, settled };
+    return { frames: work.messages.map(({ to, message }) => ({ to, messages: [message], bytes: encodeMessage(message) })), write: work.write, applied, settled };
   }
 
   writeDone(id: number): void {
@@ -140,30 +141,29 @@ class RaftEngine implements SimEngine {
     if (entry.kind !== ENTRY_COMMAND) return;
     const reader = new ByteReader(entry.data);
     const [client, serial, payload] = [reader.text(), reader.uint(), reader.bytes()];
-    const session = this.#sessions.get(client);
-    const duplicate = session !== undefined && session.serial >= serial;
+    const session = this.#sessions.get(client) ?? new Map<number, LogIndex>();
+    const duplicate = session.has(serial);
     if (!duplicate) {
       this.kv = applyCommand(this.kv, payload).state;
-      this.#sessions.set(client, { serial, index: entry.index });
+      this.#sessions.set(client, session.set(serial, entry.index));
     }
     applied.push({ type: "command", index: entry.index, client, serial, payload, duplicate, time: entry.time, proposer: client });
-    const index = this.#sessions.get(client)?.index ?? entry.index;
+    const index = session.get(serial) ?? entry.index;
     for (const [ticket, { key }] of this.#waiting) if (key === `${client} ${serial}`) this.#settle(ticket, { outcome: "committed", index });
   }
 }
 
-function encodeState(kv: KvState, sessions: ReadonlyMap<string, { serial: number; index: LogIndex }>): Uint8Array {
+function encodeState(kv: KvState, sessions: Sessions): Uint8Array {
   const writer = new ByteWriter().bytes(encodeKv(kv));
-  writer.list([...sessions], ([client, { serial, index }]) => writer.text(client).uint(serial).uint(index));
+  writer.list([...sessions], ([client, session]) => writer.text(client).list([...session], ([serial, index]) => writer.uint(serial).uint(index)));
   return writer.finish();
 }
 
-function decodeState(bytes: Uint8Array): { kv: KvState; sessions: Map<string, { serial: number; index: LogIndex }> } {
-  if (bytes.length === 0) return { kv: EMPTY_KV, sessions: new Map() };
+function decodeState(bytes: Uint8Array): { kv: KvState; sessions: Sessions } {
   const reader = new ByteReader(bytes);
   const kv = decodeKv(reader.bytes());
-  const sessions = new Map(reader.list(() => [reader.text(), { serial: reader.uint(), index: reader.uint() }] as const, 100_000));
-  return { kv, sessions };
+  const session = (): Map<number, LogIndex> => new Map(reader.list(() => [reader.uint(), reader.uint()] as const, 100_000));
+  return { kv, sessions: new Map(reader.list(() => [reader.text(), session()] as const, 100_000)) };
 }
 
 /** The machine alone. */

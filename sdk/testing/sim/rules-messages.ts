@@ -23,7 +23,7 @@ export function judgeSent(history: History, sent: Sent): void {
   switch (message.type) {
     case "vote":
       note(history.candidacies, message.term, from.id, { lastIndex: message.lastIndex, lastTerm: message.lastTerm });
-      demand("I15", isVoter(from.membership, from.id), () => `${from.id} campaigns in term ${message.term} without being a voter`);
+      demand("I15", mayCampaign(from), () => `${from.id} campaigns in term ${message.term} without being a voter`);
       return;
     case "pre-vote-reply":
       if (message.granted) judgePatience(sent, message.term, "pre-vote");
@@ -77,6 +77,12 @@ export function judgeSent(history: History, sent: Sent): void {
   }
 }
 
+/** A voter; also one whose removal is not yet committed, because its vote and its log may still be needed (thesis §4.2.2). */
+export function mayCampaign(sheet: NodeSheet): boolean {
+  const settled = sheet.disk.durable.membershipAt(sheet.commit);
+  return isVoter(sheet.membership, sheet.id) || (settled !== undefined && isVoter(settled, sheet.id));
+}
+
 function note<V>(map: Map<Term, Map<PeerId, V>>, term: Term, id: PeerId, value: V): void {
   const inner = map.get(term) ?? new Map<PeerId, V>();
   inner.set(id, value);
@@ -89,12 +95,12 @@ function judgePatience({ from, to, patienceTicks }: Sent, term: Term, what: stri
   demand("L2", waited >= patienceTicks, () => `${from.id} grants ${to} a ${what} for term ${term}, asked ${waited} ticks after it heard a leader`);
 }
 
-/** Remembers how long a voter had heard no leader when it was asked: an answer may leave later. */
+/** Remembers how long a voter had heard no leader when it was asked: an answer may leave later. A voter that has left the leader's term is free. */
 export function noteRequest(asked: NodeSheet, from: PeerId, message: Message): void {
   const transfer = message.type === "vote" && message.transfer;
   if ((message.type !== "pre-vote" && message.type !== "vote") || asked.contact === undefined) return;
   const key = `${message.type} ${from} ${message.term}`;
-  const waited = transfer || asked.contact.term >= message.term ? Number.POSITIVE_INFINITY : asked.ticks - asked.contact.ticks;
+  const waited = transfer || asked.contact.term !== asked.term ? Number.POSITIVE_INFINITY : asked.ticks - asked.contact.ticks;
   asked.patience.set(key, Math.max(waited, asked.patience.get(key) ?? 0));
 }
 

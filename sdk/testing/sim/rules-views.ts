@@ -1,7 +1,8 @@
 // Rules about what a node believes, judged after every event that could have changed it: I1, I5, I6, I7, I15, I17, L6.
 import type { LogIndex, PeerId, Term } from "../../base/index.ts";
 import type { Membership } from "../../raft/index.ts";
-import { isQuorum, isVoter, type History, type NodeSheet } from "./history.ts";
+import { isQuorum, type History, type NodeSheet } from "./history.ts";
+import { mayCampaign } from "./rules-messages.ts";
 import { describeMembership } from "./rules-writes.ts";
 import { demand } from "./violation.ts";
 
@@ -33,6 +34,8 @@ export function judgeView(history: History, sheet: NodeSheet): ViewChange {
     else demand("I6", commitIndex <= history.committed, () => `${sheet.id} (${role}) commits ${commitIndex}; no leader went beyond ${history.committed}`);
   }
   const ceasedToLead = sheet.role === "leader" && !(role === "leader" && sheet.term === term);
+  // A new member has had no chance to be heard yet.
+  if (membership !== sheet.membership) sheet.ledSinceTicks = sheet.ticks;
   sheet.term = term;
   sheet.role = role;
   sheet.commit = commitIndex;
@@ -45,7 +48,7 @@ function judgeElection(history: History, sheet: NodeSheet, { term, membership }:
   const other = history.leaders.get(term);
   demand("I1", other === undefined, () => `${id} becomes the leader of term ${term}, which had ${String(other)}`);
   history.leaders.set(term, id);
-  demand("I15", isVoter(membership, id), () => `${id} becomes leader of ${describeMembership(membership)}`);
+  demand("I15", mayCampaign(sheet), () => `${id} becomes leader of ${describeMembership(membership)}`);
   demand("I13", durable.hardState.term === term && durable.hardState.vote === id, () => `${id} leads term ${term} with term ${durable.hardState.term} and vote ${String(durable.hardState.vote)} durable`);
   const votes = history.votes.get(term);
   const partings = history.partings.get(term);
@@ -80,9 +83,15 @@ function judgeCommit(history: History, sheet: NodeSheet, { commit, term, members
   }
 }
 
+/** In a pair the leader stays: nobody can be elected without it, and only a leader can take the lost voter out. */
+function everyQuorumNeeds(id: PeerId, { voters, votersOutgoing }: Membership): boolean {
+  const isPair = (set: readonly PeerId[]): boolean => set.length <= 2 && set.includes(id);
+  return isPair(voters) && (votersOutgoing.length === 0 || isPair(votersOutgoing));
+}
+
 /** CheckQuorum: a leader that hears no quorum stops leading (L6). Called at the leader's ticks. */
 export function judgeLeaderContact(sheet: NodeSheet, patienceTicks: number): void {
-  if (sheet.role !== "leader") return;
+  if (sheet.role !== "leader" || everyQuorumNeeds(sheet.id, sheet.membership)) return;
   const since = (id: PeerId): number => sheet.ticks - Math.max(sheet.heard.get(id) ?? 0, sheet.ledSinceTicks);
   demand("L6", isQuorum(sheet.membership, (id) => id === sheet.id || since(id) <= patienceTicks), () => `${sheet.id} still leads term ${sheet.term} after ${patienceTicks} ticks without a quorum of ${describeMembership(sheet.membership)}`);
 }

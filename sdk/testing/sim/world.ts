@@ -93,7 +93,7 @@ export class SimWorld {
     if (peer.engine !== undefined) return;
     peer.life += 1;
     const { sheet } = peer;
-    const engine = this.#guard(peer, () => this.#kind.start({ id: peer.id, config: this.plan.raft, random: peer.random, image: sheet.disk.durable }));
+    const engine = this.#guard(peer, () => this.#kind.start({ id: peer.id, config: this.plan.raft, random: peer.random, restored: sheet.disk.restore() }));
     peer.engine = engine;
     sheet.engine = engine;
     this.#judgeStart(sheet, engine);
@@ -207,7 +207,7 @@ export class SimWorld {
   #enrol(peer: SimPeer, image: DiskImage): void {
     this.#slots.set(peer.id, peer.slot);
     peer.sheet = {
-      id: peer.id, disk: new SimDisk(image), engine: undefined, term: 0, role: "learner", commit: 0,
+      id: peer.id, disk: new SimDisk(image, this.#kind.records?.()), engine: undefined, term: 0, role: "learner", commit: 0,
       membership: { voters: [], votersOutgoing: [], learners: [], learnersNext: [] }, durableVotes: new Map(), patience: new Map(),
       ticks: 0, contact: undefined, heard: new Map(), ledSinceTicks: 0, echoes: new Map(), nextCommand: 0, applied: 0,
     };
@@ -261,15 +261,19 @@ export class SimWorld {
     else this.#receive(peer, frame);
   }
 
-  #receive(peer: SimPeer, { from, bytes, message }: SimFrame): void {
+  #receive(peer: SimPeer, { from, bytes, messages }: SimFrame): void {
     const { sheet } = peer;
     sheet.heard.set(from, sheet.ticks);
-    if (message !== undefined) noteRequest(sheet, from, message);
+    for (const message of messages) {
+      noteRequest(sheet, from, message);
+      this.log?.(`${from} → ${peer.id} ${describeMessage(message)}`);
+    }
     this.mark(5, peer.slot, bytes.length);
-    this.log?.(`${from} → ${peer.id} ${describeMessage(message)}`);
     this.act(peer, (engine) => engine.receive(from, bytes));
-    const leads = message?.type === "append" || message?.type === "heartbeat" || message?.type === "snapshot-chunk";
-    if (leads && sheet.term === message.term && sheet.role !== "leader") sheet.contact = { term: message.term, ticks: sheet.ticks };
+    for (const { type, term } of messages) {
+      const leads = type === "append" || type === "heartbeat" || type === "snapshot-chunk";
+      if (leads && sheet.term === term && sheet.role !== "leader") sheet.contact = { term, ticks: sheet.ticks };
+    }
   }
 
   #drain(peer: SimPeer, engine: SimEngine): void {
@@ -319,17 +323,17 @@ export class SimWorld {
   }
 
   #send(peer: SimPeer, { frames }: EngineWork): void {
-    for (const { to, bytes, message } of frames) {
-      if (message !== undefined) {
+    for (const { to, bytes, messages } of frames) {
+      for (const message of messages) {
         judgeSent(this.history, { from: peer.sheet, to, message, now: this.queue.now, patienceTicks: this.#electionTicksMin - 1 });
-        this.coverage.sent(message);
+        this.coverage.sent(peer.id, message);
+        this.log?.(`${peer.id} sends ${to} ${describeMessage(message)}`);
       }
       this.mark(9, peer.slot, hashText(to), bytes.length);
-      this.log?.(`${peer.id} sends ${to} ${describeMessage(message)}`);
       this.#hash.addBytes(bytes);
       demand("T2", to !== peer.id, () => `${peer.id} sends a frame to itself`);
       const target = this.#slots.get(to);
-      if (target !== undefined) this.network.send(peer.slot, target, { from: peer.id, to, bytes, message });
+      if (target !== undefined) this.network.send(peer.slot, target, { from: peer.id, to, bytes, messages });
     }
   }
 
@@ -389,8 +393,7 @@ export class SimWorld {
 }
 
 /** A message in a few words. */
-function describeMessage(message: Message | undefined): string {
-  if (message === undefined) return "something";
+function describeMessage(message: Message): string {
   const { type, ...fields } = message;
   const words = Object.entries(fields).map(([name, value]) => {
     if (Array.isArray(value)) return `${name} [${value.length}]`;

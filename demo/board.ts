@@ -1,6 +1,6 @@
 // The board: nine buttons in a grid, drawn from a state and never the other way round.
 import type { Seat } from "../sdk/index.ts";
-import { drawing, element } from "./dom.ts";
+import { drawing, element, put } from "./dom.ts";
 import { drawMark, markOf } from "./marks.ts";
 import { isOver, winningLine } from "./tic-tac-toe.ts";
 import { notNow, placeOf, type Scene } from "./words.ts";
@@ -81,12 +81,12 @@ class GridBoard implements Board {
     const { state, confirmed, status } = scene;
     const line = winningLine(confirmed.board);
     const open = notNow(scene) === undefined && !isOver(state) && (state.turn === null || state.turn === status.seat);
-    this.#root.dataset["turn"] = state.turn === null ? (isOver(state) ? "over" : "open") : markOf(state.turn);
-    this.#root.dataset["round"] = String(confirmed.round);
-    this.#root.dataset["winner"] = isOver(confirmed) ? markOf(confirmed.winner) || "draw" : "";
-    this.#root.dataset["mine"] = markOf(status.seat);
+    put(this.#root, "data-turn", state.turn === null ? (isOver(state) ? "over" : "open") : markOf(state.turn));
+    put(this.#root, "data-round", String(confirmed.round));
+    put(this.#root, "data-winner", isOver(confirmed) ? markOf(confirmed.winner) || "draw" : "");
+    put(this.#root, "data-mine", markOf(status.seat));
     this.#cells.forEach((button, cell) => this.#renderCell(button, cell, { scene, open, wins: line.includes(cell) }));
-    if (line.length > 0) this.#strike.setAttribute("d", strikeThrough(line));
+    if (line.length > 0) put(this.#strike, "d", strikeThrough(line));
     else this.#strike.removeAttribute("d");
   }
 
@@ -110,13 +110,12 @@ class GridBoard implements Board {
     if (button.dataset["mark"] !== mark) {
       button.querySelector(".mark:not(.leaving)")?.remove();
       if (seat !== null) button.append(drawMark(seat));
-      button.dataset["mark"] = mark;
+      put(button, "data-mark", mark);
     }
-    button.dataset["state"] = seat === null ? "empty" : confirmed.board[cell] === seat ? "committed" : "pending";
+    put(button, "data-state", seat === null ? "empty" : confirmed.board[cell] === seat ? "committed" : "pending");
     button.toggleAttribute("data-wins", now.wins);
-    button.setAttribute("aria-disabled", String(!now.open || seat !== null));
-    const label = spoken(now.scene, cell);
-    if (button.getAttribute("aria-label") !== label) button.setAttribute("aria-label", label);
+    put(button, "aria-disabled", String(!now.open || seat !== null));
+    put(button, "aria-label", spoken(now.scene, cell));
   }
 
   #onKey(event: KeyboardEvent): void {
@@ -130,7 +129,7 @@ class GridBoard implements Board {
   #rove(to: number): void {
     if (to < 0) return;
     this.#focused = to;
-    this.#cells.forEach((button, cell) => button.setAttribute("tabindex", cell === to ? "0" : "-1"));
+    this.#cells.forEach((button, cell) => put(button, "tabindex", cell === to ? "0" : "-1"));
   }
 }
 

@@ -37,3 +37,8 @@ export function drawing<K extends keyof SVGElementTagNameMap>(tag: K, parts: Par
 export function say(where: Element, text: string): void {
   if (where.textContent !== text) where.textContent = text;
 }
+
+/** Sets the attribute only when it differs, so that a redraw without news costs no restyling. */
+export function put(where: Element, attribute: string, value: string): void {
+  if (where.getAttribute(attribute) !== value) where.setAttribute(attribute, value);
+}

@@ -1,6 +1,6 @@
 // The status bar: what the consensus underneath is doing, in eight small facts.
 import type { MatchPhase, MatchStatus } from "../sdk/index.ts";
-import { element } from "./dom.ts";
+import { element, put, say } from "./dom.ts";
 
 const PHASES: Readonly<Record<MatchPhase, string>> = {
   connecting: "connecting",
@@ -45,19 +45,18 @@ export class StatusBar {
   }
 
   render(status: MatchStatus): void {
-    const { dataset } = this.#root;
-    dataset["phase"] = status.phase;
-    dataset["role"] = status.role;
-    dataset["leads"] = String(status.isLeader);
-    dataset["term"] = String(status.term);
-    dataset["commitIndex"] = String(status.commitIndex);
-    dataset["pending"] = String(status.pendingCount);
-    dataset["peers"] = String(status.peers.length);
-    dataset["seat"] = status.seat === undefined ? "" : String(status.seat);
-    dataset["spectating"] = String(status.spectating);
+    put(this.#root, "data-phase", status.phase);
+    put(this.#root, "data-role", status.role);
+    put(this.#root, "data-leads", String(status.isLeader));
+    put(this.#root, "data-term", String(status.term));
+    put(this.#root, "data-commit-index", String(status.commitIndex));
+    put(this.#root, "data-pending", String(status.pendingCount));
+    put(this.#root, "data-peers", String(status.peers.length));
+    put(this.#root, "data-seat", status.seat === undefined ? "" : String(status.seat));
+    put(this.#root, "data-spectating", String(status.spectating));
     factsOf(status).forEach(([, value], at) => {
       const shown = this.#values[at];
-      if (shown !== undefined && shown.textContent !== value) shown.textContent = value;
+      if (shown !== undefined) say(shown, value);
     });
   }
 }

@@ -19,8 +19,11 @@ const EARLY_STEPS_MAX = 65;
 const SILENT_TICKS_MAX = 15;
 /** How long ICE may have lost contact before the link is given up. */
 const UNSTEADY_MS_MAX = 5_000;
-/** How long a goodbye waits for its answer. */
-const BYE_MS_MAX = 2_000;
+/** How long a goodbye waits for its answer while nothing moves, and how often it looks in all: a slow link gets its time, a dead one does not. */
+const BYE_LOOK_MS = 2_000;
+const BYE_LOOKS_MAX = 15;
+/** Steps taken from the other side in one attempt: a description and more candidates than any machine has. */
+const STEPS_MAX = 256;
 
 /** Why an attempt ended by itself. */
 export interface AttemptEnd {
@@ -60,6 +63,7 @@ export class Attempt implements LinkListener {
   readonly #startedMs: number;
   #link: Link | undefined;
   #early: Negotiation[] = [];
+  #steps = 0;
   #describedThere = false;
   #helloSent = false;
   #established = false;
@@ -128,6 +132,8 @@ export class Attempt implements LinkListener {
   /** Takes a step from the other side. A second description is a copy and ignored; steps beyond the limit are too. */
   signal(step: Negotiation): void {
     if (this.#over) return;
+    this.#steps += 1;
+    if (this.#steps > STEPS_MAX) return;
     if (step.kind === "description") {
       if (this.#describedThere) return;
       this.#describedThere = true;
@@ -158,15 +164,23 @@ export class Attempt implements LinkListener {
     this.#pump();
   }
 
-  /** Says goodbye behind everything that was sent; resolves when the other side has heard it, or after two seconds. Then the link is closed. */
+  /** Says goodbye behind everything that was sent; resolves when the other side has heard it, or when nothing moves for two seconds. Then the link is closed. */
   async bye(): Promise<void> {
     if (!this.isEstablished) return this.close();
     await new Promise<void>((done) => {
-      const cancel = this.#options.clock.after(BYE_MS_MAX, done);
+      let cancel = (): void => {};
       this.#byeHeard = () => {
         cancel();
         done();
       };
+      const look = (before: number, looks: number): void => {
+        cancel = this.#options.clock.after(BYE_LOOK_MS, () => {
+          const left = this.bufferedBytes;
+          if (left < before && looks < BYE_LOOKS_MAX) look(left, looks + 1);
+          else done();
+        });
+      };
+      look(this.bufferedBytes, 1);
       this.#pump();
     });
     this.close();

@@ -231,6 +231,35 @@ describe("the mesh", () => {
     expect(PIECE_BYTES_MAX).toBe(16 * 1024);
   });
 
+  test("[SM9] closing waits for a slow link as long as it moves, and no longer for a dead one", async () => {
+    const world = new World();
+    const [low, high] = await world.pair();
+    world.net.slow = true;
+    const heard = heardBy(high);
+    for (let i = 0; i < 8; i += 1) low.sendTo(HIGH, new Uint8Array(low.payloadBytesMax).fill(i));
+    let closed = false;
+    const done = low.close().then(() => {
+      closed = true;
+    });
+    await world.run(8_000);
+    await done;
+    expect(heard).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    const [again] = [world.open(LOW)];
+    world.net.slow = false;
+    await world.run(15_000);
+    expect(again.peers.size).toBe(2);
+    const far = world.net.links.at(-1);
+    if (far !== undefined) far.receive = (): void => {};
+    closed = false;
+    void again.close().then(() => {
+      closed = true;
+    });
+    await world.run(1_900);
+    expect(closed).toBe(false);
+    await world.run(200);
+    expect(closed).toBe(true);
+  });
+
   test("[WR7] a link that breaks the format is ended without an exception", async () => {
     for (const rubbish of [Uint8Array.of(2, 0, 1), Uint8Array.of(0x10, 9), Uint8Array.of(0x1f), new Uint8Array(0), Uint8Array.of(0x10, 1, 16, ...new Uint8Array(16))]) {
       const world = new World();
@@ -286,7 +315,7 @@ describe("the mesh", () => {
     for (const payload of [new Uint8Array(0), Uint8Array.of(1), Uint8Array.of(9, 0), good.subarray(0, 5), Uint8Array.of(...good, 1)]) rogue.send(LOW, payload);
     await world.run(1);
     expect(low.malformedDropped).toBe(5);
-    for (let i = 0; i < REMOTE_PEERS_MAX + 9; i += 1) world.hub.join({ selfId: peerId(`zz-${i}`), room: "r" }).announce();
+    for (let i = 0; i < REMOTE_PEERS_MAX + 9; i += 1) world.hub.join({ selfId: peerId(`zz-${i}`), room: "r" }).send(LOW, good);
     await world.run(1);
     expect(low.strangersIgnored).toBe(9);
     await low.close();

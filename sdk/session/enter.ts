@@ -141,7 +141,11 @@ async function follow(session: Session, { ms, isIn, refusal, onTimeout }: Follow
     void moving.then(() => session.changed());
     return undefined;
   };
-  await wait(session, { check, ms, onTimeout: () => throwError(onTimeout()) }).finally(async () => moving);
+  try {
+    await wait(session, { check, ms, onTimeout: () => throwError(onTimeout()) });
+  } finally {
+    await moving;
+  }
 }
 
 function isSeated(session: Session): boolean {

@@ -121,7 +121,7 @@ export const orderedLogContract: readonly Obligation<OrderedLogHarness>[] = [
       const quitter = log.committed(log.appliedIndex + 1)[Symbol.asyncIterator]();
       const waiting = quitter.next();
       await quitter.return?.();
-      expect((await waiting).done).toBe(true);
+      expect((await group.until(waiting)).done).toBe(true);
       const early = [reader.next(), reader.next(), reader.next()];
       for (let round = 1; round < 600; round += 1) void log.propose(bytes(round % 250)).catch(() => {});
       await group.quiet();
@@ -135,7 +135,7 @@ export const orderedLogContract: readonly Obligation<OrderedLogHarness>[] = [
       expect(seen).toEqual(Array.from({ length: 600 }, (_, at) => (at === 0 ? 0 : at % 250)));
       const pending = slow.next();
       await log.close();
-      expect((await pending).done).toBe(true);
+      expect((await group.until(pending)).done).toBe(true);
     }),
   },
   {
@@ -192,9 +192,9 @@ export const orderedLogContract: readonly Obligation<OrderedLogHarness>[] = [
       await group.until(closing);
       await last.close();
       const count = heard.events.length;
-      expect(await codeOf(last.propose(bytes(2)))).toBe("closed");
-      expect(await codeOf(last.readIndex())).toBe("closed");
-      expect(await codeOf(last.snapshot(1, bytes()))).toBe("closed");
+      expect(await group.until(codeOf(last.propose(bytes(2))))).toBe("closed");
+      expect(await group.until(codeOf(last.readIndex()))).toBe("closed");
+      expect(await group.until(codeOf(last.snapshot(1, bytes())))).toBe("closed");
       await group.quiet();
       expect(heard.events.length).toBe(count);
     }),
@@ -206,13 +206,13 @@ export const orderedLogContract: readonly Obligation<OrderedLogHarness>[] = [
       const heard = listenTo(log);
       const before = new AbortController();
       before.abort("too late");
-      expect(await codeOf(log.propose(bytes(1), { signal: before.signal }))).toBe("too late");
-      expect(await codeOf(log.readIndex({ signal: before.signal }))).toBe("too late");
+      expect(await group.until(codeOf(log.propose(bytes(1), { signal: before.signal })))).toBe("too late");
+      expect(await group.until(codeOf(log.readIndex({ signal: before.signal })))).toBe("too late");
       expect(log.lastRequestId).toBe(0);
       const during = new AbortController();
       const proposing = codeOf(log.propose(bytes(2), { signal: during.signal }));
       during.abort("changed my mind");
-      expect(await proposing).toBe("changed my mind");
+      expect(await group.until(proposing)).toBe("changed my mind");
       await group.until(log.propose(bytes(3)));
       await group.quiet();
       expect(heard.commands().map((command) => command.payload[0])).not.toContain(1);
@@ -256,7 +256,7 @@ export const orderedLogContract: readonly Obligation<OrderedLogHarness>[] = [
       // An older one changes nothing.
       await group.until(log.snapshot(indexes[1]!, bytes(41)));
       expect(listenTo(log).events[0]).toMatchObject({ type: "install", index: indexes[2] });
-      expect(await codeOf(log.snapshot(log.appliedIndex + 10, bytes()))).toBe("invalid-argument");
+      expect(await group.until(codeOf(log.snapshot(log.appliedIndex + 10, bytes())))).toBe("invalid-argument");
     }),
   },
   {

@@ -109,3 +109,126 @@ describe("peers on a bad network", () => {
     }
   }
 });
+
+describe("a node's life", () => {
+  test("[LS1] everything acknowledged is there after closing and opening again, and the group goes on", async () => {
+    const group = await world(3, 11);
+    const first = await group.leader();
+    for (let round = 0; round < 10; round += 1) await group.until(first.propose(Uint8Array.of(round)));
+    await group.quiet();
+    for (const id of ids(3)) await group.restart(id);
+    const heard = group.logs.map(follow);
+    await group.until(group.logs[1]!.propose(Uint8Array.of(99)));
+    await group.quiet();
+    for (const events of heard) expect(story(events)).toEqual(story(heard[0]!));
+    expect(heard[0]!.map((event) => event.type === "command" && event.payload[0])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 99]);
+    await group.close();
+  });
+
+  test("[LS5] storage of another node or group is refused", async () => {
+    const group = await world(1, 12);
+    const disk = group.disks.get(peerId("n1"))!;
+    const other = (id: string, groupId: string): Promise<Replica> => openReplica({ seam: group.hub.seam(peerId(id)), groupId, clock: group.clock, random: seededRandom(1), wallClock: () => 1, storage: new MemoryByteStore(disk) });
+    await expect(other("n2", "world")).rejects.toMatchObject({ code: "invalid-argument" });
+    await expect(other("n3", "elsewhere")).rejects.toMatchObject({ code: "invalid-argument" });
+    await group.close();
+  });
+
+  test("[EO6] a proposal open while its leader dies is sent to the next one under the same key and applied once", async () => {
+    const group = await world(3, 13);
+    const old = await group.leader();
+    await group.until(old.propose(Uint8Array.of(1)));
+    await group.quiet();
+    const [follower, other] = group.logs.filter((log) => log !== old);
+    const heard = follow(other!);
+    const proposing = follower!.propose(Uint8Array.of(2));
+    group.hub.cut(old.id, follower!.id);
+    group.hub.cut(old.id, other!.id);
+    const at = await group.until(proposing);
+    expect(heard.filter((event) => event.type === "command" && event.payload[0] === 2 && !event.duplicate).map((event) => event.index)).toEqual([at.index]);
+    group.hub.heal();
+    await group.quiet();
+    await group.close();
+  });
+
+  test("[RN4] a node whose storage fails stops: status says why, what is pending is settled, the others go on", async () => {
+    const group = await world(3, 14);
+    const leader = await group.leader();
+    await group.until(leader.propose(Uint8Array.of(1)));
+    group.disks.get(leader.id)!.bytesMax = 1;
+    const pending = leader.propose(Uint8Array.of(2));
+    await expect(group.until(pending)).rejects.toMatchObject({ code: "storage-quota" });
+    expect(leader.status.failure).toMatchObject({ code: "storage-quota" });
+    await expect(leader.propose(Uint8Array.of(3))).rejects.toMatchObject({ code: "storage-quota" });
+    const survivor = group.logs.find((log) => log !== leader)!;
+    await group.until(survivor.propose(Uint8Array.of(4)));
+    await group.close();
+  });
+
+  test("membership changes and transfers resolve when they are in force, and say why when they can not be", async () => {
+    const group = await world(3, 15);
+    const leader = await group.leader();
+    await group.until(leader.propose(Uint8Array.of(1)));
+    const follower = group.logs.find((log) => log !== leader)!;
+    const target = { voters: ids(3).filter((id) => id !== follower.id), learners: [follower.id] };
+    await expect(group.until(follower.changeMembership(target))).rejects.toMatchObject({ code: "not-leader", leader: leader.id });
+    const changing = leader.changeMembership(target);
+    await expect(group.until(leader.changeMembership(target))).rejects.toMatchObject({ code: "membership-change-in-progress" });
+    const index = await group.until(changing);
+    expect(leader.membership).toMatchObject({ ...target, votersOutgoing: [] });
+    expect(leader.commitIndex).toBeGreaterThanOrEqual(index);
+    await expect(group.until(leader.changeMembership({ voters: [], learners: [] }))).rejects.toMatchObject({ code: "invalid-argument" });
+    await expect(group.until(leader.transferLeadership(follower.id))).rejects.toMatchObject({ code: "leadership-transfer" });
+    const heir = target.voters.find((id) => id !== leader.id)!;
+    await group.until(leader.transferLeadership(heir));
+    expect(leader.leader).toBe(heir);
+    await group.close();
+  });
+
+  test("[RN8] closing in the middle of everything settles every promise and leaves no timer", async () => {
+    const group = await world(3, 16);
+    const leader = await group.leader();
+    const open = [leader.propose(Uint8Array.of(1)), leader.readIndex(), leader.changeMembership({ voters: ids(2), learners: [] }), leader.propose(Uint8Array.of(2))];
+    const settled = Promise.allSettled(open);
+    await group.close();
+    expect((await settled).every(({ status }) => status === "rejected")).toBe(true);
+  });
+
+  test("a parting leader's goodbye leaves in the same task, and the other of two goes on", async () => {
+    const group = await world(2, 17);
+    const leader = await group.leader();
+    await group.until(leader.propose(Uint8Array.of(1)));
+    await group.quiet();
+    const sent = group.hub.counts.sent;
+    leader.part();
+    expect(group.hub.counts.sent).toBeGreaterThan(sent);
+    await expect(leader.propose(Uint8Array.of(2))).rejects.toMatchObject({ code: "closed" });
+    const other = group.logs.find((log) => log !== leader)!;
+    for (let step = 0; step < 10 && other.role !== "leader"; step += 1) await group.clock.advance(10);
+    expect(other.role).toBe("leader");
+    await group.close();
+  });
+
+  test("[EO7] two live writers under one client id are told apart", async () => {
+    const group = await world(3, 18, {}, () => ({ clientId: "twin" }));
+    await group.leader();
+    const outcomes = await group.until(Promise.allSettled(group.logs.flatMap((log, at) => [log.propose(Uint8Array.of(at)), log.propose(Uint8Array.of(at + 10))])));
+    await group.quiet();
+    const codes = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [(outcome.reason as { code: string }).code] : []));
+    expect(codes).toContain("client-id-collision");
+    const refused = group.logs.filter((log) => log.status.failure !== undefined);
+    expect(refused.length).toBeGreaterThanOrEqual(2);
+    await expect(refused[0]!.propose(Uint8Array.of(1))).rejects.toMatchObject({ code: "client-id-collision" });
+    await group.close();
+  });
+
+  test("[EO1] a durable client id goes on counting after a restart, and its old keys still give their first index", async () => {
+    const group = await world(1, 19, {}, () => ({ clientId: "player one" }));
+    const first = await group.until(group.logs[0]!.propose(Uint8Array.of(1)));
+    const again = await group.restart(peerId("n1"));
+    const second = await group.until(again.propose(Uint8Array.of(2)));
+    expect(second.key.requestId).toBeGreaterThan(first.key.requestId);
+    expect(await group.until(again.propose(Uint8Array.of(1), { requestId: first.key.requestId }))).toEqual(first);
+    await group.close();
+  });
+});

@@ -212,6 +212,7 @@ test.each([false, true])("[GA54] any interleaving ends in the committed log plus
     }),
     { numRuns: 150 },
   );
-  expect(proposed).toBeGreaterThan(1000);
-  expect(swallowed).toBeGreaterThan(50);
+  // Far below the usual 1200 and 110: a guard against vacuous runs, not a statistic.
+  expect(proposed).toBeGreaterThan(300);
+  expect(swallowed).toBeGreaterThan(10);
 });

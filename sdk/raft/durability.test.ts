@@ -4,9 +4,9 @@ import { A, B, C, stateWith, TestNetwork } from "./test-network.ts";
 import type { AppendRequest, Message } from "./message.ts";
 import type { Entry } from "./types.ts";
 
-function append(term: number, prevIndex: number, prevTerm: number, terms: readonly number[], commit = 0): AppendRequest {
+function append(term: number, prevIndex: number, prevTerm: number, terms: readonly number[]): AppendRequest {
   const entries = terms.map((entryTerm, i): Entry => ({ index: prevIndex + i + 1, term: entryTerm, kind: 1, time: 0, data: new Uint8Array([entryTerm]) }));
-  return { type: "append", term, prevIndex, prevTerm, commit, entries };
+  return { type: "append", term, prevIndex, prevTerm, commit: 0, entries };
 }
 
 function follower(): TestNetwork {

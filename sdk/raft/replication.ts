@@ -2,7 +2,7 @@
 import type { LogIndex, PeerId } from "../base/index.ts";
 import { APPEND_ENTRIES_MAX } from "./codec.ts";
 import type { Core } from "./core.ts";
-import { EMPTY_MEMBERSHIP, encodeMembership, everyQuorumHas, isJoint, isVoter, leaveJoint, membersOf } from "./membership.ts";
+import { encodeMembership, everyQuorumHas, isJoint, isVoter, leaveJoint, membersOf } from "./membership.ts";
 import type { AppendReply, AppendRequest, HeartbeatReply, SnapshotReply } from "./message.ts";
 import { Progress } from "./progress.ts";
 import { jointIndex } from "./quorum.ts";
@@ -232,9 +232,4 @@ export function handOverWhenReady(core: Core): void {
   if (core.progress.get(transfer.to)?.match !== core.log.last) return;
   transfer.sent = true;
   core.send(transfer.to, { type: "timeout-now", term: core.term });
-}
-
-/** The membership as far as it is committed: what nobody can take back. */
-export function committedMembership(core: Core): Membership {
-  return core.log.snapshotIndex > core.commit ? EMPTY_MEMBERSHIP : core.log.membershipAt(core.commit);
 }

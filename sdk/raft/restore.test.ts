@@ -44,7 +44,7 @@ describe("restoring", () => {
       } catch (error) {
         caught = error;
       }
-      expect(hasCode(caught, "corrupt-state"), record).toBe(true);
+      expect(hasCode(caught, "corrupt-state")).toBe(true);
       expect(caught instanceof CorruptStateError && caught.record).toBe(record);
     }
     expect(start(GOOD).lastIndex).toBe(4);

@@ -39,9 +39,13 @@ export function complaints(program: ts.Program, files: Iterable<string>): string
   });
 }
 
-/** One file as a syntax tree with parents. */
+const trees = new Map<string, ts.SourceFile>();
+
+/** One file as a syntax tree with parents; parsed once. */
 export function treeOf(path: string, text: string): ts.SourceFile {
-  return ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+  let tree = trees.get(path);
+  if (tree?.text !== text) trees.set(path, (tree = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)));
+  return tree;
 }
 
 /** Visits every node below and including `node`. */

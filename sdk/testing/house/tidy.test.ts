@@ -1,8 +1,11 @@
 // Small things a reader should never meet, each of which has to be looked for only once.
 import ts from "typescript";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { treeOf, walk } from "./program.ts";
 import { allSources, filesUnder, shippedSources, textOf } from "./project.ts";
+
+// Parsing every file is most of the work, and the machine may be busy.
+vi.setConfig({ testTimeout: 180_000 });
 
 const HERE = "sdk/testing/house/";
 const written = allSources().filter((path) => !path.startsWith(HERE));

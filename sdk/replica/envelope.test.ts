@@ -4,14 +4,18 @@ import { peerId } from "../base/index.ts";
 import { decodeEnvelope, encodeEnvelope, envelopeOverheadMax } from "./envelope.ts";
 
 const whole = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const drawn = fc.record({
+  lane: fc.nat(255), clientId: fc.constantFrom("x", "player one", "é".repeat(32)), requestId: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  lowest: whole, birth: whole, payload: fc.uint8Array({ maxLength: 300 }),
+});
 
 test("an envelope read back is the one written, and adds no more than it says", () => {
   fc.assert(
-    fc.property(fc.nat(255), fc.constantFrom("x", "player one", "é".repeat(32)), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), whole, whole, fc.uint8Array({ maxLength: 300 }), (lane, clientId, requestId, lowest, birth, payload) => {
-      const envelope = { lane, clientId, requestId, lowestOutstanding: Math.min(lowest, requestId), birth, proposer: peerId("ünïcode"), payload };
+    fc.property(drawn, ({ lowest, ...rest }) => {
+      const envelope = { ...rest, lowestOutstanding: Math.min(lowest, rest.requestId), proposer: peerId("ünïcode") };
       const bytes = encodeEnvelope(envelope);
       expect(decodeEnvelope(bytes)).toEqual(envelope);
-      expect(bytes.length).toBeLessThanOrEqual(payload.length + envelopeOverheadMax(clientId, envelope.proposer));
+      expect(bytes.length).toBeLessThanOrEqual(envelope.payload.length + envelopeOverheadMax(envelope.clientId, envelope.proposer));
     }),
     { numRuns: 500 },
   );

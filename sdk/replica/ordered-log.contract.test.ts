@@ -1,6 +1,7 @@
 // The suite itself on trial: each broken log must be caught on the rule it breaks.
 import { describe, expect, test } from "vitest";
 import { ClosedError } from "../base/index.ts";
+import { systemClock } from "../platform/index.ts";
 import { brokenObligations } from "../testing/contract.ts";
 import { LocalLog } from "./local-log.ts";
 import { orderedLogContract } from "./ordered-log.contract.ts";
@@ -38,7 +39,7 @@ async function judged(how: Break): Promise<string[]> {
       return {
         logs: [log],
         // A promise that a broken log never settles must not hold the judge up.
-        until: (promise) => Promise.race([promise, new Promise<never>((_, reject) => { setTimeout(() => reject(new Error("never settled")), 100); })]),
+        until: (promise) => Promise.race([promise, new Promise<never>((_, reject) => { systemClock.after(100, () => reject(new Error("never settled"))); })]),
         quiet: async () => { for (let turn = 0; turn < 10; turn += 1) await Promise.resolve(); },
         close: () => good.close(),
       };

@@ -33,9 +33,9 @@ function section(title: string, how: Omit<Drive, "payload">, sizes: readonly num
   const figures = compare(subjects, ROUNDS);
   const rows = figures.map((figure, at) => {
     const bare = figures[at - (at % 3)]!;
-    return [figure.name, whole(figure.perSecond), `${whole(figure.lowest)}–${whole(figure.highest)}`, fixed(figure.p50, 1), fixed(figure.p99, 1), fixed(figure.cpu), fixed(figure.perSecond / bare.perSecond)];
+    return [figure.name, whole(figure.perSecond), `${whole(figure.lowest)}–${whole(figure.highest)}`, fixed(figure.p50, 1), fixed(figure.p99, 1), fixed(figure.cpu), fixed(figure.perSecond / bare.perSecond), fixed(bare.cpu / figure.cpu)];
   });
-  table(["64-byte entries", "committed/s", "lowest–highest", "p50 µs", "p99 µs", "cpu µs each", "of bare"], rows);
+  table(["64-byte entries", "committed/s", "lowest–highest", "p50 µs", "p99 µs", "cpu µs each", "of bare", "by cpu"], rows);
 }
 
 console.log(`Node ${process.version}, medians of ${ROUNDS} rounds taken in turn; every message encoded and decoded, writes durable at once.\n`);

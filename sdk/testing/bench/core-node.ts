@@ -1,8 +1,7 @@
 // The replica core as the group drives it: everything a tab runs but the loop and the link.
 import { seededRandom, type PeerId } from "../../base/index.ts";
 import { bootstrapState, type RaftConfig } from "../../raft/index.ts";
-import { createReplicaCore } from "../../replica/core.ts";
-import { LANE_GAME, type ReplicaCore } from "../../replica/index.ts";
+import { createReplicaCore, LANE_GAME, type ReplicaCore } from "../../replica/index.ts";
 import { BENCH_CONFIG, Group, type BenchNode } from "./group.ts";
 import { idsOf } from "./machine-node.ts";
 

@@ -113,8 +113,8 @@ export async function tabs(context: BrowserContext, names: readonly string[]): P
   return Promise.all(names.map(async (name) => new Player(watched(await context.newPage()), name)));
 }
 
-// An error nobody caught fails the journey that caused it, with its message.
-function watched(page: Page): Page {
+/** The same page; from now on an error nobody caught in it fails the journey, with its message. */
+export function watched(page: Page): Page {
   page.on("pageerror", (error) => expect.soft(error, "the page threw").toBeUndefined());
   page.on("console", (line) => {
     if (/content security policy/i.test(line.text())) expect.soft(line.text(), "the page broke its own policy").toBe("");

@@ -1,48 +1,47 @@
 // Both players open round 1 in the same cell at the same moment: one mark stays, the other leaves and says why.
-import { expect, test } from "@playwright/test";
+import { expect, type Page, type Route, test } from "@playwright/test";
 import { addressOf, type Player, sitDown, strangers } from "./pages.ts";
 
 const CELL = 4;
-// Long enough for both pages to be told, and for both to be waiting before it is time.
-const AHEAD_MS = 1500;
-const HOLD_MS = 400;
 
-interface Click {
-  /** The page stood still before the moment came, so nothing of the other's click can have reached it. */
-  readonly heldInTime: boolean;
-  /** What the cell showed right after the click, before anything else could reach the page. */
-  readonly shown: string;
+/** Lets the pages' requests for `./both-ready` wait for each other: the last one releases them all. */
+async function barrier(pages: readonly Page[]): Promise<void> {
+  let release = (): void => {};
+  const everybody = new Promise<void>((resolve) => (release = resolve));
+  let waiting = 0;
+  const arrive = async (route: Route): Promise<void> => {
+    waiting += 1;
+    if (waiting === pages.length) release();
+    await everybody;
+    await route.fulfill({ body: "go" });
+  };
+  for (const page of pages) await page.route("**/both-ready", arrive);
 }
 
 /**
- * Clicks at `moment` (ms since 1970). The page is held in one task from before the moment until after its own click:
- * it can not receive the other's mark first, however the machine schedules the two. The conflict is real, not likely.
+ * Clicks the cell once the other page is about to do the same, and returns what the cell showed then. The page stands still in one
+ * task from before that moment until after its own click (a synchronous request does that), so neither can hear of the other's
+ * mark before making its own, however the machine schedules the two. The conflict is certain, not likely.
  */
-async function clicksAt(player: Player, moment: number): Promise<Click> {
-  return player.cell(CELL).evaluate(
-    async (cell, { moment, holdMs }) => {
-      await new Promise((resolve) => setTimeout(resolve, moment - holdMs - Date.now()));
-      const heldSince = Date.now();
-      while (Date.now() < moment);
-      (cell as HTMLElement).click();
-      // The page draws in a microtask; no frame from outside can come in between.
-      await Promise.resolve();
-      return { heldInTime: heldSince < moment, shown: `${cell.getAttribute("data-mark")} ${cell.getAttribute("data-state")}` };
-    },
-    { moment, holdMs: HOLD_MS },
-  );
+async function clicksTogether(player: Player): Promise<string> {
+  return player.cell(CELL).evaluate(async (cell) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", "./both-ready", false);
+    request.send();
+    (cell as HTMLElement).click();
+    // The page draws in a microtask; nothing from outside can come in between.
+    await Promise.resolve();
+    return `${cell.getAttribute("data-mark")} ${cell.getAttribute("data-state")}`;
+  });
 }
 
 test("when both click the same cell at once, exactly one mark stays and the other leaves with a reason", async ({ browser }) => {
   const [ana, bo] = await strangers(browser, ["Ana", "Bo"]);
   await sitDown(addressOf("with-server"), [ana!, bo!]);
 
-  const moment = Date.now() + AHEAD_MS;
-  const clicks = await Promise.all([clicksAt(ana!, moment), clicksAt(bo!, moment)]);
-  expect(clicks).toEqual([
-    { heldInTime: true, shown: "x pending" },
-    { heldInTime: true, shown: "o pending" },
-  ]);
+  await barrier([ana!.page, bo!.page]);
+  const shown = await Promise.all([clicksTogether(ana!), clicksTogether(bo!)]);
+  expect(shown, "each tab shows its own mark at once").toEqual(["x pending", "o pending"]);
 
   await expect(ana!.cell(CELL)).toHaveAttribute("data-state", "committed");
   await expect(bo!.cell(CELL)).toHaveAttribute("data-state", "committed");

@@ -1,6 +1,6 @@
 // The page with nothing but a script tag plays the same game, also with the demo itself.
 import { expect, type Page, test } from "@playwright/test";
-import { addressOf, freshRoom, Player } from "./pages.ts";
+import { addressOf, freshRoom, Player, watched } from "./pages.ts";
 
 const cellOf = (page: Page, cell: number): ReturnType<Page["locator"]> => page.locator("#board button").nth(cell);
 
@@ -10,7 +10,7 @@ async function sees(page: Page, cell: number, mark: "✕" | "○"): Promise<void
 }
 
 test("two tabs of the script-tag page play a round to the end and start another", async ({ context }) => {
-  const [one, two] = [await context.newPage(), await context.newPage()];
+  const [one, two] = [watched(await context.newPage()), watched(await context.newPage())];
   const address = `${addressOf("static-only")}/script-tag.html#room=${freshRoom()}`;
   await one.goto(address);
   await expect(one.locator("#headline")).toHaveText("waiting");
@@ -31,7 +31,7 @@ test("two tabs of the script-tag page play a round to the end and start another"
 });
 
 test("a tab of the script-tag page and a tab of the demo play each other", async ({ context }) => {
-  const [plain, ana] = [await context.newPage(), new Player(await context.newPage(), "Ana")];
+  const [plain, ana] = [watched(await context.newPage()), new Player(watched(await context.newPage()), "Ana")];
   const room = freshRoom();
   await plain.goto(`${addressOf("static-only")}/script-tag.html#room=${room}`);
   await expect(plain.locator("#headline")).toHaveText("waiting");

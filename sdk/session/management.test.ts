@@ -77,6 +77,7 @@ describe("the leader's next step", () => {
     expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: spectator }, { roster: full }))).toMatchObject({ type: "command", command: { type: "spectate", peer: cat, spare: true } });
     const named = roster([ann, bob, undefined], { watchers: [{ peer: cat, name: "J", spare: true }] });
     expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: spectator }, { roster: named }))).toEqual({ type: "change", voters: [ann, bob, cat], learners: [] });
+    expect(decideManagement(view([ann, bob, cat], [], { bob: { ...joiner, leaving: "part" }, cat: spectator }, { roster: named }))).toEqual({ type: "change", voters: [ann, cat], learners: [] });
     expect(decideManagement(view([ann, bob, cat], [dan], { bob: joiner, cat: spectator, dan: joiner }, { roster: named }))).toEqual({ type: "change", voters: [ann, bob, dan], learners: [cat] });
   });
 

@@ -150,9 +150,14 @@ function overbooked(view: ManagementView, peer: PeerId): boolean {
   return seatless(view).indexOf(peer) >= free;
 }
 
-/** A spectator whose vote makes the number odd: the one that does it already, else the first one ready. */
+/** An even number of voters is made odd. One player alone is made a pair: when it leaves, the match is handed over instead of lost. */
+function needsSpare(view: ManagementView, players: number): boolean {
+  return view.spares && (players === 1 || players % 2 === 0) && players < view.roster.votersMax;
+}
+
+/** A spectator that lends its vote: the one that does it already, else the first one ready. */
 function wantedSpare(view: ManagementView, players: number): PeerId | undefined {
-  if (!view.spares || players < 2 || players % 2 === 1 || players >= view.roster.votersMax) return undefined;
+  if (!needsSpare(view, players)) return undefined;
   const known = new Set(view.roster.watchers.filter((watcher) => watcher.spare).map((watcher) => watcher.peer));
   const candidates = members(view)
     .filter((peer) => peer !== view.self && known.has(peer) && personOf(view, peer)?.declares === "spectate")
@@ -181,7 +186,7 @@ function seated(view: ManagementView): RosterCommand | undefined {
 
 function spareNamed(view: ManagementView): RosterCommand | undefined {
   const players = wantedPlayers(view).length;
-  if (!view.spares || players < 2 || players % 2 === 1 || players >= view.roster.votersMax || wantedSpare(view, players) !== undefined) return undefined;
+  if (!needsSpare(view, players) || wantedSpare(view, players) !== undefined) return undefined;
   const peer = view.membership.learners.filter((learner) => isReady(view, learner) && personOf(view, learner)?.declares === "spectate").sort()[0];
   return peer === undefined ? undefined : { type: "spectate", peer, name: personOf(view, peer)?.name ?? "", spare: true };
 }

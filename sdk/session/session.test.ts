@@ -312,6 +312,24 @@ describe("watching", () => {
 });
 
 describe("management follows leadership", () => {
+  test("[SE26] [SE17] both players leave one after the other: the spectator holds the match and lets the next ones in", async () => {
+    open();
+    const players = await room.group([ann, bob]);
+    const watcher = await room.get(room.spectate(room.seam(cat)));
+    expect(await commits(players[0]!)).toBe(true);
+    expect(await room.until(() => settled(watcher, 3))).toBe(true);
+    for (const player of players) {
+      await room.get(player.leave());
+      room.depart(player.selfId);
+      await room.clock.advance(3_000);
+    }
+    expect(watcher.node.role).toBe("leader");
+    const next = await room.get(room.join(room.seam(dan)));
+    expect(seats(next)).toEqual([dan, undefined]);
+    expect(next.node.commitIndex).toBeGreaterThan(4);
+    expect(await commits(next)).toBe(true);
+  });
+
   test("[SE17] [SE21] after the host left somebody else admits the next joiner, to the seat that was given up", async () => {
     open();
     const players = await room.group([ann, bob, cat]);

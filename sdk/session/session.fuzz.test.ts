@@ -125,7 +125,7 @@ class Gathering {
   }
 
   async end(): Promise<void> {
-    const closing = Promise.all(this.people.map(({ session }) => session?.close()));
+    const closing = Promise.all(this.people.map(async ({ session }) => session?.close()));
     await this.clock.advance(180_000);
     await closing;
   }

@@ -41,17 +41,13 @@ export class MemoryByteStore implements ByteStore {
     this.#mustBeOpen();
     const { records } = this.#disk;
     for (const op of ops) if (op.type === "expect" && !sameBytes(records.get(op.key), op.value)) throw new StorageConflictError(op.key);
-    const next = new Map(records);
-    for (const op of ops) applyOp(next, op);
-    this.#replace(next);
+    this.#apply(ops);
   }
 
   async compareAndSet(key: string, expected: Uint8Array | undefined, next: Uint8Array | undefined): Promise<boolean> {
     this.#mustBeOpen();
     if (!sameBytes(this.#disk.records.get(key), expected)) return false;
-    const records = new Map(this.#disk.records);
-    applyOp(records, next === undefined ? { type: "delete", key } : { type: "put", key, value: next });
-    this.#replace(records);
+    this.#apply([next === undefined ? { type: "delete", key } : { type: "put", key, value: next }]);
     return true;
   }
 
@@ -63,18 +59,24 @@ export class MemoryByteStore implements ByteStore {
     if (this.#closed) throw new ClosedError("the byte store");
   }
 
-  #replace(next: ReadonlyMap<string, Uint8Array>): void {
+  /** All or nothing. A disk with a limit is copied for that, which costs what it holds; without one nothing can fail once the values are copied. */
+  #apply(ops: readonly ByteStoreOp[]): void {
     const { records, bytesMax } = this.#disk;
-    if (bytesMax !== Number.POSITIVE_INFINITY && sizeOf(next) > bytesMax) throw new StorageQuotaError();
-    records.clear();
-    for (const [key, value] of next) records.set(key, value);
+    const own = ops.map((op) => (op.type === "put" ? { ...op, value: op.value.slice() } : op));
+    if (bytesMax !== Number.POSITIVE_INFINITY) {
+      const next = new Map(records);
+      for (const op of own) applyOp(next, op);
+      if (sizeOf(next) > bytesMax) throw new StorageQuotaError();
+    }
+    for (const op of own) applyOp(records, op);
   }
 }
 
+/** The value of a `put` is kept as it is. */
 function applyOp(records: Map<string, Uint8Array>, op: ByteStoreOp): void {
   switch (op.type) {
     case "put":
-      records.set(op.key, op.value.slice());
+      records.set(op.key, op.value);
       return;
     case "delete":
       records.delete(op.key);

@@ -2,6 +2,7 @@
 import { loadavg } from "node:os";
 import type { Page } from "playwright";
 import { fixed, median, table, whole } from "./measure.ts";
+import { profile } from "./tab-profile.ts";
 import { call, openStage, type Stage } from "./tab-stage.ts";
 import type { TabSample } from "./tab-stopwatch.ts";
 
@@ -65,10 +66,21 @@ function report(title: string, figures: readonly Figure[]): void {
   table(["", "per second", "lowest–highest", "p50 ms", "p99 ms", "cpu µs each", "rate of bare", "p50 of bare", "by cpu"], rows);
 }
 
+/** With PROFILE=1: where the time of a leader and of a follower goes, instead of how much it is. */
+async function profiles(stage: Stage, tab: Page): Promise<void> {
+  const other = stage.tabs.find((each) => each !== tab) ?? tab;
+  for (const subject of [bare("bare, 1 in flight", 1, 1), raft("RaftNode.propose, 1 in flight", 1), bare("bare, 64 in one message", 64, 1), raft("RaftNode.propose, 64 in flight", 64)]) {
+    await subject.round(tab);
+    await profile(`${subject.name}, leader`, tab, () => subject.round(tab));
+    await profile(`${subject.name}, follower`, other, () => subject.round(tab));
+  }
+}
+
 async function main(): Promise<void> {
   const stage = await openStage(new URL("./", import.meta.url));
   try {
     const tab = await stage.leader();
+    if (process.env["PROFILE"] === "1") return await profiles(stage, tab);
     const term = await tab.evaluate(() => globalThis.tabBench.term);
     console.log(`Chromium ${stage.browser.version()}, 3 tabs, simple-peer links, memory storage, ${ENTRY_BYTES}-byte entries; medians of ${ROUNDS} interleaved rounds of ${MILLISECONDS} ms, ratios of neighbouring rounds; cpu is of all three tabs.`);
     console.log("bare: sent to two, done at the first acknowledgement, by simple-peer's `send` on the seam's own links.\n");

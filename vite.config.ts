@@ -28,12 +28,13 @@ const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simp
 const builds: Record<string, ViteUserConfig> = {
   demo: { root: at("demo"), publicDir: at("public"), base: "./", build: { outDir: at("dist/demo"), emptyOutDir: true } },
   lib: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, lib: { entry: entries, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
-  iife: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, lib: { entry: at("sdk/index.ts"), name: "Flotilla", formats: ["iife"], fileName: () => "flotilla.global.js" } } },
+  // A library build leaves process.env.NODE_ENV to the bundler; a script tag has none.
+  iife: { publicDir: false, define: { "process.env.NODE_ENV": JSON.stringify("production") }, build: { outDir: at("dist"), emptyOutDir: false, lib: { entry: at("sdk/index.ts"), name: "Flotilla", formats: ["iife"], fileName: () => "flotilla.global.js" } } },
   server: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, target: "node20", lib: { entry: { server: at("sdk/server/index.ts"), "server-cli": at("sdk/server/cli.ts") }, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
 };
 
 export default defineConfig(({ mode }) => ({
-  ...(builds[mode] ?? {}),
+  ...builds[mode],
   test: {
     projects: [
       { test: { name: "node", include: ["sdk/**/*.test.ts", "demo/**/*.test.ts"], exclude: ["**/*.browser.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 } },

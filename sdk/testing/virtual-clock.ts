@@ -4,7 +4,7 @@ import type { Clock } from "../base/index.ts";
 interface Timer {
   readonly due: number;
   readonly order: number;
-  readonly then: () => void;
+  readonly fire: () => void;
 }
 
 /** A {@link Clock} whose time moves only when told. Timers due at the same time fire in the order they were set. */
@@ -17,8 +17,8 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  after(ms: number, then: () => void): () => void {
-    const timer: Timer = { due: this.#now + Math.max(0, ms), order: (this.#order += 1), then };
+  after(ms: number, fire: () => void): () => void {
+    const timer: Timer = { due: this.#now + Math.max(0, ms), order: (this.#order += 1), fire };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
   }
@@ -34,7 +34,7 @@ export class VirtualClock implements Clock {
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#timers.delete(next);
       this.#now = Math.max(this.#now, next.due);
-      next.then();
+      next.fire();
       await settle();
     }
     this.#now = end;

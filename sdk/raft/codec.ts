@@ -27,6 +27,12 @@ const REASONS = ["not-leader", "busy", "transferring"] as const satisfies readon
 /** The bytes of a message: version, type, term, then its fields in the order of message.ts. The result is new and the caller's. */
 export function encodeMessage(message: Message): Uint8Array {
   const writer = new ByteWriter();
+  writeMessage(writer, message);
+  return writer.finish();
+}
+
+/** Writes what {@link encodeMessage} returns, for one who puts something in front of it. */
+export function writeMessage(writer: ByteWriter, message: Message): void {
   writer.byte(PROTOCOL_VERSION).byte(TYPE_BYTE.get(message.type) ?? 255).uint(message.term);
   switch (message.type) {
     case "pre-vote":
@@ -77,14 +83,18 @@ export function encodeMessage(message: Message): Uint8Array {
       writer.uint(message.lastIndex).uint(message.lastTerm).uint(message.commit);
       break;
     default:
-      return unreachable(message);
+      unreachable(message);
   }
-  return writer.finish();
 }
 
 /** The message of a frame; byte fields are views on it. Throws `MalformedError` for anything {@link encodeMessage} could not have made. */
 export function decodeMessage(frame: Uint8Array): Message {
-  const reader = new ByteReader(frame);
+  return decodeMessageFrom(frame, 0);
+}
+
+/** {@link decodeMessage} of the bytes from `start` to the end, without a view of its own. */
+export function decodeMessageFrom(frame: Uint8Array, start: number): Message {
+  const reader = new ByteReader(frame, start);
   const version = reader.byte();
   if (version !== PROTOCOL_VERSION) throw new MalformedError(`a frame of protocol version ${version}, this is version ${PROTOCOL_VERSION}`);
   const byte = reader.byte();

@@ -15,6 +15,8 @@ export interface WriteUnderWay {
   readonly id: number;
   readonly term: Term;
   readonly vote: PeerId | undefined;
+  /** How many entries it holds. */
+  readonly entries: number;
   /** Last index the disk will hold. */
   readonly stored: LogIndex;
   /**

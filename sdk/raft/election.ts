@@ -5,7 +5,7 @@ import { membersOf } from "./membership.ts";
 import type { PreVoteReply, PreVoteRequest, VoteReply, VoteRequest } from "./message.ts";
 import { jointVote, majorityVote, type VoteResult } from "./quorum.ts";
 import { appendMembership, appendOwn, maybeCommit, refreshProgress } from "./replication.ts";
-import { becomeFollower, failAskedReads } from "./roles.ts";
+import { becomeFollower, enterTerm, failAskedReads } from "./roles.ts";
 import { ENTRY_NOOP } from "./types.ts";
 
 /** A follower's patience is over. Asks whether it would win before it raises the term and disturbs anybody. */
@@ -22,15 +22,21 @@ export function preCampaign(core: Core): void {
 
 /** Stands for election in the next term. `transfer`: the leader asked for it, so voters do not protect the leader. */
 export function campaign(core: Core, transfer: boolean): void {
-  becomeFollower(core, core.term + 1, undefined);
+  enterTerm(core, core.term + 1, undefined);
   startAsking(core, "candidate");
   core.transferCampaign = transfer;
   core.vote = core.id;
   core.elections += 1;
-  if (core.traceHook !== undefined) core.trace("BecomeCandidate");
+  if (core.traceHook !== undefined) traceCandidacy(core);
   const request: VoteRequest = { type: "vote", term: core.term, lastIndex: core.log.last, lastTerm: core.log.lastTerm, transfer };
   // Held back, like every message, until term and vote are durable.
   for (const voter of otherVoters(core)) core.send(voter, request);
+}
+
+/** The own vote is traced as a message to itself, as the specification has it. */
+function traceCandidacy(core: Core): void {
+  core.trace("BecomeCandidate");
+  core.trace("SendRequestVoteResponse", { from: core.id, to: core.id, message: { type: "vote-reply", term: core.term, granted: true } });
 }
 
 function startAsking(core: Core, role: "pre-candidate" | "candidate"): void {
@@ -69,6 +75,7 @@ export function onVotesChanged(core: Core): void {
 /** The own vote is a vote like any other: it counts once the write that holds it is done. */
 export function onHardDurable(core: Core): void {
   if (core.role !== "candidate" || core.vote !== core.id) return;
+  if (core.traceHook !== undefined) core.trace("ReceiveRequestVoteResponse", { from: core.id, to: core.id, message: { type: "vote-reply", term: core.term, granted: true } });
   core.votes.set(core.id, true);
   onVotesChanged(core);
 }

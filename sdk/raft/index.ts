@@ -1,5 +1,5 @@
 // Consensus as a pure machine: a tick or a message in, one list of work out.
-export { APPEND_ENTRIES_MAX, decodeEntry, decodeMessage, encodeEntry, encodeMessage, FORWARD_COMMANDS_MAX, PROTOCOL_VERSION } from "./codec.ts";
+export { APPEND_ENTRIES_MAX, decodeEntry, decodeMessage, decodeMessageFrom, encodeEntry, encodeMessage, FORWARD_COMMANDS_MAX, PROTOCOL_VERSION, writeMessage } from "./codec.ts";
 export { BROWSER_CONFIG, LAN_CONFIG, RAFT_PRESETS, raftConfig, type RaftConfig } from "./config.ts";
 export { CorruptStateError } from "./errors.ts";
 export { decodeMembership, EMPTY_MEMBERSHIP, encodeMembership, isJoint, isMember, isVoter, membersOf, MEMBERS_MAX, readMembership, sameMembership, writeMembership } from "./membership.ts";
@@ -11,6 +11,7 @@ export { jointIndex, jointVote, majority, majorityIndex, majorityVote, type Vote
 export type { RaftMachine, RaftMetrics, RaftOptions, Refusal, TraceEvent } from "./raft-machine.ts";
 export { Raft } from "./raft.ts";
 export { BLANK_STATE, bootstrapState } from "./restore.ts";
+export { traceLine } from "./trace-line.ts";
 export {
   ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type EntryKind, type HardState, type Membership, type MembershipTarget, type RestoredState, type Role, type Snapshot,
 } from "./types.ts";

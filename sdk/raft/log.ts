@@ -33,7 +33,8 @@ class Segment {
   }
 }
 
-interface PlacedMembership {
+/** A membership and where its entry stands. */
+export interface PlacedMembership {
   readonly index: LogIndex;
   readonly membership: Membership;
 }
@@ -106,6 +107,11 @@ export class RaftLog {
       if (placed !== undefined && placed.index <= index) return placed.membership;
     }
     return this.#memberships[0]?.membership ?? EMPTY_MEMBERSHIP;
+  }
+
+  /** Memberships whose entries lie after `after` and up to `through`, in order. */
+  membershipsIn(after: LogIndex, through: LogIndex): readonly PlacedMembership[] {
+    return this.#memberships.filter(({ index }) => index > after && index <= through);
   }
 
   /** Term of the entry at `index`; -1 when it is compacted or beyond the end. */
@@ -237,6 +243,14 @@ export class RaftLog {
     for (let index = first; index <= last; index += 1) entries.push(this.entry(index));
     this.#sliceFirst = first;
     this.#slice = entries;
+    return entries;
+  }
+
+  /** What is held of `first` to `last`, both included; like {@link slice}, but clipped and not remembered. */
+  held(first: LogIndex, last: LogIndex): readonly Entry[] {
+    const entries: Entry[] = [];
+    const end = Math.min(last, this.#last);
+    for (let index = Math.max(first, this.#snapshotIndex + 1); index <= end; index += 1) entries.push(this.entry(index));
     return entries;
   }
 

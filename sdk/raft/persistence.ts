@@ -33,8 +33,9 @@ export function takeWrite(core: Core): Write | undefined {
   };
   core.nextWriteId += 1;
   core.durableCommit = core.commit;
-  core.writeUnderWay = { id: write.id, term: core.term, vote: core.vote, stored: log.last, agrees: log.last, install, own, ticks: 0 };
+  core.writeUnderWay = { id: write.id, entries: entries.length, term: core.term, vote: core.vote, stored: log.last, agrees: log.last, install, own, ticks: 0 };
   core.ownSnapshot = undefined;
+  if (core.traceHook !== undefined) traceOwnAck(core, "Send", write.entries.length);
   return write;
 }
 
@@ -46,6 +47,7 @@ export function writeDone(core: Core, id: number): void {
   core.durableTerm = write.term;
   core.durableVote = write.vote;
   settleLog(core, write);
+  if (core.traceHook !== undefined && write.term === core.term) traceOwnAck(core, "Receive", write.entries);
   if (write.own !== undefined) adoptOwnSnapshot(core, write.own);
   if (core.role === "leader") {
     core.flushDue = true;
@@ -53,6 +55,13 @@ export function writeDone(core: Core, id: number): void {
   } else if (core.hardDurable) {
     onHardDurable(core);
   }
+}
+
+/** A leader's own acknowledgement is traced as a message to itself, as the specification has it. */
+function traceOwnAck(core: Core, way: "Send" | "Receive", entries: number): void {
+  if (core.role !== "leader" || entries === 0) return;
+  const index = way === "Send" ? core.log.last : core.log.stable;
+  core.trace(`${way}AppendEntriesResponse`, { from: core.id, to: core.id, message: { type: "append-reply", term: core.term, ok: true, index, hintIndex: 0, hintTerm: 0 } });
 }
 
 function settleLog(core: Core, write: WriteUnderWay): void {

@@ -31,6 +31,8 @@ export class Progress {
   next: LogIndex;
   /** A probe is under way: nothing more until an answer or a heartbeat's answer. */
   probeSent = false;
+  /** Last index of the probe's entries; when it is acknowledged in part, the rest is on its disk soon and need not travel again. */
+  probeEnd: LogIndex = 0;
   /** Something came from it since the last quorum check. */
   active = false;
   /** Highest heartbeat round of this term it echoed. */
@@ -77,7 +79,9 @@ export class Progress {
   }
 
   toReplicate(): void {
-    this.#enter("replicate", this.match + 1);
+    const { probeEnd } = this;
+    this.#enter("replicate", Math.max(this.match, probeEnd) + 1);
+    if (probeEnd > this.match) this.addInflight(probeEnd);
   }
 
   toSnapshot(transfer: SnapshotTransfer): void {
@@ -89,6 +93,7 @@ export class Progress {
     this.state = state;
     this.next = next;
     this.probeSent = false;
+    this.probeEnd = 0;
     this.nudge = false;
     this.transfer = undefined;
     this.#inflight.length = 0;

@@ -2,7 +2,7 @@
 import type { LogIndex, PeerId, Random, Term } from "../base/index.ts";
 import type { RaftConfig } from "./config.ts";
 import type { Message } from "./message.ts";
-import type { Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
+import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
 import type { Work } from "./work.ts";
 
 /** What a machine is made from. */
@@ -16,7 +16,7 @@ export interface RaftOptions {
   readonly trace?: ((event: TraceEvent) => void) | undefined;
 }
 
-/** One protocol event, in the vocabulary of etcd's TLA+ trace specification. */
+/** One protocol event, in the vocabulary of etcd's TLA+ trace specification, with additions of our own; `traceLine` makes text of it. */
 export interface TraceEvent {
   readonly name: string;
   readonly node: PeerId;
@@ -83,6 +83,8 @@ export interface RaftMachine {
   part(): void;
   /** The layers above made a snapshot of their state after `through`, an applied index. The prefix goes once it is durable. Returns false when it is not newer, not yet applied, or too large. */
   compact(through: LogIndex, data: Uint8Array): boolean;
+  /** Entries `from` to `through`, both included, as far as they are in memory: none below the log's beginning, none beyond its end. Cost: one object per entry that is not among the newest. */
+  entries(from: LogIndex, through: LogIndex): readonly Entry[];
   /** Everything that must be done now; empty lists when nothing. Taking it is a promise to do it. */
   takeWork(): Work;
   /** The write handed out under this id is durable. */

@@ -18,8 +18,8 @@ import { onSnapshotChunk } from "./snapshot-receiving.ts";
 import { onSnapshotReply } from "./snapshot-sending.ts";
 import { proposeCommands } from "./proposing.ts";
 import { tick } from "./ticking.ts";
-import { TRACE_NAMES } from "./trace-names.ts";
-import type { Membership, MembershipTarget, Role } from "./types.ts";
+import { traceName } from "./trace-names.ts";
+import type { Entry, Membership, MembershipTarget, Role } from "./types.ts";
 import { messageFault } from "./validation.ts";
 import { collectWork, hasWork } from "./work-list.ts";
 import type { Work } from "./work.ts";
@@ -37,10 +37,10 @@ export class Raft implements RaftMachine {
     restoreInto(core, options.restored);
     this.#core = core;
     core.nextNonce = core.random.uint32() * 2 ** 20 + 1;
+    core.trace("InitState");
     becomeFollower(core, core.term, undefined);
     // A lone voter has nobody to wait for.
     if (core.isSoleVoter) core.electionElapsed = core.electionTimeout;
-    core.trace("InitState");
   }
 
   get id(): PeerId {
@@ -97,7 +97,7 @@ export class Raft implements RaftMachine {
     if (core.parted) return core.drop("parted", from, message);
     const fault = from === core.id ? "from-self" : messageFault(message);
     if (fault !== undefined) return core.drop(fault, from, message);
-    if (core.traceHook !== undefined) core.trace(`Receive${TRACE_NAMES[message.type]}`, { from, to: core.id, message });
+    if (core.traceHook !== undefined) core.trace(`Receive${traceName(message)}`, { from, to: core.id, message });
     if (message.term > core.term + core.config.maxTermJump && !core.isBlank) return core.drop("term-jump", from, message);
     dispatch(core, from, message);
   }
@@ -138,6 +138,10 @@ export class Raft implements RaftMachine {
     const { term, time } = core.log.entry(through);
     core.ownSnapshot = { index: through, term, time, membership: core.log.membershipAt(through), data };
     return true;
+  }
+
+  entries(from: LogIndex, through: LogIndex): readonly Entry[] {
+    return this.#core.log.held(from, through);
   }
 
   takeWork(): Work {

@@ -7,6 +7,7 @@ import type { AppendReply, AppendRequest, HeartbeatReply, SnapshotReply } from "
 import { Progress } from "./progress.ts";
 import { jointIndex } from "./quorum.ts";
 import { becomeFollower } from "./roles.ts";
+import { confChange } from "./trace-names.ts";
 import { flushSnapshot, nudgeSnapshot, offerSnapshot } from "./snapshot-sending.ts";
 import { ENTRY_MEMBERSHIP, type EntryKind, type Membership } from "./types.ts";
 
@@ -15,14 +16,15 @@ export function appendOwn(core: Core, kind: EntryKind, data: Uint8Array): LogInd
   const { index } = core.log.append(core.term, kind, Math.max(core.wallMs, core.log.lastTime), data);
   core.entriesAppended += 1;
   core.flushDue = true;
-  if (core.traceHook !== undefined) core.trace("Replicate", { detail: { index, kind } });
+  if (core.traceHook !== undefined && kind !== ENTRY_MEMBERSHIP) core.trace("Replicate", { detail: { index } });
   return index;
 }
 
 /** Appends a membership; it is in force from now on (thesis §4.1). */
 export function appendMembership(core: Core, membership: Membership): LogIndex {
+  const before = core.membership;
   const index = appendOwn(core, ENTRY_MEMBERSHIP, encodeMembership(membership));
-  if (core.traceHook !== undefined) core.trace("ChangeConf", { detail: { index } });
+  if (core.traceHook !== undefined) core.trace("ChangeConf", { detail: { index, cc: confChange(before, membership) } });
   refreshProgress(core);
   maybeCommit(core);
   return index;
@@ -76,11 +78,12 @@ export function maybeCommit(core: Core): void {
 export function commitTo(core: Core, index: LogIndex): void {
   if (index <= core.commit) return;
   core.entriesCommitted += index - core.commit;
+  const before = core.commit;
   core.commit = index;
-  if (core.traceHook !== undefined) {
-    core.trace("Commit");
-    if (core.log.membershipIndex <= index) core.trace("ApplyConfChange", { detail: { index: core.log.membershipIndex } });
-  }
+  if (core.traceHook === undefined) return;
+  // A follower's commit index follows from what it received: only a leader advances it.
+  core.trace(core.role === "leader" ? "Commit" : "LearnCommit");
+  for (const placed of core.log.membershipsIn(before, index)) core.trace("ApplyConfChange", { detail: { index: placed.index, cc: { newconf: placed.membership.voters } } });
 }
 
 /** What a commit of the own term makes possible: reads, leaving a joint membership, stepping down when this node is no voter any more. */
@@ -165,8 +168,10 @@ function sendAppend(core: Core, peer: Progress, turn: { readonly limit: LogIndex
   core.send(peer.id, message);
   peer.commitSent = Math.max(peer.commitSent, Math.min(core.commit, last));
   peer.nudge = false;
-  if (peer.state === "probe") peer.probeSent = true;
-  else if (last > prevIndex) {
+  if (peer.state === "probe") {
+    peer.probeSent = true;
+    peer.probeEnd = last;
+  } else if (last > prevIndex) {
     peer.next = last + 1;
     peer.addInflight(last);
   }

@@ -5,6 +5,14 @@ import { isVoter } from "./membership.ts";
 
 /** Follows `leader` (or nobody yet) in `term`, which is the current one or a later one. A new term forgets the vote and voids what was promised under the old. */
 export function becomeFollower(core: Core, term: Term, leader: PeerId | undefined): void {
+  // In the trace's vocabulary only a new term or a lost candidacy or office makes a follower; the rest is following somebody.
+  const name = term > core.term || core.role === "leader" || core.role === "candidate" ? "BecomeFollower" : "Follow";
+  enterTerm(core, term, leader);
+  if (core.traceHook !== undefined) core.trace(name);
+}
+
+/** {@link becomeFollower} without a word in the trace: also the first half of standing for election. */
+export function enterTerm(core: Core, term: Term, leader: PeerId | undefined): void {
   if (term > core.term) {
     core.term = term;
     core.vote = undefined;
@@ -22,7 +30,6 @@ export function becomeFollower(core: Core, term: Term, leader: PeerId | undefine
   core.votes.clear();
   core.transferCampaign = false;
   core.resetElectionTimer();
-  if (core.traceHook !== undefined) core.trace("BecomeFollower");
 }
 
 /** Empties what only a leader holds: reads that wait, a transfer, and what it believed of the others. */

@@ -56,7 +56,7 @@ function assembly(core: Core, chunk: SnapshotChunk): NonNullable<Core["incoming"
 
 /** The log does not contain the snapshot's last entry: all of it goes, in one write with the snapshot. */
 function restore(core: Core, snapshot: Snapshot): void {
-  if (core.traceHook !== undefined) core.trace("ReceiveSnapshot", { detail: { index: snapshot.index } });
+  if (core.traceHook !== undefined) core.trace("ReceiveSnapshot", { from: core.leader, to: core.id, detail: { index: snapshot.index } });
   if (core.pendingInstall === undefined) core.stableBeforeInstall = core.log.stable;
   if (core.writeUnderWay !== undefined) core.writeUnderWay.agrees = -1;
   core.log.reset(snapshot);

@@ -14,7 +14,7 @@ export function offerSnapshot(core: Core, peer: Progress): boolean {
   core.snapshotDigest ??= digest64(snapshot.data);
   peer.toSnapshot({ snapshot, digest: core.snapshotDigest, held: 0, sent: -1, answered: 0 });
   core.snapshotsSent += 1;
-  if (core.traceHook !== undefined) core.trace("SendSnapshot", { to: peer.id, detail: { index: snapshot.index } });
+  if (core.traceHook !== undefined) core.trace("SendSnapshot", { from: core.id, to: peer.id, detail: { index: snapshot.index } });
   return true;
 }
 

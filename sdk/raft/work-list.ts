@@ -6,7 +6,7 @@ import { takeWrite, writeReady } from "./persistence.ts";
 import { releaseReads, startRound } from "./read-index.ts";
 import { flushPeers } from "./replication.ts";
 import { flushInstalled, installedReady } from "./snapshot-receiving.ts";
-import { TRACE_NAMES } from "./trace-names.ts";
+import { traceName } from "./trace-names.ts";
 import type { Entry } from "./types.ts";
 import type { Work } from "./work.ts";
 
@@ -42,6 +42,7 @@ export function collectWork(core: Core): Work {
   const refusedForwards = core.refusedForwards.length === 0 ? NO_REFUSED : core.refusedForwards;
   if (reads.length > 0) core.readResults = [];
   if (refusedForwards.length > 0) core.refusedForwards = [];
+  if (core.traceHook !== undefined && (messages.length > 0 || write !== undefined || committed.length > 0)) core.trace("Ready");
   return { messages, write, install, committed, reads, refusedForwards };
 }
 
@@ -69,7 +70,7 @@ function takeMessages(core: Core): readonly Addressed[] {
   const messages = core.outbox;
   core.outbox = [];
   if (core.traceHook !== undefined) {
-    for (const { to, message } of messages) core.trace(`Send${TRACE_NAMES[message.type]}`, { from: core.id, to, message });
+    for (const { to, message } of messages) core.trace(`Send${traceName(message)}`, { from: core.id, to, message });
   }
   return messages;
 }

@@ -23,10 +23,36 @@ export function wholePiece(bytes: Uint8Array, stream: number): Uint8Array | unde
   return piece;
 }
 
+/** A queue whose front leaves at the same cost however many wait; an array's own `shift` moves all the others. */
+class PieceQueue {
+  #pieces: Uint8Array[] = [];
+  #front = 0;
+
+  get isEmpty(): boolean {
+    return this.#front === this.#pieces.length;
+  }
+
+  push(piece: Uint8Array): void {
+    this.#pieces.push(piece);
+  }
+
+  shift(): Uint8Array | undefined {
+    const piece = this.#pieces[this.#front];
+    if (piece === undefined) return undefined;
+    this.#front += 1;
+    // What has left is let go of once it is as much as what waits.
+    if (this.#front * 2 > this.#pieces.length) {
+      this.#pieces = this.#pieces.slice(this.#front);
+      this.#front = 0;
+    }
+    return piece;
+  }
+}
+
 /** Cuts frames into pieces and deals them out: pieces of one stream in order, the streams in turn. */
 export class FrameSplitter {
   readonly #queueBytesMax: number;
-  readonly #queues = new Map<number, Uint8Array[]>();
+  readonly #queues = new Map<number, PieceQueue>();
   #turns: number[] = [];
   #queuedBytes = 0;
 
@@ -44,7 +70,7 @@ export class FrameSplitter {
   push(bytes: Uint8Array, stream: number): boolean {
     if (this.#queuedBytes + bytes.length > this.#queueBytesMax) return false;
     const known = this.#queues.get(stream);
-    const queue = known ?? [];
+    const queue = known ?? new PieceQueue();
     if (known === undefined) {
       this.#queues.set(stream, queue);
       this.#turns.push(stream);
@@ -60,9 +86,9 @@ export class FrameSplitter {
   next(): Uint8Array | undefined {
     const stream = this.#turns.shift();
     if (stream === undefined) return undefined;
-    const queue = this.#queues.get(stream) ?? [];
-    const piece = queue.shift();
-    if (queue.length > 0) this.#turns.push(stream);
+    const queue = this.#queues.get(stream);
+    const piece = queue?.shift();
+    if (queue?.isEmpty === false) this.#turns.push(stream);
     else this.#queues.delete(stream);
     this.#queuedBytes -= piece?.length ?? 0;
     return piece;

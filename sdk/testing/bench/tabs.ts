@@ -20,6 +20,8 @@ interface Figure extends TabSample {
   readonly name: string;
   /** Processor time of all three tabs per operation, microseconds. */
   readonly cpu: number;
+  /** Messages of all three tabs per operation. */
+  readonly messages: number;
   readonly rounds: readonly TabSample[];
 }
 
@@ -28,13 +30,16 @@ const raft = (name: string, inFlight: number): Subject => ({ name, round: (tab) 
 
 /** Rounds of all subjects in turn, after one that does not count. */
 async function compare(stage: Stage, tab: Page, subjects: readonly Subject[]): Promise<Figure[]> {
-  const taken = subjects.map((): { sample: TabSample; cpu: number }[] => []);
+  const taken = subjects.map((): { sample: TabSample; cpu: number; messages: number }[] => []);
+  const sent = async (): Promise<number> => (await Promise.all(stage.tabs.map((each) => call(each, "messagesSent")))).reduce((sum, each) => sum + each, 0);
   for (let round = -1; round < ROUNDS; round += 1) {
     for (const [at, subject] of subjects.entries()) {
+      const messagesBefore = await sent();
       const before = await stage.cpuSeconds();
       const sample = await subject.round(tab);
       const cpu = ((await stage.cpuSeconds()) - before) * 1e6;
-      if (round >= 0) taken[at]?.push({ sample, cpu });
+      const messages = (await sent()) - messagesBefore;
+      if (round >= 0) taken[at]?.push({ sample, cpu, messages });
       for (const each of stage.tabs) await call(each, "compact");
     }
   }
@@ -43,8 +48,8 @@ async function compare(stage: Stage, tab: Page, subjects: readonly Subject[]): P
     const of = (pick: (sample: TabSample) => number): number => median(samples.map(pick));
     // Over all rounds: the browser counts processor time in coarse steps.
     const count = samples.reduce((sum, sample) => sum + sample.count, 0);
-    const cpu = (taken[at] ?? []).reduce((sum, each) => sum + each.cpu, 0) / count;
-    return { name, perSecond: of((s) => s.perSecond), count, p50: of((s) => s.p50), p99: of((s) => s.p99), cpu, rounds: samples };
+    const each = (pick: (round: { cpu: number; messages: number }) => number): number => (taken[at] ?? []).reduce((sum, round) => sum + pick(round), 0) / count;
+    return { name, perSecond: of((s) => s.perSecond), count, p50: of((s) => s.p50), p99: of((s) => s.p99), cpu: each((r) => r.cpu), messages: each((r) => r.messages), rounds: samples };
   });
 }
 
@@ -60,16 +65,17 @@ function report(title: string, figures: readonly Figure[]): void {
   const [base] = figures;
   if (base === undefined) return;
   const rows = figures.map((figure) => [
-    figure.name, whole(figure.perSecond), lows(figure), fixed(figure.p50, 3), fixed(figure.p99, 3), fixed(figure.cpu, 1),
+    figure.name, whole(figure.perSecond), lows(figure), fixed(figure.p50, 3), fixed(figure.p99, 3), fixed(figure.cpu, 1), fixed(figure.messages, 3),
     fixed(paired(figure, base, (s) => s.perSecond)), fixed(paired(figure, base, (s) => s.p50)), fixed(base.cpu / figure.cpu),
   ]);
-  table(["", "per second", "lowest–highest", "p50 ms", "p99 ms", "cpu µs each", "rate of bare", "p50 of bare", "by cpu"], rows);
+  table(["", "per second", "lowest–highest", "p50 ms", "p99 ms", "cpu µs each", "messages each", "rate of bare", "p50 of bare", "by cpu"], rows);
 }
 
 /** With PROFILE=1: where the time of a leader and of a follower goes, instead of how much it is. */
 async function profiles(stage: Stage, tab: Page): Promise<void> {
   const other = stage.tabs.find((each) => each !== tab) ?? tab;
-  for (const subject of [bare("bare, 1 in flight", 1, 1), raft("RaftNode.propose, 1 in flight", 1), bare("bare, 64 in one message", 64, 1), raft("RaftNode.propose, 64 in flight", 64)]) {
+  const flood: Subject = { name: "one way, 64 bytes, seam and channel", round: (page) => call(page, "floodSeam", 60_000, ENTRY_BYTES) };
+  for (const subject of [flood, bare("bare, 1 in flight", 1, 1), raft("RaftNode.propose, 1 in flight", 1), bare("bare, 64 in one message", 64, 1), raft("RaftNode.propose, 64 in flight", 64)]) {
     await subject.round(tab);
     await profile(`${subject.name}, leader`, tab, () => subject.round(tab));
     await profile(`${subject.name}, follower`, other, () => subject.round(tab));
@@ -86,7 +92,7 @@ async function main(): Promise<void> {
     console.log("bare: sent to two, done at the first acknowledgement, by simple-peer's `send` on the seam's own links.\n");
     report("1 in flight: wanted are a p50 of at most 1.2 of bare", await compare(stage, tab, [bare("bare", 1, 1), raft("RaftNode.propose", 1)]));
     report("64 in flight: wanted is a rate of at least 0.6 of bare", await compare(stage, tab, [bare("bare, 64 in one message, one at a time", 64, 1), raft("RaftNode.propose", 64), bare("bare, a message per entry", 1, 64)]));
-    for (const [size, count] of FLOODS) {
+    for (const [size, count] of process.env["FLOOD"] === "0" ? [] : FLOODS) {
       report(`one way, ${whole(size)} bytes, ${whole(count)} messages handed over at once`, await compare(stage, tab, [
         { name: "simple-peer send", round: (page) => call(page, "floodBare", count, size) },
         { name: "seam and channel", round: (page) => call(page, "floodSeam", count, size) },

@@ -80,12 +80,28 @@ export class ByteWriter {
   /** A copy of everything written; the writer is over. */
   finish(): Uint8Array {
     assert(!this.#finished, "a writer finishes once");
-    this.#finished = true;
     const bytes = encoding.toUint8Array(this.#encoder);
+    this.#end();
+    return bytes;
+  }
+
+  /** Copies everything written into `target` from `at` on, where `length` bytes must be free; the writer is over. */
+  finishInto(target: Uint8Array, at: number): void {
+    assert(!this.#finished, "a writer finishes once");
+    let end = at;
+    for (const full of this.#encoder.bufs) {
+      target.set(full, end);
+      end += full.length;
+    }
+    target.set(this.#encoder.cbuf.subarray(0, this.#encoder.cpos), end);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#finished = true;
     retire(this.#encoder);
     // A later write goes to an encoder nobody reads, never into somebody else's message.
     this.#encoder = OVER;
-    return bytes;
   }
 }
 
@@ -94,8 +110,10 @@ export class ByteReader {
   readonly #decoder: decoding.Decoder;
   readonly #length: number;
 
-  constructor(bytes: Uint8Array) {
+  /** Reads `bytes` from `start` on. */
+  constructor(bytes: Uint8Array, start = 0) {
     this.#decoder = decoding.createDecoder(bytes);
+    this.#decoder.pos = start;
     this.#length = bytes.length;
   }
 

@@ -1,6 +1,6 @@
 // Every backend × policy × crash point, tried out and put into a table: what a crash there costs.
 import { jsonCodec } from "../base/index.ts";
-import type { ByteStore, ByteStoreOp } from "../storage/index.ts";
+import type { ByteStore } from "../storage/index.ts";
 import { backendLabel, journalOnly, snapshotJournal, snapshotOnly, supportedBackends, type BackendKind, type DurableBackend } from "./backend.ts";
 import type { ContinuityReport } from "./continuity.ts";
 import { DurableSession, type ResumePolicy } from "./durable-session.ts";
@@ -31,35 +31,34 @@ const CHECKPOINT_EVERY = 4;
 const DELTAS_BEFORE = 7;
 
 /** A store whose process dies at a chosen write. */
-class MortalStore implements ByteStore {
-  readonly #store: ByteStore;
-  /** Writes still carried out, the last of them without an answer; everything later is lost. */
-  left: number = Number.POSITIVE_INFINITY;
+interface Mortal {
+  readonly store: ByteStore;
+  /** Carries out so many writes more, the last of them without an answer; everything later is lost. */
+  allow(writes: number): void;
+}
 
-  constructor(store: ByteStore) {
-    this.#store = store;
-  }
-
-  read(key: string): Promise<Uint8Array | undefined> {
-    return this.#store.read(key);
-  }
-
-  readRange(from: string, to: string): Promise<readonly (readonly [key: string, value: Uint8Array])[]> {
-    return this.#store.readRange(from, to);
-  }
-
-  async write(ops: readonly ByteStoreOp[]): Promise<void> {
-    if (this.left === 0) throw new Error("the process is gone");
-    this.left -= 1;
-    await this.#store.write(ops);
-    if (this.left === 0) throw new Error("the process is gone");
-  }
-
-  compareAndSet(key: string, expected: Uint8Array | undefined, next: Uint8Array | undefined): Promise<boolean> {
-    return this.#store.compareAndSet(key, expected, next);
-  }
-
-  async close(): Promise<void> {}
+function mortalStore(store: ByteStore): Mortal {
+  let left = Number.POSITIVE_INFINITY;
+  const mustLive = (): void => {
+    if (left === 0) throw new Error("the process is gone");
+  };
+  return {
+    allow: (writes) => {
+      left = writes;
+    },
+    store: {
+      read: (key) => store.read(key),
+      readRange: (from, to) => store.readRange(from, to),
+      write: async (ops) => {
+        mustLive();
+        left -= 1;
+        await store.write(ops);
+        mustLive();
+      },
+      compareAndSet: (key, expected, next) => store.compareAndSet(key, expected, next),
+      close: async () => {},
+    },
+  };
 }
 
 function backendOn(kind: BackendKind, store: ByteStore): DurableBackend {
@@ -81,20 +80,19 @@ export async function failoverMatrix(freshStore: () => ByteStore | Promise<ByteS
 async function tryRow(kind: BackendKind, policy: ResumePolicy, crashPoint: CrashPoint, store: ByteStore): Promise<FailoverRow> {
   const sessionId = `failover/${kind}/${policy}/${crashPoint}`;
   const common = { sessionId, policy, initial: 0, apply: (state: number, delta: number) => state + delta, states: jsonCodec<number>(), deltas: jsonCodec<number>() };
-  const mortal = new MortalStore(store);
-  const first = await DurableSession.open({ ...common, backend: backendOn(kind, mortal), fence: fenceFor(sessionId, "first", 1) });
+  const mortal = mortalStore(store);
+  const first = await DurableSession.open({ ...common, backend: backendOn(kind, mortal.store), fence: fenceFor(sessionId, "first", 1) });
   await first.start("route-1");
   for (let delta = 0; delta < DELTAS_BEFORE; delta += 1) await first.append(1);
-  mortal.left = { before: 0, during: 1, after: Number.POSITIVE_INFINITY }[crashPoint];
+  mortal.allow({ before: 0, during: 1, after: Number.POSITIVE_INFINITY }[crashPoint]);
   const acknowledged = await first.append(1).catch(() => DELTAS_BEFORE);
-  mortal.left = 0;
+  mortal.allow(0);
   const second = await DurableSession.open({ ...common, backend: backendOn(kind, store), fence: fenceFor(sessionId, "second", 2) });
   await second.restart();
   const continuity = await second.reconnect("route-2", 0);
   const recovered = second.state;
   return { backend: backendLabel(backendOn(kind, store)), policy, crashPoint, acknowledged, recovered, lost: Math.max(0, acknowledged - recovered), route: second.route, continuity };
 }
-
 
 /** The matrix as a table in Markdown. */
 export function formatFailoverMatrix(rows: readonly FailoverRow[]): string {

@@ -1,48 +1,55 @@
-// What was applied: folds committed entries into table and lanes, remembers them for replay, and composes snapshots at exact indexes.
+// What was applied: folds committed entries into table and lanes, reads them back for replay, and composes snapshots at exact indexes.
 import { MalformedError, type LogIndex } from "../base/index.ts";
-import { REFUSED_WINDOW } from "./client-sessions.ts";
-import { decodeEnvelope, type Envelope } from "./envelope.ts";
+import { ENTRY_COMMAND, type Entry } from "../raft/index.ts";
+import { ClientSessionTable, REFUSED_WINDOW } from "./client-sessions.ts";
+import { decodeHead, type EnvelopeHead } from "./envelope.ts";
 import { UnknownLaneError } from "./errors.ts";
-import { decodeParts, encodeParts, Fold } from "./fold.ts";
+import { decodeParts, encodeParts, Fold, type SnapshotParts } from "./fold.ts";
 import type { LaneReducer } from "./lane.ts";
 import { LANE_CLUSTER, LANE_FENCE, LANE_GAME, LANE_SESSION, type CommittedCommand, type InstalledSnapshot, type LogEvent } from "./ordered-log.ts";
 
 /** Lanes this build knows even where no reducer is registered. */
 export const KNOWN_LANES: ReadonlySet<number> = new Set([LANE_GAME, LANE_SESSION, LANE_FENCE, LANE_CLUSTER]);
 
-/** An entry as far as the layers above care; `command` false for no-ops and memberships. */
-export interface AppliedEntry {
-  readonly index: LogIndex;
-  readonly time: number;
-  readonly data: Uint8Array;
-}
+/** Entries read back at a time: what replaying a long log holds in memory beside it. */
+const CHUNK_ENTRIES = 256;
+
+/** Who keeps the entries: those from `from` to `through` that are still held. It must hold everything after the last snapshot composed or installed here. */
+export type EntryReader = (from: LogIndex, through: LogIndex) => readonly Entry[];
 
 /** How the table judged a command: applied at `first` (its own index when new, 0 when forgotten), or refused for one of the table's reasons. */
 export interface AppliedCommand {
-  readonly event: CommittedCommand;
+  readonly head: EnvelopeHead;
   /** What {@link ClientSessionTable.admit} answered. */
   readonly verdict: number;
 }
 
-/** Committed commands from the last snapshot on, and the state they lead to. */
+/** A snapshot composed and not yet known to be taken. */
+interface Composed {
+  readonly through: LogIndex;
+  readonly parts: SnapshotParts;
+}
+
+/** The state that committed commands lead to, and the last snapshot of it. The entries themselves stay with whoever keeps the log. */
 export class AppliedLog {
   readonly #lanes: readonly LaneReducer<unknown>[];
+  readonly #read: EntryReader;
   /** After `#applied`. */
   #live: Fold;
-  /** After `#base.index`: what the next snapshot is composed from. */
-  #baseFold: Fold;
   #base: InstalledSnapshot = { type: "install", index: 0, sections: new Map() };
-  /** Commands in (base, applied], as the machine's own entry objects, so that retaining costs a reference. */
-  #entries: AppliedEntry[] = [];
-  readonly #duplicates = new Set<LogIndex>();
+  /** The table after `#base.index`, encoded; with the base's sections all that the next snapshot is composed from. */
+  #baseTable: Uint8Array = new ClientSessionTable().encode();
+  /** Which commands after the base were not applied: ascending, replaced instead of shortened, so that events built later still see what was true. */
+  #duplicates: LogIndex[] = [];
+  #composed: Composed | undefined;
   #applied: LogIndex = 0;
   #failure: Error | undefined;
   #malformed = 0;
 
-  constructor(lanes: readonly LaneReducer<unknown>[] = []) {
+  constructor(lanes: readonly LaneReducer<unknown>[], read: EntryReader) {
     this.#lanes = lanes;
+    this.#read = read;
     this.#live = new Fold(lanes);
-    this.#baseFold = new Fold(lanes);
   }
 
   get appliedIndex(): LogIndex {
@@ -80,25 +87,35 @@ export class AppliedLog {
   }
 
   /** Applies the command at the next index. Undefined when it is not one (skipped) or the log failed. */
-  apply(entry: AppliedEntry): AppliedCommand | undefined {
+  apply(entry: Entry): AppliedCommand | undefined {
     if (this.#failure !== undefined) return undefined;
-    const envelope = envelopeOf(entry.data);
-    if (envelope === undefined) {
+    const head = headOf(entry.data);
+    if (head === undefined) {
       this.#malformed += 1;
       this.#applied = entry.index;
       return undefined;
     }
-    if (!KNOWN_LANES.has(envelope.lane) && !this.#live.folds(envelope.lane)) {
-      this.#failure = new UnknownLaneError(envelope.lane, `entry ${entry.index}`);
+    const isFolded = this.#live.folds(head.lane);
+    if (!isFolded && !KNOWN_LANES.has(head.lane)) {
+      this.#failure = new UnknownLaneError(head.lane, `entry ${entry.index}`);
       return undefined;
     }
-    const verdict = this.#live.table.admit(envelope, entry.index);
-    const event = commandOf(entry, envelope, verdict !== entry.index);
-    if (event.duplicate) this.#duplicates.add(entry.index);
-    this.#live.apply(event);
-    this.#entries.push(entry);
+    const verdict = this.#live.table.admit(head, entry.index);
+    if (verdict !== entry.index) this.#duplicates.push(entry.index);
+    else if (isFolded) this.#live.apply(commandOf(entry, head, false));
     this.#applied = entry.index;
-    return { event, verdict };
+    return { head, verdict };
+  }
+
+  /** The events of entries just applied, whenever they are wanted: building them costs more than applying, and often nobody follows. */
+  eventsOf(entries: readonly Entry[]): () => LogEvent[] {
+    const duplicates = this.#duplicates;
+    const applied = this.#applied;
+    return () => {
+      const events: LogEvent[] = [];
+      for (const entry of entries) if (entry.index <= applied) pushCommand(events, entry, duplicates);
+      return events;
+    };
   }
 
   /** Replaces everything by a snapshot taken after `index`. Undefined, and the log failed, when this build can not read it. */
@@ -110,82 +127,81 @@ export class AppliedLog {
         if (!KNOWN_LANES.has(lane) && !this.#live.folds(lane)) throw new UnknownLaneError(lane, `the snapshot after ${index}`);
       }
       const live = new Fold(this.#lanes);
-      const base = new Fold(this.#lanes);
       live.restore(parts);
-      base.restore(parts);
       this.#live = live;
-      this.#baseFold = base;
-      this.#base = { type: "install", index, sections: parts.sections };
+      this.#moveBase(index, parts);
     } catch (cause) {
       this.#failure = cause instanceof UnknownLaneError ? cause : new MalformedError(`the snapshot after ${index} can not be read`, { cause });
       return undefined;
     }
-    this.#entries = [];
-    this.#duplicates.clear();
     this.#applied = index;
     return this.#base;
   }
 
   /**
    * The data of a snapshot after `through`, made of what this log folded and the caller's game section. Undefined when `through` is not above the
-   * base, not applied yet, or the base holds the section of a lane that only another build can fold on.
+   * base, not applied yet, the entries are gone (a snapshot is about to replace them), or the base holds the section of a lane that only another
+   * build can fold on. Cost: that of encoding the state; where `through` lies behind, also that of applying the entries again.
    */
   compose(through: LogIndex, gameSection: Uint8Array): Uint8Array | undefined {
     if (through <= this.#base.index || through > this.#applied) return undefined;
-    for (const lane of this.#base.sections.keys()) if (lane !== LANE_GAME && !this.#baseFold.folds(lane)) return undefined;
-    // Folding the retained entries a second time costs what applying them cost; keeping a copy of the state per index would cost more.
-    const ahead = new Fold(this.#lanes);
-    ahead.restore({ table: this.#baseFold.table.encode(), sections: this.#baseFold.sections() });
-    const count = this.#positionAfter(through);
-    for (let at = 0; at < count; at += 1) this.#refold(ahead, this.#entries[at]);
-    const sections = ahead.sections();
+    for (const lane of this.#base.sections.keys()) if (lane !== LANE_GAME && !this.#live.folds(lane)) return undefined;
+    const fold = through === this.#applied ? this.#live : this.#foldedThrough(through);
+    if (fold === undefined) return undefined;
+    const sections = fold.sections();
     sections.set(LANE_GAME, gameSection.slice());
-    this.#composed = { fold: ahead, through, sections };
-    return encodeParts({ table: ahead.table.encode(), sections });
+    const parts = { table: fold.table.encode(), sections };
+    this.#composed = { through, parts };
+    return encodeParts(parts);
   }
-
-  /** The snapshot last composed, until it is known whether it was taken. */
-  #composed: { readonly fold: Fold; readonly through: LogIndex; readonly sections: ReadonlyMap<number, Uint8Array> } | undefined;
 
   /** Drops what the snapshot just composed replaces. */
   rebase(): void {
-    if (this.#composed === undefined) return;
-    const { fold, through, sections } = this.#composed;
-    this.#composed = undefined;
-    this.#entries = this.#entries.slice(this.#positionAfter(through));
-    for (const index of this.#duplicates) if (index <= through) this.#duplicates.delete(index);
-    this.#baseFold = fold;
-    this.#base = { type: "install", index: through, sections };
+    if (this.#composed !== undefined) this.#moveBase(this.#composed.through, this.#composed.parts);
   }
 
-  /** At most `max` events from `from` on that were applied already: an install first where the commands are gone. */
+  /**
+   * At most `max` events from `from` on that were applied already: an install first where the commands are gone. While a received snapshot is
+   * about to replace the log there may be fewer; its install follows.
+   */
   replay(from: LogIndex, max: number = Number.POSITIVE_INFINITY): LogEvent[] {
     const events: LogEvent[] = [];
     if (Math.max(from, 1) <= this.#base.index) events.push(this.#base);
-    for (let at = this.#positionAfter(Math.max(from - 1, 0)); at < this.#entries.length && events.length < max; at += 1) {
-      const entry = this.#entries[at];
-      const envelope = entry && envelopeOf(entry.data);
-      if (entry !== undefined && envelope !== undefined) events.push(commandOf(entry, envelope, this.#duplicates.has(entry.index)));
-    }
+    this.#walk(Math.max(from, this.#base.index + 1), this.#applied, (entry) => {
+      if (events.length < max) pushCommand(events, entry, this.#duplicates);
+      return events.length < max;
+    });
     return events;
   }
 
-  #refold(fold: Fold, entry: AppliedEntry | undefined): void {
-    const envelope = entry && envelopeOf(entry.data);
-    if (entry === undefined || envelope === undefined) return;
-    fold.apply(commandOf(entry, envelope, fold.table.admit(envelope, entry.index) !== entry.index));
+  /** Folding the entries a second time costs what applying them cost; keeping a copy of the state per index would cost more. */
+  #foldedThrough(through: LogIndex): Fold | undefined {
+    const fold = new Fold(this.#lanes);
+    fold.restore({ table: this.#baseTable, sections: this.#base.sections });
+    const isWhole = this.#walk(this.#base.index + 1, through, (entry) => {
+      const head = entry.kind === ENTRY_COMMAND ? headOf(entry.data) : undefined;
+      if (head !== undefined && fold.table.admit(head, entry.index) === entry.index && fold.folds(head.lane)) fold.apply(commandOf(entry, head, false));
+      return true;
+    });
+    return isWhole ? fold : undefined;
   }
 
-  /** How many retained entries have an index of at most `index`. */
-  #positionAfter(index: LogIndex): number {
-    let low = 0;
-    let high = this.#entries.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#entries[middle]?.index ?? 0) <= index) low = middle + 1;
-      else high = middle;
+  /** Reads entries back, a chunk at a time, while `visit` wants more. False when one was not there any more. */
+  #walk(from: LogIndex, through: LogIndex, visit: (entry: Entry) => boolean): boolean {
+    for (let at = from; at <= through; at += CHUNK_ENTRIES) {
+      const last = Math.min(through, at + CHUNK_ENTRIES - 1);
+      const entries = this.#read(at, last);
+      if (entries.length !== last - at + 1) return false;
+      for (const entry of entries) if (!visit(entry)) return true;
     }
-    return low;
+    return true;
+  }
+
+  #moveBase(index: LogIndex, { table, sections }: SnapshotParts): void {
+    this.#base = { type: "install", index, sections };
+    this.#baseTable = table;
+    this.#composed = undefined;
+    this.#duplicates = this.#duplicates.filter((duplicate) => duplicate > index);
   }
 }
 
@@ -194,15 +210,34 @@ export function wasRefused(verdict: number): boolean {
   return verdict <= REFUSED_WINDOW;
 }
 
-function envelopeOf(data: Uint8Array): Envelope | undefined {
+function headOf(data: Uint8Array): EnvelopeHead | undefined {
   try {
-    return decodeEnvelope(data);
+    return decodeHead(data);
   } catch {
     return undefined;
   }
 }
 
-function commandOf(entry: AppliedEntry, envelope: Envelope, duplicate: boolean): CommittedCommand {
-  const { lane, clientId, requestId, proposer, payload } = envelope;
-  return { type: "command", index: entry.index, lane, key: { clientId, requestId }, proposer, payload, time: entry.time, duplicate };
+/** Appends the entry's event, if it is a command's. */
+function pushCommand(events: LogEvent[], entry: Entry, duplicates: readonly LogIndex[]): void {
+  const head = entry.kind === ENTRY_COMMAND ? headOf(entry.data) : undefined;
+  if (head !== undefined) events.push(commandOf(entry, head, isAmong(duplicates, entry.index)));
+}
+
+/** True when `index` stands in the ascending list. */
+function isAmong(indexes: readonly LogIndex[], index: LogIndex): boolean {
+  let low = 0;
+  let high = indexes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((indexes[middle] ?? 0) < index) low = middle + 1;
+    else high = middle;
+  }
+  return indexes[low] === index;
+}
+
+/** The event of a command. Everything the layers above get of an entry. */
+export function commandOf(entry: Entry, head: EnvelopeHead, duplicate: boolean): CommittedCommand {
+  const { lane, clientId, requestId, proposer, payloadAt } = head;
+  return { type: "command", index: entry.index, lane, key: { clientId, requestId }, proposer, payload: entry.data.subarray(payloadAt), time: entry.time, duplicate };
 }

@@ -1,9 +1,9 @@
 // The pure half of a replica put together: machine, table, lanes and open requests behind one list of work.
 import { InvalidArgumentError, type LogIndex, type PeerId } from "../base/index.ts";
-import { decodeMessage, encodeMessage, ENTRY_COMMAND, Raft, type Addressed, type Entry, type MembershipTarget, type Message, type RaftMachine, type Work } from "../raft/index.ts";
+import { decodeMessage, decodeMessageFrom, encodeMessage, ENTRY_COMMAND, Raft, type Addressed, type MembershipTarget, type Message, type RaftMachine, type Work, type Write } from "../raft/index.ts";
 import { AppliedLog, KNOWN_LANES } from "./applied-log.ts";
-import { decodeEnvelope, isClientId } from "./envelope.ts";
-import { encodeFrame, framedSize, frameHeader, headerFault, HEADER_BYTES, messagesOf } from "./frame.ts";
+import { decodeHead, isClientId } from "./envelope.ts";
+import { encodeFrame, encodeFrameOf, framedSize, frameHeader, headerFault, HEADER_BYTES, messagesOf, onlyMessageAt } from "./frame.ts";
 import type { LaneReducer } from "./lane.ts";
 import { LeaderRequests } from "./leader-requests.ts";
 import type { DedupKey, LogEvent } from "./ordered-log.ts";
@@ -22,6 +22,41 @@ const NO_SETTLED: ReplicaWork["settled"] = [];
 /** Makes the core of one replica. Throws `CorruptStateError` for restored state that can not be right, `InvalidArgumentError` for options that can not work. */
 export function createReplicaCore(options: ReplicaCoreOptions): ReplicaCore {
   return new Core(options);
+}
+
+type Lazy<T> = () => T;
+
+/** One turn's work. Its events are built once, when first asked for. */
+class Turn implements ReplicaWork {
+  readonly frames: ReplicaWork["frames"];
+  readonly write: Write | undefined;
+  readonly settled: ReplicaWork["settled"];
+  #build: Lazy<ReplicaWork["events"]> | undefined;
+  #events: ReplicaWork["events"] = NO_EVENTS;
+
+  constructor({ frames, write, settled }: Omit<ReplicaWork, "events">, build: Lazy<ReplicaWork["events"]> | undefined) {
+    this.frames = frames;
+    this.write = write;
+    this.settled = settled;
+    this.#build = build;
+  }
+
+  get events(): ReplicaWork["events"] {
+    if (this.#build !== undefined) this.#events = this.#build();
+    this.#build = undefined;
+    return this.#events;
+  }
+}
+
+/** Messages up to which looking for two to one peer costs less than gathering by peer. */
+const FEW_MESSAGES = 8;
+
+function isOnePerPeer(messages: readonly Addressed[]): boolean {
+  if (messages.length > FEW_MESSAGES) return false;
+  for (let at = 1; at < messages.length; at += 1) {
+    for (let before = 0; before < at; before += 1) if (messages[before]?.to === messages[at]?.to) return false;
+  }
+  return true;
 }
 
 class Core implements ReplicaCore {
@@ -46,7 +81,7 @@ class Core implements ReplicaCore {
     this.raft = new Raft({ id: options.id, config, restored, random: options.random, trace: options.trace });
     this.#header = frameHeader(groupId);
     this.#frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX;
-    this.#log = new AppliedLog(lanes);
+    this.#log = new AppliedLog(lanes, (from, through) => this.raft.entries(from, through));
     if (restored.snapshot !== undefined) this.#log.install(restored.snapshot.index, restored.snapshot.data);
     const settle = (ticket: number, settlement: Settlement): void => void this.#settled.push({ ticket, settlement });
     this.#proposals = new Proposals(options.id, config, settle);
@@ -86,15 +121,18 @@ class Core implements ReplicaCore {
     const fault = headerFault(this.#header, frame);
     if (fault !== undefined) return this.#drop(fault);
     try {
-      for (const bytes of messagesOf(frame)) {
-        const message = decodeMessage(bytes);
-        const reason = message.type === "forward" ? this.#forwardFault(from, message.commands) : undefined;
-        if (reason === undefined) this.raft.step(from, message);
-        else this.#drop(reason);
-      }
+      const only = onlyMessageAt(frame);
+      if (only !== undefined) this.#step(from, decodeMessageFrom(frame, only));
+      else for (const bytes of messagesOf(frame)) this.#step(from, decodeMessage(bytes));
     } catch {
       this.#drop("malformed");
     }
+  }
+
+  #step(from: PeerId, message: Message): void {
+    const reason = message.type === "forward" ? this.#forwardFault(from, message.commands) : undefined;
+    if (reason === undefined) this.raft.step(from, message);
+    else this.#drop(reason);
   }
 
   propose(command: ProposedCommand, hints: ProposeHints = {}): number {
@@ -168,7 +206,7 @@ class Core implements ReplicaCore {
     this.#requests.check(this.raft);
     const settled = this.#settled.length === 0 ? NO_SETTLED : this.#settled;
     if (settled.length > 0) this.#settled = [];
-    return { frames, write: work.write, events, settled };
+    return new Turn({ frames, write: work.write, settled }, events);
   }
 
   writeDone(id: number): void {
@@ -189,7 +227,7 @@ class Core implements ReplicaCore {
   #forwardFault(from: PeerId, commands: readonly Uint8Array[]): string | undefined {
     try {
       for (const bytes of commands) {
-        const { proposer, lane } = decodeEnvelope(bytes);
+        const { proposer, lane } = decodeHead(bytes);
         if (proposer !== from) return "forged-proposer";
         if (!this.#lanes.has(lane)) return "unknown-lane";
       }
@@ -199,31 +237,42 @@ class Core implements ReplicaCore {
     }
   }
 
-  #apply(work: Work): LogEvent[] | typeof NO_EVENTS {
-    if (work.install === undefined && work.committed.length === 0) return NO_EVENTS;
-    const events: LogEvent[] = [];
-    if (work.install !== undefined) {
-      const { index, data } = work.install;
-      const installed = this.#log.install(index, data);
-      if (installed !== undefined) {
-        events.push(installed);
-        this.#proposals.installed(index, (key) => this.firstIndex(key));
+  /** Applies what the machine hands up; the events of it are built when somebody looks at them. */
+  #apply({ install, committed }: Work): Lazy<ReplicaWork["events"]> | undefined {
+    if (install === undefined && committed.length === 0) return undefined;
+    const installed = install === undefined ? undefined : this.#log.install(install.index, install.data);
+    if (installed !== undefined) this.#proposals.installed(installed.index, (key) => this.firstIndex(key));
+    for (const entry of committed) {
+      if (entry.kind !== ENTRY_COMMAND) {
+        this.#log.skip(entry.index);
+        continue;
       }
+      const applied = this.#log.apply(entry);
+      if (applied !== undefined) this.#proposals.committed(entry, applied);
     }
-    for (const entry of work.committed) this.#applyEntry(entry, events);
-    return events;
+    const commands = this.#log.eventsOf(committed);
+    return installed === undefined ? commands : () => [installed, ...commands()];
   }
 
-  #applyEntry(entry: Entry, events: LogEvent[]): void {
-    if (entry.kind !== ENTRY_COMMAND) return this.#log.skip(entry.index);
-    const applied = this.#log.apply(entry);
-    if (applied === undefined) return;
-    events.push(applied.event);
-    this.#proposals.committed(applied.event, applied.verdict);
+  #pack(messages: readonly Addressed[]): ReplicaWork["frames"] {
+    return isOnePerPeer(messages) ? this.#packEach(messages) : this.#packTogether(messages);
+  }
+
+  /** A frame per message; what a leader says to everybody alike is one frame. */
+  #packEach(messages: readonly Addressed[]): ReplicaWork["frames"] {
+    const frames: { to: PeerId; bytes: Uint8Array }[] = [];
+    let last: Message | undefined;
+    let bytes = this.#header;
+    for (const { to, message } of messages) {
+      if (message !== last) bytes = encodeFrameOf(this.#header, message);
+      last = message;
+      frames.push({ to, bytes });
+    }
+    return frames;
   }
 
   /** One frame per peer and turn where it fits; a snapshot's chunk travels alone, so that what is urgent can overtake it. */
-  #pack(messages: readonly Addressed[]): ReplicaWork["frames"] {
+  #packTogether(messages: readonly Addressed[]): ReplicaWork["frames"] {
     const frames: { to: PeerId; bytes: Uint8Array }[] = [];
     const gathered = new Map<PeerId, { size: number; parts: Uint8Array[] }>();
     let lastMessage: Message | undefined;

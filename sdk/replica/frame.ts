@@ -1,5 +1,6 @@
 // What travels between replicas: a header that keeps groups and versions apart, and every message of one turn to one peer.
-import { digest64, MalformedError, utf8 } from "../base/index.ts";
+import { ByteWriter, digest64, MalformedError, utf8 } from "../base/index.ts";
+import { writeMessage, type Message } from "../raft/index.ts";
 
 /**
  * First byte of every frame. The messages inside carry the machine's own version. History:
@@ -34,17 +35,35 @@ export function encodeFrame(header: Uint8Array, messages: readonly Uint8Array[])
   frame.set(header);
   let at = header.length;
   for (const message of messages) {
-    let rest = message.length;
-    while (rest >= 128) {
-      frame[at] = (rest % 128) + 128;
-      rest = Math.floor(rest / 128);
-      at += 1;
-    }
-    frame[at] = rest;
-    frame.set(message, at + 1);
-    at += 1 + message.length;
+    at = writeLength(frame, at, message.length);
+    frame.set(message, at);
+    at += message.length;
   }
   return frame;
+}
+
+/** One frame with this message alone, encoded right behind the header: most frames at a low rate are like that. */
+export function encodeFrameOf(header: Uint8Array, message: Message): Uint8Array {
+  const writer = new ByteWriter();
+  writeMessage(writer, message);
+  const { length } = writer;
+  const frame = new Uint8Array(header.length + framedSize(length));
+  for (let at = 0; at < header.length; at += 1) frame[at] = header[at] ?? 0;
+  writer.finishInto(frame, writeLength(frame, header.length, length));
+  return frame;
+}
+
+/** Writes a message's length and returns where the message begins. */
+function writeLength(frame: Uint8Array, start: number, length: number): number {
+  let at = start;
+  let rest = length;
+  while (rest >= 128) {
+    frame[at] = (rest % 128) + 128;
+    rest = Math.floor(rest / 128);
+    at += 1;
+  }
+  frame[at] = rest;
+  return at + 1;
 }
 
 /** Why a frame is not for this replica. */
@@ -56,6 +75,15 @@ export function headerFault(header: Uint8Array, frame: Uint8Array): FrameFault |
   if (frame[0] !== FRAME_VERSION) return "foreign-version";
   for (let at = 1; at < HEADER_BYTES; at += 1) if (frame[at] !== header[at]) return "foreign-group";
   return undefined;
+}
+
+/** Where the only message of a frame begins, in one whose header was found good; undefined when it has several messages, or is not well formed. */
+export function onlyMessageAt(frame: Uint8Array): number | undefined {
+  const low = frame[HEADER_BYTES] ?? 0;
+  if (low < 128) return frame.length === HEADER_BYTES + 1 + low ? HEADER_BYTES + 1 : undefined;
+  const high = frame[HEADER_BYTES + 1] ?? 0;
+  // Two bytes of length: up to 16 KiB. Above that a view is not what costs.
+  return high < 128 && frame.length === HEADER_BYTES + 2 + (low - 128) + high * 128 ? HEADER_BYTES + 2 : undefined;
 }
 
 /** The messages of a frame whose header was found good, as views. Throws `MalformedError`. */

@@ -1,5 +1,6 @@
 // An OrderedLog of one player in one process: no network, no storage. For game tests and for playing alone.
 import { ClosedError, InvalidArgumentError, PayloadTooLargeError, peerId, silentLogger, type LogIndex, type PeerId } from "../base/index.ts";
+import { ENTRY_COMMAND, type Entry } from "../raft/index.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import { AppliedLog } from "./applied-log.ts";
 import { encodeEnvelope } from "./envelope.ts";
@@ -36,6 +37,8 @@ export class LocalLog implements OrderedLog {
   readonly id: PeerId;
   readonly clientId: string;
   readonly #log: AppliedLog;
+  /** Everything after the last snapshot. */
+  #entries: Entry[] = [];
   readonly #feed: LogFeed;
   readonly #serials = new SerialBook();
   readonly #wallClock: () => number;
@@ -47,7 +50,10 @@ export class LocalLog implements OrderedLog {
   constructor(options: LocalLogOptions = {}) {
     this.id = options.id ?? peerId("local");
     this.clientId = options.clientId ?? this.id.slice(0, 64);
-    this.#log = new AppliedLog(options.lanes);
+    this.#log = new AppliedLog(options.lanes ?? [], (from, through) => {
+      const before = (this.#entries[0]?.index ?? 1) - 1;
+      return this.#entries.slice(from - 1 - before, through - before);
+    });
     this.#feed = new LogFeed(this.#log, silentLogger);
     this.#wallClock = options.wallClock ?? (() => 0);
     this.#commandBytesMax = options.commandBytesMax ?? COMMAND_BYTES_MAX;
@@ -103,7 +109,9 @@ export class LocalLog implements OrderedLog {
   async snapshot(through: LogIndex, gameSection: Uint8Array): Promise<void> {
     if (this.#closed) throw new ClosedError("the log");
     if (through > this.#log.appliedIndex) throw new InvalidArgumentError(`a snapshot through ${through} where ${this.#log.appliedIndex} is applied`);
-    if (this.#log.compose(through, gameSection) !== undefined) this.#log.rebase();
+    if (this.#log.compose(through, gameSection) === undefined) return;
+    this.#log.rebase();
+    this.#entries = this.#entries.filter(({ index }) => index > through);
   }
 
   async close(): Promise<void> {
@@ -118,14 +126,16 @@ export class LocalLog implements OrderedLog {
       const index = this.#log.appliedIndex + 1;
       this.#time = Math.max(this.#time, this.#wallClock());
       const data = encodeEnvelope({ lane, clientId: this.clientId, requestId: serial, lowestOutstanding: Math.min(this.#serials.lowest, serial), birth: 0, proposer: this.id, payload: waiting.payload });
-      const applied = this.#log.apply({ index, time: this.#time, data });
+      const entry: Entry = { index, term: 1, kind: ENTRY_COMMAND, time: this.#time, data };
+      const applied = this.#log.apply(entry);
       if (applied === undefined) {
         waiting.settle({ error: this.#log.failure ?? new InvalidArgumentError("not a command") });
         continue;
       }
       this.#serials.settle(serial);
-      this.#feed.deliver([applied.event]);
-      waiting.settle({ index: applied.verdict > 0 ? applied.verdict : index, key: applied.event.key });
+      this.#entries.push(entry);
+      this.#feed.deliver(this.#log.eventsOf([entry])());
+      waiting.settle({ index: applied.verdict > 0 ? applied.verdict : index, key: { clientId: this.clientId, requestId: serial } });
     }
   }
 }

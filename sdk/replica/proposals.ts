@@ -1,10 +1,11 @@
 // This node's commands whose fate is open: sent to whoever leads, sent again under the same bytes after a leader change or a silence, settled
 // when their key commits here.
-import { bytesEqual, type LogIndex, type PeerId, type Term } from "../base/index.ts";
-import type { RaftConfig, RaftMachine } from "../raft/index.ts";
+import { type LogIndex, type PeerId, type Term } from "../base/index.ts";
+import type { Entry, RaftConfig, RaftMachine } from "../raft/index.ts";
+import type { AppliedCommand } from "./applied-log.ts";
 import { DUPLICATE_FORGOTTEN, REFUSED_EXPIRED, REFUSED_WINDOW } from "./client-sessions.ts";
 import { encodeEnvelope } from "./envelope.ts";
-import type { CommittedCommand, DedupKey } from "./ordered-log.ts";
+import type { DedupKey } from "./ordered-log.ts";
 import type { ProposedCommand, ProposeHints, Settlement } from "./replica-core.ts";
 
 /** Commands open at a time on one node; one more is refused as `busy`. Their bytes are bounded by `uncommittedBytesMax`. */
@@ -17,9 +18,10 @@ const LENGTH_BYTES = 4;
 
 interface Open {
   readonly key: DedupKey;
-  readonly payload: Uint8Array;
   /** The envelope: made once, sent as often as needed. */
   readonly bytes: Uint8Array;
+  /** Where the payload begins in it. */
+  readonly payloadAt: number;
   readonly fresh: boolean;
   readonly tickets: number[];
   readonly deadline: number;
@@ -41,7 +43,6 @@ export class Proposals {
   readonly #pauseMax: number;
   /** Client id → serial → command; in the order they were proposed. */
   readonly #open = new Map<string, Map<number, Open>>();
-  readonly #byTicket = new Map<number, Open>();
   #queue: Open[] = [];
   #count = 0;
   #bytes = 0;
@@ -64,9 +65,8 @@ export class Proposals {
   /** Takes a command in; it leaves with the next {@link flush}. */
   add(ticket: number, { lane, key, payload }: ProposedCommand, hints: ProposeHints): void {
     const known = this.#open.get(key.clientId)?.get(key.requestId);
-    if (known !== undefined && bytesEqual(known.payload, payload)) {
+    if (known !== undefined && endsAlike(known.bytes, known.payloadAt, payload, 0)) {
       known.tickets.push(ticket);
-      this.#byTicket.set(ticket, known);
       return;
     }
     const bytes = encodeEnvelope({
@@ -77,19 +77,17 @@ export class Proposals {
     if (known !== undefined) return this.#settle(ticket, { outcome: "refused", reason: "busy" });
     if (this.#count >= OPEN_MAX || (this.#count > 0 && this.#bytes + bytes.length > this.#config.uncommittedBytesMax)) return this.#settle(ticket, { outcome: "refused", reason: "busy" });
     const open: Open = {
-      key, payload: bytes.subarray(bytes.length - payload.length), bytes, fresh: hints.fresh ?? false, tickets: [ticket],
+      key, bytes, payloadAt: bytes.length - payload.length, fresh: hints.fresh ?? false, tickets: [ticket],
       deadline: this.#now + this.#timeoutTicks, isQueued: true, resendAt: undefined, pause: this.#pauseMin,
     };
     this.#insert(open);
-    this.#byTicket.set(ticket, open);
     this.#queue.push(open);
   }
 
-  /** Forgets a ticket; a command nobody waits for is not sent again. */
+  /** Forgets a ticket; a command nobody waits for is not sent again. Cost: a look at every open command, so that the many that end well pay nothing. */
   cancel(ticket: number): void {
-    const open = this.#byTicket.get(ticket);
+    const open = this.#find(ticket);
     if (open === undefined) return;
-    this.#byTicket.delete(ticket);
     open.tickets.splice(open.tickets.indexOf(ticket), 1);
     if (open.tickets.length === 0) this.#remove(open);
   }
@@ -128,17 +126,17 @@ export class Proposals {
     for (const open of late) this.#end(open, { outcome: "unknown", reason: "timeout" });
   }
 
-  /** A command was applied (or judged) here. */
-  committed(event: CommittedCommand, verdict: number): void {
+  /** The command of this entry was applied (or judged) here. */
+  committed({ index, data }: Entry, { head, verdict }: AppliedCommand): void {
     this.#isHeld = false;
-    const open = this.#open.get(event.key.clientId)?.get(event.key.requestId);
+    const open = this.#open.get(head.clientId)?.get(head.requestId);
     if (open === undefined) return;
     if (verdict === REFUSED_EXPIRED) return this.#end(open, { outcome: "refused", reason: "client-session-expired" });
     // Another copy may still be admitted once the window has moved on: not an answer yet.
     if (verdict === REFUSED_WINDOW) return;
-    const isOurs = bytesEqual(event.payload, open.payload) && (event.proposer === this.#self || !open.fresh);
+    const isOurs = endsAlike(data, head.payloadAt, open.bytes, open.payloadAt) && (head.proposer === this.#self || !open.fresh);
     // Of a duplicate only the first application counts, and that may have been ours under other bytes; a stranger's first application is what hurts.
-    this.#end(open, isOurs ? { outcome: "committed", index: verdict === DUPLICATE_FORGOTTEN ? event.index : verdict } : { outcome: "collision", index: event.index });
+    this.#end(open, isOurs ? { outcome: "committed", index: verdict === DUPLICATE_FORGOTTEN ? index : verdict } : { outcome: "collision", index });
   }
 
   /** A snapshot replaced the log up to `index`: some of what is open may be in it. */
@@ -167,7 +165,7 @@ export class Proposals {
     let batch = this.#queue.length;
     let at = 0;
     while (at < this.#queue.length && batch > 0) {
-      const part = this.#queue.slice(at, at + batch);
+      const part = at === 0 && batch === this.#queue.length ? this.#queue : this.#queue.slice(at, at + batch);
       const answer = raft.propose(part.map((open) => open.bytes));
       if ("first" in answer) {
         for (const open of part) open.isQueued = false;
@@ -178,7 +176,7 @@ export class Proposals {
         batch = 0;
       }
     }
-    this.#queue = this.#queue.slice(at);
+    this.#queue = at === this.#queue.length ? [] : this.#queue.slice(at);
     this.#isHeld = this.#queue.length > 0;
   }
 
@@ -231,7 +229,8 @@ export class Proposals {
   #remove(open: Open): void {
     const serials = this.#open.get(open.key.clientId);
     serials?.delete(open.key.requestId);
-    if (serials?.size === 0) this.#open.delete(open.key.clientId);
+    // The last writer's map stays: one command at a time would make a new one for each.
+    if (serials?.size === 0 && this.#open.size > 1) this.#open.delete(open.key.clientId);
     this.#count -= 1;
     this.#bytes -= open.bytes.length;
     if (open.isQueued) this.#queue = this.#queue.filter((queued) => queued !== open);
@@ -239,9 +238,19 @@ export class Proposals {
 
   #end(open: Open, settlement: Settlement): void {
     this.#remove(open);
-    for (const ticket of open.tickets) {
-      this.#byTicket.delete(ticket);
-      this.#settle(ticket, settlement);
-    }
+    for (const ticket of open.tickets) this.#settle(ticket, settlement);
   }
+
+  #find(ticket: number): Open | undefined {
+    for (const serials of this.#open.values()) for (const open of serials.values()) if (open.tickets.includes(ticket)) return open;
+    return undefined;
+  }
+}
+
+/** True when what stands from `aAt` in `a` equals what stands from `bAt` in `b`. */
+function endsAlike(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): boolean {
+  const length = a.length - aAt;
+  if (b.length - bAt !== length) return false;
+  for (let at = 0; at < length; at += 1) if (a[aAt + at] !== b[bAt + at]) return false;
+  return true;
 }

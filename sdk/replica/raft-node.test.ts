@@ -145,6 +145,8 @@ describe("a node's life", () => {
     group.hub.cut(old.id, follower!.id);
     group.hub.cut(old.id, other!.id);
     const at = await group.until(proposing);
+    // The proposer may lead now and know of the commit first.
+    await group.until(other!.readIndex());
     expect(heard.filter((event) => event.type === "command" && event.payload[0] === 2 && !event.duplicate).map((event) => event.index)).toEqual([at.index]);
     group.hub.heal();
     await group.quiet();

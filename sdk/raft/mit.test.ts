@@ -80,7 +80,7 @@ describe("agreement (3B)", () => {
     }
   });
 
-  test("ten commands of five kilobytes travel to each follower once", () => {
+  test("[RF89] ten commands of five kilobytes travel to each follower once", () => {
     const net = TestNetwork.of([A, B, C]);
     net.elect(A);
     net.run(5);
@@ -93,7 +93,7 @@ describe("agreement (3B)", () => {
     expect(appends).toHaveLength(20);
   });
 
-  test("what a new leader sends first travels once, too, though it is acknowledged in parts", () => {
+  test("[RF89] what a new leader sends first travels once, too, though it is acknowledged in parts", () => {
     const net = TestNetwork.of([A, B, C]);
     net.elect(A);
     net.run(5);

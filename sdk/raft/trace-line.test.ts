@@ -33,11 +33,11 @@ function specified(lines: readonly Line[]): Line["event"][] {
 }
 
 describe("a trace", () => {
-  test("has the 19 names of the specification", () => {
+  test("[RF120] has the 19 names of the specification", () => {
     expect(SPECIFIED_EVENTS.size).toBe(19);
   });
 
-  test("tells an election the way the specification expects it", () => {
+  test("[RF120] tells an election the way the specification expects it", () => {
     const lines = traced((net) => net.elect(A));
     const ofA = specified(lines).filter(({ nid }) => nid === "a").map(({ name, msg }) => (msg === undefined ? name : `${name} ${msg.type} ${msg.from}${msg.to}`));
     expect(ofA.slice(0, 9)).toEqual([
@@ -49,7 +49,7 @@ describe("a trace", () => {
     expect(lines.some(({ tag, event }) => tag === "more" && event.name === "SendRequestPreVoteRequest")).toBe(true);
   });
 
-  test("a commit is the leader's, comes after its own acknowledgement or another's, and never goes back on a node", () => {
+  test("[RF121] a commit is the leader's, comes after its own acknowledgement or another's, and never goes back on a node", () => {
     const lines = specified(traced((net) => {
       net.elect(A);
       net.propose(A, "x", "y");
@@ -65,7 +65,7 @@ describe("a trace", () => {
     expect(lines.filter(({ name }) => name === "SendAppendEntriesResponse").some(({ msg }) => msg?.from === "a" && msg.to === "a" && msg.index === 4)).toBe(true);
   });
 
-  test("a message received was sent before, with the same summary", () => {
+  test("[RF121] a message received was sent before, with the same summary", () => {
     const sent = new Set<string>();
     for (const { name, msg } of specified(traced((net) => net.run(60)))) {
       if (msg === undefined) continue;
@@ -76,7 +76,7 @@ describe("a trace", () => {
     expect(sent.size).toBeGreaterThan(10);
   });
 
-  test("a change of membership names who is added and who leaves, and is applied once per node", () => {
+  test("[RF121] a change of membership names who is added and who leaves, and is applied once per node", () => {
     const lines = specified(traced((net) => {
       net.elect(A);
       net.run(2);
@@ -90,7 +90,7 @@ describe("a trace", () => {
     expect(lines.filter(({ name, nid }) => name === "ApplyConfChange" && nid === "b")).toHaveLength(2);
   });
 
-  test("a snapshot is one event on either side, however many chunks it has", () => {
+  test("[RF120] a snapshot is one event on either side, however many chunks it has", () => {
     const lines = specified(traced((net) => {
       net.elect(A);
       net.filter = (_from, to) => to === C;

@@ -11,15 +11,17 @@ import { Stopwatch, type TabSample } from "./tab-stopwatch.ts";
 
 const NO_STATE = new Uint8Array(0);
 
-/** Messages handed to the browser by this page, whoever's they are: what both sides pay for. */
+/** What this page handed to the browser, whoever's it was: what both sides pay for. */
 let messagesSent = 0;
+let bytesSent = 0;
 
 function countMessages(): void {
   const { prototype } = RTCDataChannel;
   const send = prototype.send as (this: RTCDataChannel, data: ArrayBufferView<ArrayBuffer>) => void;
-  prototype.send = function counted(this: RTCDataChannel, data: unknown): void {
+  prototype.send = function counted(this: RTCDataChannel, data: ArrayBufferView<ArrayBuffer>): void {
     messagesSent += 1;
-    send.call(this, data as ArrayBufferView<ArrayBuffer>);
+    bytesSent += data.byteLength;
+    send.call(this, data);
   } as typeof prototype.send;
 }
 
@@ -54,8 +56,9 @@ export class TabBench {
     return this.#node.role === "leader";
   }
 
-  messagesSent(): number {
-    return messagesSent;
+  /** Messages and bytes this page has sent. */
+  sent(): readonly [messages: number, bytes: number] {
+    return [messagesSent, bytesSent];
   }
 
   get term(): number {

@@ -20,26 +20,27 @@ interface Figure extends TabSample {
   readonly name: string;
   /** Processor time of all three tabs per operation, microseconds. */
   readonly cpu: number;
-  /** Messages of all three tabs per operation. */
+  /** Messages and bytes of all three tabs per operation. */
   readonly messages: number;
+  readonly bytes: number;
   readonly rounds: readonly TabSample[];
 }
 
-const bare = (name: string, perMessage: number, messages: number): Subject => ({ name, round: (tab) => call(tab, "bare", { ms: MILLISECONDS, entryBytes: ENTRY_BYTES, perMessage, messages }) });
+const bare = (name: string, perMessage: number, messages: number, entryBytes = ENTRY_BYTES): Subject => ({ name, round: (tab) => call(tab, "bare", { ms: MILLISECONDS, entryBytes, perMessage, messages }) });
 const raft = (name: string, inFlight: number): Subject => ({ name, round: (tab) => call(tab, "raft", { ms: MILLISECONDS, entryBytes: ENTRY_BYTES, inFlight }) });
 
 /** Rounds of all subjects in turn, after one that does not count. */
 async function compare(stage: Stage, tab: Page, subjects: readonly Subject[]): Promise<Figure[]> {
-  const taken = subjects.map((): { sample: TabSample; cpu: number; messages: number }[] => []);
-  const sent = async (): Promise<number> => (await Promise.all(stage.tabs.map((each) => call(each, "messagesSent")))).reduce((sum, each) => sum + each, 0);
+  const taken = subjects.map((): { sample: TabSample; cpu: number; messages: number; bytes: number }[] => []);
+  const sent = async (): Promise<readonly [number, number]> => (await Promise.all(stage.tabs.map((each) => call(each, "sent")))).reduce(([messages, bytes], each) => [messages + each[0], bytes + each[1]], [0, 0] as const);
   for (let round = -1; round < ROUNDS; round += 1) {
     for (const [at, subject] of subjects.entries()) {
-      const messagesBefore = await sent();
+      const [messagesBefore, bytesBefore] = await sent();
       const before = await stage.cpuSeconds();
       const sample = await subject.round(tab);
       const cpu = ((await stage.cpuSeconds()) - before) * 1e6;
-      const messages = (await sent()) - messagesBefore;
-      if (round >= 0) taken[at]?.push({ sample, cpu, messages });
+      const [messagesAfter, bytesAfter] = await sent();
+      if (round >= 0) taken[at]?.push({ sample, cpu, messages: messagesAfter - messagesBefore, bytes: bytesAfter - bytesBefore });
       for (const each of stage.tabs) await call(each, "compact");
     }
   }
@@ -48,8 +49,8 @@ async function compare(stage: Stage, tab: Page, subjects: readonly Subject[]): P
     const of = (pick: (sample: TabSample) => number): number => median(samples.map(pick));
     // Over all rounds: the browser counts processor time in coarse steps.
     const count = samples.reduce((sum, sample) => sum + sample.count, 0);
-    const each = (pick: (round: { cpu: number; messages: number }) => number): number => (taken[at] ?? []).reduce((sum, round) => sum + pick(round), 0) / count;
-    return { name, perSecond: of((s) => s.perSecond), count, p50: of((s) => s.p50), p99: of((s) => s.p99), cpu: each((r) => r.cpu), messages: each((r) => r.messages), rounds: samples };
+    const each = (pick: (round: { cpu: number; messages: number; bytes: number }) => number): number => (taken[at] ?? []).reduce((sum, round) => sum + pick(round), 0) / count;
+    return { name, perSecond: of((s) => s.perSecond), count, p50: of((s) => s.p50), p99: of((s) => s.p99), cpu: each((r) => r.cpu), messages: each((r) => r.messages), bytes: each((r) => r.bytes), rounds: samples };
   });
 }
 
@@ -65,10 +66,10 @@ function report(title: string, figures: readonly Figure[]): void {
   const [base] = figures;
   if (base === undefined) return;
   const rows = figures.map((figure) => [
-    figure.name, whole(figure.perSecond), lows(figure), fixed(figure.p50, 3), fixed(figure.p99, 3), fixed(figure.cpu, 1), fixed(figure.messages, 3),
+    figure.name, whole(figure.perSecond), lows(figure), fixed(figure.p50, 3), fixed(figure.p99, 3), fixed(figure.cpu, 1), fixed(figure.messages), whole(figure.bytes),
     fixed(paired(figure, base, (s) => s.perSecond)), fixed(paired(figure, base, (s) => s.p50)), fixed(base.cpu / figure.cpu),
   ]);
-  table(["", "per second", "lowest–highest", "p50 ms", "p99 ms", "cpu µs each", "messages each", "rate of bare", "p50 of bare", "by cpu"], rows);
+  table(["", "per second", "lowest–highest", "p50 ms", "p99 ms", "cpu µs each", "messages", "bytes", "rate of bare", "p50 of bare", "by cpu"], rows);
 }
 
 /** With PROFILE=1: where the time of a leader and of a follower goes, instead of how much it is. */
@@ -91,7 +92,7 @@ async function main(): Promise<void> {
     console.log(`Chromium ${stage.browser.version()}, 3 tabs, simple-peer links, memory storage, ${ENTRY_BYTES}-byte entries; medians of ${ROUNDS} interleaved rounds of ${MILLISECONDS} ms, ratios of neighbouring rounds; cpu is of all three tabs.`);
     console.log("bare: sent to two, done at the first acknowledgement, by simple-peer's `send` on the seam's own links.\n");
     report("1 in flight: wanted are a p50 of at most 1.2 of bare", await compare(stage, tab, [bare("bare", 1, 1), raft("RaftNode.propose", 1)]));
-    report("64 in flight: wanted is a rate of at least 0.6 of bare", await compare(stage, tab, [bare("bare, 64 in one message, one at a time", 64, 1), raft("RaftNode.propose", 64), bare("bare, a message per entry", 1, 64)]));
+    report("64 in flight: wanted is a rate of at least 0.6 of bare", await compare(stage, tab, [bare("bare, 64 in one message, one at a time", 64, 1), raft("RaftNode.propose", 64), bare("bare, a message per entry", 1, 64), bare("bare, 64 in one, entries of 112 bytes", 64, 1, 112)]));
     for (const [size, count] of process.env["FLOOD"] === "0" ? [] : FLOODS) {
       report(`one way, ${whole(size)} bytes, ${whole(count)} messages handed over at once`, await compare(stage, tab, [
         { name: "simple-peer send", round: (page) => call(page, "floodBare", count, size) },

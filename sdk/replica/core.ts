@@ -51,8 +51,9 @@ class Turn implements ReplicaWork {
 /** Messages up to which looking for two to one peer costs less than gathering by peer. */
 const FEW_MESSAGES = 8;
 
+/** True when every message gets a frame of its own in the order given. A snapshot's chunk does not: it goes before what is said to others. */
 function isOnePerPeer(messages: readonly Addressed[]): boolean {
-  if (messages.length > FEW_MESSAGES) return false;
+  if (messages.length > FEW_MESSAGES || messages.some(({ message }) => message.type === "snapshot-chunk")) return false;
   for (let at = 1; at < messages.length; at += 1) {
     for (let before = 0; before < at; before += 1) if (messages[before]?.to === messages[at]?.to) return false;
   }

@@ -221,6 +221,11 @@ export class Proposals {
   #insert(open: Open): void {
     let serials = this.#open.get(open.key.clientId);
     if (serials === undefined) this.#open.set(open.key.clientId, (serials = new Map()));
+    else if (serials.size === 0 && this.#open.size > 1) {
+      // One that was kept empty takes its place behind the others, as a new one would.
+      this.#open.delete(open.key.clientId);
+      this.#open.set(open.key.clientId, serials);
+    }
     serials.set(open.key.requestId, open);
     this.#count += 1;
     this.#bytes += open.bytes.length;

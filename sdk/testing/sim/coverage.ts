@@ -19,10 +19,10 @@ export type Mark = (typeof MARKS)[number];
 
 /** Counts of one run, by mark, message type, role transition and fault. */
 export class Coverage {
-  readonly marks = new Map<Mark, number>();
-  readonly messages = new Map<string, number>();
-  readonly transitions = new Map<string, number>();
-  readonly faults = new Map<string, number>();
+  readonly marks: Map<Mark, number> = new Map();
+  readonly messages: Map<string, number> = new Map();
+  readonly transitions: Map<string, number> = new Map();
+  readonly faults: Map<string, number> = new Map();
   #leader: PeerId | undefined;
   readonly #offsets = new Map<string, number>();
   readonly #seen = new WeakMap<NodeSheet, { role: Role; term: Term; joint: boolean }>();
@@ -40,11 +40,12 @@ export class Coverage {
   }
 
   /** A leader was elected; `joint` when it inherited a joint membership. */
-  elected(id: PeerId, sheet: NodeSheet, joint: boolean): void {
+  elected(id: PeerId, sheet: NodeSheet, by: { readonly joint: boolean; readonly parting: boolean }): void {
     this.hit("elected");
     if (this.#leader !== undefined && this.#leader !== id) this.hit("re-elected");
     this.#leader = id;
-    if (joint) this.hit("joint-interrupted");
+    if (by.joint) this.hit("joint-interrupted");
+    if (by.parting) this.hit("elected-by-parting-grant");
     if (sheet.disk.durable.lastIndex > sheet.commit) this.hit("inherited-tail-committed");
   }
 

@@ -13,6 +13,8 @@ export class DiskImage {
   /** Contiguous from `firstIndex`. */
   entries: Entry[] = [];
   #memberships: { readonly index: LogIndex; readonly membership: Membership }[] = [];
+  /** Where the snapshot's membership stood in the log, 0 when this disk does not know. */
+  #membershipBase: LogIndex = 0;
   readonly #decode: (data: Uint8Array) => Membership;
 
   constructor(restored: RestoredState | undefined, decodeMembership: (data: Uint8Array) => Membership) {
@@ -73,12 +75,15 @@ export class DiskImage {
       const at = this.#memberships[i]?.index ?? 0;
       if (at <= index) return at;
     }
-    return this.snapshotIndex <= index ? this.snapshotIndex : 0;
+    return this.#membershipBase <= index ? this.#membershipBase : 0;
   }
 
   /** Makes one batch part of the image. The caller has checked that it fits. */
   apply({ hardState, truncateAfter, entries, snapshot }: Write): void {
     if (snapshot !== undefined) {
+      // Whoever made the snapshot knows where its membership stood; who received it need not.
+      const isOwn = this.termAt(snapshot.index) === snapshot.term;
+      this.#membershipBase = isOwn ? this.membershipUpTo(snapshot.index) : 0;
       this.snapshot = snapshot;
       const kept = this.entries.findIndex((entry) => entry.index > snapshot.index);
       this.entries = kept < 0 ? [] : this.entries.slice(kept);

@@ -47,19 +47,19 @@ interface AskedRead {
 
 /** Everything the rules know. */
 export class History {
-  readonly nodes = new Map<PeerId, NodeSheet>();
-  readonly leaders = new Map<Term, PeerId>();
+  readonly nodes: Map<PeerId, NodeSheet> = new Map();
+  readonly leaders: Map<Term, PeerId> = new Map();
   /** Granted votes by term and voter, from bytes that were sent. */
-  readonly votes = new Map<Term, Map<PeerId, PeerId>>();
+  readonly votes: Map<Term, Map<PeerId, PeerId>> = new Map();
   /** Parting grants by the term they give a vote for. */
-  readonly partings = new Map<Term, { readonly from: PeerId; readonly to: PeerId }[]>();
+  readonly partings: Map<Term, { readonly from: PeerId; readonly to: PeerId }[]> = new Map();
   /** What candidates said of their logs, by term. */
-  readonly candidacies = new Map<Term, Map<PeerId, { readonly lastIndex: LogIndex; readonly lastTerm: Term }>>();
+  readonly candidacies: Map<Term, Map<PeerId, { readonly lastIndex: LogIndex; readonly lastTerm: Term }>> = new Map();
   /** What the leader of a term said the log holds before the entries it sent. */
-  readonly assertions = new Map<Term, Map<LogIndex, Term>>();
-  readonly reads = new Map<string, AskedRead>();
+  readonly assertions: Map<Term, Map<LogIndex, Term>> = new Map();
+  readonly reads: Map<string, AskedRead> = new Map();
   /** Digest of the snapshot at an index, from the first that was stored. */
-  readonly snapshotHashes = new Map<LogIndex, number>();
+  readonly snapshotHashes: Map<LogIndex, number> = new Map();
   readonly #entries: KnownEntry[][] = [];
   readonly #spans = new Map<Term, { first: LogIndex; last: LogIndex }>();
   /** By index: the committed entry's term, and the term of the leader that first reported it. */

@@ -23,7 +23,7 @@ export interface ModelCommand {
 export class Model {
   readonly commands: ModelCommand[] = [];
   /** Where a client's serial took effect. */
-  readonly effects = new Map<string, ModelCommand>();
+  readonly effects: Map<string, ModelCommand> = new Map();
   #state: KvState = EMPTY_KV;
 
   /** Commands that were skipped because their key had been applied before. */

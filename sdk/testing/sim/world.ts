@@ -40,7 +40,7 @@ export class SimWorld {
   readonly coverage: Coverage = new Coverage();
   readonly network: SimNetwork;
   readonly peers: SimPeer[];
-  readonly proposed = new Set<string>();
+  readonly proposed: Set<string> = new Set();
   events = 0;
   /** Told of everything that happens, for people. */
   log: ((line: string) => void) | undefined;
@@ -151,14 +151,14 @@ export class SimWorld {
     const frames = peer.inbox.splice(0);
     const done = peer.unreportedWrite;
     peer.unreportedWrite = undefined;
+    const ticksFirst = chance(peer.random, 0.5);
     const runTicks = (): void => {
       for (let i = 0; i < ticks; i += 1) this.#tick(peer);
     };
-    if (chance(peer.random, 0.5)) runTicks();
+    if (ticksFirst) runTicks();
     if (done !== undefined) this.act(peer, (engine) => engine.writeDone(done));
     for (const frame of frames) this.#receive(peer, frame);
-    runTicks();
-    this.#scheduleTick(peer, between(peer.random, 0, this.plan.raft.tickMs * MS));
+    if (!ticksFirst) runTicks();
   }
 
   /** Does something to a peer's engine, then everything the engine wants done. */
@@ -307,7 +307,8 @@ export class SimWorld {
     const change = judgeView(this.history, sheet);
     if (this.log !== undefined) this.#logView(sheet);
     if (change.becameLeader) {
-      this.coverage.elected(peer.id, sheet, joint);
+      const parting = this.history.partings.get(sheet.term)?.some(({ to }) => to === peer.id) ?? false;
+      this.coverage.elected(peer.id, sheet, { joint, parting });
       this.mark(7, peer.slot, sheet.term);
     }
     if (change.ceasedToLead) this.coverage.hit("leader-stepped-down");

@@ -48,6 +48,21 @@ describe("the leader of a pair goes on alone", () => {
     expect(other.raft(A).membership.votersOutgoing).toEqual([A, B]);
   });
 
+  test("[RF18] it stays leader while the other is silent, commits and confirms nothing, and gives way to nobody", () => {
+    const net = pair();
+    net.crash(B);
+    net.propose(A, "x");
+    net.raft(A).readIndex(1);
+    net.run(200);
+    expect(net.leaders).toEqual([A]);
+    expect(net.node(A).payloads).toEqual([]);
+    expect(net.node(A).reads).toEqual([]);
+    net.restart(B);
+    net.run(40);
+    expect(net.leaders).toHaveLength(1);
+    expect(net.node(B).payloads).toEqual(["x"]);
+  });
+
   test("[RF41] three voters never shrink that way", () => {
     const net = TestNetwork.of([A, B, C]);
     net.elect(A);

@@ -19,6 +19,7 @@ export type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.t
 /** How an action ended: committed at an index, or without effect for a reason. */
 export type PlayOutcome = Outcome;
 
+/** What `openMatch` takes: the game, and whatever differs from the defaults. */
 export interface MatchOptions<State, Action> {
   /** Room code; everybody with the same code (and secret) meets. Default: read from the page's URL (`#room=…`), else a new one is made up. */
   readonly room?: string | undefined;

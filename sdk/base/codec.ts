@@ -7,7 +7,9 @@ import { MalformedError } from "./errors.ts";
 
 /** Turns values into bytes and back. `decode` throws `MalformedError` for bytes `encode` could not have made. */
 export interface Codec<T> {
+  /** The bytes of `value`. May throw for a value the codec can not express. */
   encode(value: T): Uint8Array;
+  /** The value behind `bytes`. Throws `MalformedError` for bytes `encode` could not have made. */
   decode(bytes: Uint8Array): T;
 }
 

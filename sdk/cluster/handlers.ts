@@ -46,6 +46,7 @@ export class LruCache<Value> {
 export interface ScopedHandlerOptions {
   /** The scope of an envelope; throws when it has none. */
   readonly extract: (envelope: Envelope) => string;
+  /** Makes the handler of a scope; a failure fails the envelopes that wait for it and is not kept. */
   readonly create: (scope: string) => ShardHandler | Promise<ShardHandler>;
   /** Handlers kept, least recently used forgotten first. Default {@link HANDLER_CACHE_SIZE}. */
   readonly cacheSize?: number | undefined;

@@ -23,11 +23,17 @@ export const CLUSTER_METRICS: {
 
 /** Receives what happens. Durations in seconds; `ok` is whether the call succeeded; `code` is the error's. Must not throw. */
 export interface ClusterMetrics {
+  /** A client's request ended; `seconds` spans all its retries. */
   request(type: string, ok: boolean, seconds: number): void;
+  /** A client's notification was handed over, or failed after its retries. */
   notify(type: string, ok: boolean): void;
+  /** One attempt of a client's call failed, retried or not; `unknown` for errors without a code. */
   transportError(code: string): void;
+  /** A handler on this node ended; `seconds` is its own run. */
   handler(type: string, ok: boolean, seconds: number): void;
+  /** A handler on this node began (1) or ended (-1). */
   handlersActive(change: 1 | -1): void;
+  /** How many shards this node serves now, as a whole and not as a change. */
   shardsOwned(count: number): void;
 }
 
@@ -78,8 +84,11 @@ interface OtelHistogram { record(value: number, attributes?: Record<string, stri
 
 /** The part of an OpenTelemetry meter that is used. */
 export interface OtelMeter {
+  /** Makes a sum that only grows. */
   createCounter(name: string, options?: { description?: string; unit?: string }): OtelInstrument;
+  /** Makes a sum that may also fall. */
   createUpDownCounter(name: string, options?: { description?: string; unit?: string }): OtelInstrument;
+  /** Makes a distribution of recorded values, here seconds. */
   createHistogram(name: string, options?: { description?: string; unit?: string }): OtelHistogram;
 }
 

@@ -16,6 +16,7 @@ export interface ShardClientOptions {
   readonly envelopeOptions?: readonly EnvelopeOption[] | undefined;
   readonly metrics?: ClusterMetrics | undefined;
   readonly clock: Clock;
+  /** Stamped on envelopes as `createdAtMs`, ms since 1970. */
   readonly wallClock: () => number;
   /** How often a request is made again after `shard-moved` or `no-shard-subscriber`. Default 3. */
   readonly movedRetries?: number | undefined;
@@ -33,7 +34,9 @@ export interface ShardCallOptions extends CallOptions {
 
 /** A client bound to one key or shard. Payloads and answers are JSON. */
 export interface ScopedClient {
+  /** Asks the owner and resolves to its decoded answer. Rejects as `Transport.request` does, and as {@link messageTypeOf} throws. */
   request(payload: unknown, options?: ShardCallOptions): Promise<unknown>;
+  /** Tells the owner; resolves when it was handed over. Rejects as `Transport.notify` does, and as {@link messageTypeOf} throws. */
   notify(payload: unknown, options?: ShardCallOptions): Promise<void>;
   /** Who owns the shard, and what else it owns. */
   getNodeInfo(options?: CallOptions): Promise<NodeInfo>;

@@ -25,6 +25,7 @@ export interface TestCluster {
   readonly client: ShardClient;
   /** Resolves when every shard is served. */
   start(): Promise<void>;
+  /** Ends the nodes and waits for them; closes the transport unless it was given. */
   stop(): Promise<void>;
 }
 

@@ -23,6 +23,7 @@ export interface SnapshotJournal {
   readonly checkpointEvery: number;
 }
 
+/** One of the three ways to keep a session; they differ in what a crash loses and what recovery costs. */
 export type DurableBackend = SnapshotOnly | JournalOnly | SnapshotJournal;
 /** The name of a backend kind. */
 export type BackendKind = DurableBackend["kind"];

@@ -12,7 +12,9 @@ export const FENCED_SESSIONS_MAX = 100_000;
 
 /** What a fence needs of a log: an OrderedLog fits as it is. */
 export interface ClaimLog {
+  /** Resolves once the command is committed and applied here; rejects as `OrderedLog.propose` does. */
   propose(payload: Uint8Array, options: { readonly lane: number }): Promise<{ readonly index: number }>;
+  /** Resolves once everything committed before the call is applied here. */
   readIndex(): Promise<number>;
 }
 
@@ -35,8 +37,11 @@ function decodeClaim(payload: Uint8Array): { readonly sessionId: string; readonl
 export const fenceLane: {
   readonly lane: number;
   readonly initial: FenceTable;
+  /** The table after a claim: a new one when it is granted under a new epoch, else the same. Never throws. */
   apply(table: FenceTable, command: { readonly payload: Uint8Array }): FenceTable;
+  /** The lane's section, sessions sorted: equal tables give equal bytes. */
   encode(table: FenceTable): Uint8Array;
+  /** The table of a section. Throws `MalformedError` for bytes that are none. */
   decode(section: Uint8Array): FenceTable;
 } = {
   lane: FENCE_LANE,

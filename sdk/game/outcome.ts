@@ -19,6 +19,7 @@ export interface RejectedOutcome {
   readonly cause?: unknown;
 }
 
+/** How an action ended, for good: committed at an index, or without effect for a reason. */
 export type Outcome = CommittedOutcome | RejectedOutcome;
 
 /**

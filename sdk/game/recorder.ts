@@ -6,6 +6,7 @@ import { cutRecording, RECORDING_TURNS_MAX, type RecordedTurn, type Recording } 
 import { replay } from "./replay.ts";
 import type { TurnEvent } from "./turn.ts";
 
+/** What a {@link Recorder} is made from. */
 export interface RecorderOptions<State, Action> {
   readonly game: DefinedGame<State, Action>;
   readonly seats: number;

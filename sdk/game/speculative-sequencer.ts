@@ -23,6 +23,7 @@ export const UNKNOWN_RETRIES_MAX = 8;
 /** Failures that leave open whether the action was committed. Every other failure of a proposal means that it was not. */
 const UNKNOWN_CODES: readonly string[] = ["proposal-timeout", "leadership-lost", "closed"];
 
+/** What a {@link SpeculativeSequencer} is made from. */
 export interface SpeculativeSequencerOptions<State, Action> {
   readonly sequencer: TurnSequencer<Action>;
   readonly game: DefinedGame<State, Action>;
@@ -51,6 +52,7 @@ export interface PendingAction<Action> {
   readonly isUnknown: boolean;
 }
 
+/** What a {@link SpeculativeSequencer} tells its listeners. */
 export interface SpeculativeEvents<State, Action> {
   /** `speculativeState` is a new value. */
   state: (state: State) => void;

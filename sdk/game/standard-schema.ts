@@ -15,6 +15,7 @@ export interface StandardSchema<Output> {
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
+    /** Judges a value; a promise when the schema is asynchronous. What it throws is the library's own. */
     validate(value: unknown): StandardResult<Output> | PromiseLike<StandardResult<Output>>;
   };
 }

@@ -8,6 +8,7 @@ import type { CommittedTurn, TurnEvent } from "./turn.ts";
 // The value is written here because the game layer imports replica's types and nothing it runs; the type keeps the two equal.
 const GAME_LANE: typeof LANE_GAME = 1;
 
+/** What a {@link TurnSequencer} is made from. */
 export interface TurnSequencerOptions<Action> {
   readonly log: OrderedLog;
   /** Usually `definedGame.actions`. */
@@ -18,6 +19,7 @@ export interface TurnSequencerOptions<Action> {
   readonly observe?: ((event: LogEvent) => void) | undefined;
 }
 
+/** How one action is proposed. */
 export interface TurnProposeOptions {
   /** A serial used before, to settle an action whose outcome is unknown. Default: the next serial. */
   readonly requestId?: number | undefined;

@@ -37,6 +37,7 @@ export interface GameReset {
   readonly sections: ReadonlyMap<number, Uint8Array>;
 }
 
+/** What the game hears: the next committed turn, or a reset to a snapshot. */
 export type TurnEvent<Action> = CommittedTurn<Action> | GameReset;
 
 /** True when both name the same command. */

@@ -20,14 +20,17 @@ export function sortedPeers(peers: Iterable<PeerId>): PeerId[] {
   return [...new Set(peers)].sort(byCodeUnit);
 }
 
+/** True when `peer` votes: in the old voters or the new ones while joint. */
 export function isVoter(membership: Membership, peer: PeerId): boolean {
   return membership.voters.includes(peer) || membership.votersOutgoing.includes(peer);
 }
 
+/** True when `peer` is a voter or a learner, now or once the joint configuration is left. */
 export function isMember(membership: Membership, peer: PeerId): boolean {
   return isVoter(membership, peer) || membership.learners.includes(peer) || membership.learnersNext.includes(peer);
 }
 
+/** True while a change of voters is under way, when decisions need both majorities (thesis §4.3). */
 export function isJoint(membership: Membership): boolean {
   return membership.votersOutgoing.length > 0;
 }
@@ -45,6 +48,7 @@ function samePeers(a: readonly PeerId[], b: readonly PeerId[]): boolean {
   return a.length === b.length && a.every((peer, i) => peer === b[i]);
 }
 
+/** True when all four lists are equal. Both must be sorted, as every membership in force is. */
 export function sameMembership(a: Membership, b: Membership): boolean {
   return samePeers(a.voters, b.voters) && samePeers(a.votersOutgoing, b.votersOutgoing) && samePeers(a.learners, b.learners) && samePeers(a.learnersNext, b.learnersNext);
 }
@@ -114,6 +118,7 @@ function readPeers(reader: ByteReader): PeerId[] {
   }, MEMBERS_MAX);
 }
 
+/** Appends a membership to `writer`, as {@link readMembership} reads it. */
 export function writeMembership(writer: ByteWriter, membership: Membership): void {
   writePeers(writer, membership.voters);
   writePeers(writer, membership.votersOutgoing);

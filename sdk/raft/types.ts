@@ -3,8 +3,11 @@ import type { LogIndex, PeerId, Term } from "../base/index.ts";
 
 /** What an entry is for: 0 a new leader's no-op, 1 a command of the layers above, 2 a membership. */
 export const ENTRY_NOOP = 0;
+/** A command of the layers above; its bytes are opaque here. */
 export const ENTRY_COMMAND = 1;
+/** A membership, in force from the moment it stands in the log (thesis §4.1). */
 export const ENTRY_MEMBERSHIP = 2;
+/** One of the three kinds; no other number is an entry. */
 export type EntryKind = typeof ENTRY_NOOP | typeof ENTRY_COMMAND | typeof ENTRY_MEMBERSHIP;
 
 /** One log entry. `data` is opaque to the machine for commands, an encoded {@link Membership} for memberships, empty for no-ops. */

@@ -57,7 +57,7 @@ export class ClientSessionTable {
 
   /**
    * Decides about the entry at `index` and remembers it. Returns `index` itself when the command is new and must be applied; the lower index
-   * of its first application, or {@link DUPLICATE_FORGOTTEN}, when it is a duplicate; a negative number when it is refused.
+   * of its first application, or `DUPLICATE_FORGOTTEN`, when it is a duplicate; a negative number when it is refused.
    */
   admit(key: SessionKey, index: LogIndex): number {
     const serial = key.requestId;
@@ -79,7 +79,7 @@ export class ClientSessionTable {
     return index;
   }
 
-  /** The index a key was first applied at; {@link DUPLICATE_FORGOTTEN} when it was applied but that is forgotten; undefined when it was not applied, as far as is known. */
+  /** The index a key was first applied at; `DUPLICATE_FORGOTTEN` when it was applied but that is forgotten; undefined when it was not applied, as far as is known. */
   firstIndex(clientId: string, serial: number): LogIndex | undefined {
     const session = this.#sessions.get(clientId);
     if (session === undefined) return undefined;

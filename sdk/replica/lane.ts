@@ -5,7 +5,9 @@ import type { CommittedCommand } from "./ordered-log.ts";
 export interface LaneReducer<S> {
   readonly lane: number;
   readonly initial: S;
+  /** The state after `command`: a function of these two alone, so that every node comes to the same. */
   apply(state: S, command: CommittedCommand): S;
+  /** The lane's section of a snapshot: `decode` makes an equal state of it. */
   encode(state: S): Uint8Array;
   /** Throws `MalformedError` for bytes `encode` could not have made. */
   decode(section: Uint8Array): S;

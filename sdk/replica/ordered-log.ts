@@ -3,8 +3,11 @@ import type { LogIndex, PeerId } from "../base/index.ts";
 
 /** One log carries several lanes, each a deterministic reducer with its own section in the snapshot. */
 export const LANE_GAME = 1;
+/** The session's lane: who sits where. */
 export const LANE_SESSION = 2;
+/** The lane of durable sessions' ownership claims. */
 export const LANE_FENCE = 3;
+/** The number kept for a cluster's own commands. */
 export const LANE_CLUSTER = 4;
 
 /** Names one command for ever: stamped once by the proposer, never changed on the way. */
@@ -38,6 +41,7 @@ export interface InstalledSnapshot {
   readonly sections: ReadonlyMap<number, Uint8Array>;
 }
 
+/** What a follower hears: the next command, or a snapshot that stands for everything up to its index. */
 export type LogEvent = CommittedCommand | InstalledSnapshot;
 
 /** What a proposal resolves to. */
@@ -47,6 +51,7 @@ export interface CommittedAt {
   readonly key: DedupKey;
 }
 
+/** How one command is proposed. */
 export interface ProposeOptions {
   /** Which lane; default {@link LANE_GAME}. */
   readonly lane?: number | undefined;
@@ -82,5 +87,6 @@ export interface OrderedLog {
   snapshot(through: LogIndex, gameSection: Uint8Array): Promise<void>;
   /** The index up to which commands were delivered to followers. */
   readonly appliedIndex: LogIndex;
+  /** Ends this log: open requests reject with `ClosedError`, followers hear nothing more, iterables end. Idempotent. */
   close(): Promise<void>;
 }

@@ -19,8 +19,11 @@ export interface NodeStatus {
   readonly failure: Error | undefined;
 }
 
+/** What a node tells its listeners. */
 export interface RaftNodeEvents {
+  /** Something in the status changed; this is the object `status` now returns. */
   status: (status: NodeStatus) => void;
+  /** One protocol event, as it happens inside the machine. Must not call back into the node. */
   trace: (event: TraceEvent) => void;
 }
 
@@ -32,6 +35,7 @@ export interface RaftNode extends OrderedLog {
   readonly membership: Membership;
   readonly commitIndex: LogIndex;
   readonly metrics: RaftMetrics;
+  /** Adds a listener; returns the function that removes it. Called synchronously. */
   on<K extends keyof RaftNodeEvents>(event: K, listener: RaftNodeEvents[K]): () => void;
   /**
    * Leader only (`NotLeaderError` elsewhere). Resolves when the target is in force and committed. Rejects with

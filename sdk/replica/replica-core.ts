@@ -5,6 +5,7 @@ import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, RestoredState,
 import type { LaneReducer } from "./lane.ts";
 import type { DedupKey, LogEvent } from "./ordered-log.ts";
 
+/** What a {@link ReplicaCore} is made from. */
 export interface ReplicaCoreOptions {
   readonly id: PeerId;
   /** Frames of another group are dropped and counted. 1 to 64 characters. */
@@ -13,6 +14,7 @@ export interface ReplicaCoreOptions {
   readonly random: Random;
   readonly restored: RestoredState;
   readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
+  /** Called for every protocol event, synchronously; must not call back into the core. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
   /** Messages to one peer of one turn share frames up to this size, bytes; a single larger message travels alone. Default 64 KiB. */
   readonly frameBytesMax?: number | undefined;
@@ -58,6 +60,7 @@ export interface ProposedCommand {
   readonly payload: Uint8Array;
 }
 
+/** One replica without a loop: everything it does follows from the calls made and their order. */
 export interface ReplicaCore {
   readonly raft: RaftMachine;
   readonly appliedIndex: LogIndex;
@@ -67,14 +70,19 @@ export interface ReplicaCore {
   readonly dropped: Readonly<Record<string, number>>;
   /** State of a registered lane after `appliedIndex`. */
   laneState<S>(lane: LaneReducer<S>): S;
+  /** One tick of `config.tickMs` passed, for the machine and for every deadline of open requests. */
   tick(): void;
+  /** The wall clock, ms since 1970, stamped on entries this node appends as leader; anything but a positive whole number is ignored. */
   observeTime(wallMs: number): void;
   /** Never throws. */
   receive(from: PeerId, frame: Uint8Array): void;
   /** Returns a ticket at once; the settlement comes in `ReplicaWork.settled` (possibly of the very next `takeWork`). */
   propose(command: ProposedCommand, hints?: ProposeHints): number;
+  /** Asks for a linearizable read point, on any role; the ticket settles with `read` once all up to it is applied here. */
   readIndex(): number;
+  /** Leader only, one at a time; the ticket settles with `committed` when the target is in force and committed, or says why not. */
   changeMembership(target: MembershipTarget): number;
+  /** Leader only, one at a time; the ticket settles with `done` when somebody else leads, else with `refused`. */
   transferLeadership(to: PeerId): number;
   /** Forgets a ticket: it will not be settled or retried; a proposal may still commit. */
   cancel(ticket: number): void;
@@ -84,8 +92,12 @@ export interface ReplicaCore {
   replay(from: LogIndex, max?: number): readonly LogEvent[];
   /** Where a key was first applied; 0 when that is forgotten, undefined when it was not applied as far as is known here. */
   firstIndex(key: DedupKey): LogIndex | undefined;
+  /** This node goes away for good; a leader's goodbye is in the frames of the next `takeWork`. */
   part(): void;
+  /** Everything to do now; empty lists when nothing. Taking it is a promise to do it. */
   takeWork(): ReplicaWork;
+  /** The write handed out under this id is durable; only then is another one handed out. */
   writeDone(id: number): void;
+  /** True when `takeWork` would return anything. */
   hasWork(): boolean;
 }

@@ -21,6 +21,7 @@ export interface LinkFaults {
 /** A perfect link without delay. */
 export const NO_FAULTS: LinkFaults = { delayMs: 0, jitterMs: 0, drop: 0, duplicate: 0, reorder: 0, reorderMs: 50 };
 
+/** What a {@link MemoryHub} is made from. */
 export interface MemoryHubOptions {
   readonly clock: Clock;
   readonly random: Random;

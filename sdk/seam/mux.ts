@@ -6,7 +6,9 @@ import type { Seam, SeamState, SendOptions } from "./seam.ts";
 
 /** Tags in use: Raft's messages, who is in the lobby, and everything an application sends. */
 export const RAFT_TAG: number = 1;
+/** The tag of the lobby: who is here and what each says of itself. */
 export const PRESENCE_TAG: number = 2;
+/** The tag of everything an application sends by name (see {@link NamedMux}). */
 export const APPLICATION_TAG: number = 3;
 
 /** Limit of a channel name, in UTF-8 bytes: its length is one byte on the wire. */

@@ -64,21 +64,25 @@ export abstract class SeamCore implements Seam {
   /** Moves one checked frame; must copy what it keeps, and must not throw for what the far end does. */
   protected abstract write(peer: PeerId, bytes: Uint8Array, stream: number): void;
 
+  /** Tells the `trouble` listeners of a link or a send that failed; by itself that changes neither state nor roster. */
   protected trouble(error: Error): void {
     this.#inbox.emit("trouble", error);
   }
 
+  /** Goes from weaving to woven and tells the listeners; does nothing in any other phase. */
   protected weave(): void {
     if (this.#state.phase !== "weaving") return;
     this.#state = { phase: "woven" };
     this.#inbox.emit("state", this.#state);
   }
 
+  /** Puts a peer into the roster and tells the listeners; does nothing when it is there or the seam is torn. */
   protected addPeer(peer: PeerId): void {
     if (this.#state.phase === "torn" || this.#peers.has(peer)) return;
     this.#setPeers(new Set([...this.#peers, peer]));
   }
 
+  /** Takes a peer out of the roster and tells the listeners; does nothing for self or a peer that is not there. */
   protected removePeer(peer: PeerId): void {
     if (peer === this.selfId || !this.#peers.has(peer)) return;
     this.#setPeers(new Set([...this.#peers].filter((other) => other !== peer)));

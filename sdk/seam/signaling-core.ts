@@ -58,10 +58,12 @@ export abstract class SignalingCore implements Signaling {
   /** Says goodbye and frees everything. */
   protected abstract end(): Promise<void>;
 
+  /** Tells the listeners whether messages can flow; nothing is told once closed. */
   protected status(status: "up" | "down" | "failed", reason: string): void {
     if (!this.#closed) this.#events.emit("status", status, reason);
   }
 
+  /** Counts one incoming message that made no sense. */
   protected malformed(): void {
     this.#malformed += 1;
   }

@@ -6,8 +6,11 @@ import { decodeSignalingFrame, encodeSignalingFrame, type SignalingFrame } from 
 
 /** What a socket tells its owner; nothing after `close()`. */
 export interface SocketListener {
+  /** The connection is open; bytes handed over before were lost. */
   opened(): void;
+  /** One whole message; anything but an `ArrayBuffer` is dropped and counted by the owner. */
   received(data: unknown): void;
+  /** The connection ended or never opened, with its WebSocket close code. Once, and the last word. */
   lost(code: number, reason: string): void;
 }
 
@@ -15,6 +18,7 @@ export interface SocketListener {
 export interface Socket {
   /** Sends, or loses the bytes when the connection is not open. */
   send(bytes: Uint8Array<ArrayBuffer>): void;
+  /** Ends the connection; its listener hears nothing more. */
   close(): void;
 }
 

@@ -24,7 +24,7 @@ export interface LeadNotice {
   readonly openedAt: number;
   /** Who holds a seat, here or not. At most {@link SEATS_MAX}. */
   readonly seated: readonly PeerId[];
-  /** Kicked peers and those the game's rule refused, newest last of each. At most {@link REFUSALS_MAX}. */
+  /** Kicked peers and those the game's rule refused, newest last of each. At most `REFUSALS_MAX`. */
   readonly refused: readonly PublishedRefusal[];
 }
 

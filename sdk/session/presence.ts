@@ -94,6 +94,7 @@ export class Presence {
     attempt(() => this.#seam.broadcast(this.#ownUpdate()));
   }
 
+  /** Adds a listener; returns the function that removes it. `destroy` removes them all. */
   on<K extends keyof PresenceEvents>(event: K, listener: PresenceEvents[K]): () => void {
     return this.#events.on(event, listener);
   }
@@ -206,6 +207,7 @@ export interface SharedDoc {
   readonly doc: Doc;
   /** Frames dropped because they were not updates. */
   readonly dropped: number;
+  /** Stops carrying the document either way; the document itself stays as it is. Idempotent. */
   stop(): void;
 }
 

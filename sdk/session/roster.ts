@@ -22,7 +22,7 @@ export interface Roster {
   /** By seat number, from 0; undefined: free. Empty until the host opened the match. */
   readonly seats: readonly (TakenSeat | undefined)[];
   readonly watchers: readonly Watcher[];
-  /** Put out for good, oldest first; at most {@link KICKED_MAX}. */
+  /** Put out for good, oldest first; at most `KICKED_MAX`. */
   readonly kicked: readonly { readonly peer: PeerId; readonly reason: string }[];
   readonly spectators: "open" | "closed";
   readonly votersMax: number;

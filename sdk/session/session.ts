@@ -66,6 +66,7 @@ export interface GameSession {
   standingOf(peer: PeerId): Standing;
   /** Application traffic under a name of 1 to 255 UTF-8 bytes; every name is free. Same instance per name; closing it closes the view only. */
   appChannel(name: string): Seam;
+  /** Adds a listener; returns the function that removes it. All are removed once `closed` was told. */
   on<K extends keyof SessionEvents>(event: K, listener: SessionEvents[K]): () => void;
   /** Puts a peer out for good; committed when it resolves. Void unless this peer holds a seat. */
   kick(peer: PeerId, reason?: string): Promise<void>;

@@ -1,6 +1,7 @@
 // Waiting for something to become true, with a deadline, an abort signal and nothing left behind.
 import type { Clock } from "../base/index.ts";
 
+/** What is waited for, how to hear of changes, and when to give up. */
 export interface WaitOptions<T> {
   /** Asked at once and after every change; ends the wait with a value, or by throwing. */
   readonly check: () => T | undefined;

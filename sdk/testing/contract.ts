@@ -7,6 +7,7 @@ export interface Obligation<H> {
   readonly says: string;
   /** A reason why a platform can not keep this rule; core rules leave it out. */
   readonly unless?: ((harness: H) => string | undefined) | undefined;
+  /** Resolves when the promise is kept; rejects, saying what was seen, when it is broken. */
   readonly check: (harness: H) => Promise<void>;
 }
 

@@ -82,7 +82,9 @@ describe("WebSocketSignaling", () => {
     const { port } = own;
     const quick = { backoff: { firstMs: 20, maxMs: 40 } };
     const [ann, bob] = await Promise.all([join(own.url, quick), join(own.url, { ...quick, selfId: peerId("bob") })]);
+    // Both, because who comes back first is heard by the other only when that one announces itself.
     ann.announce();
+    bob.announce();
     const down = status(bob, "down");
     const back = status(bob, "up");
     await own.close();

@@ -1,6 +1,6 @@
 // The tab that started the game is closed: the others go on, and nothing that was agreed on is lost.
-import { expect, test } from "@playwright/test";
-import { addressOf, playOut, sitDown, strangers, tabs } from "./pages.ts";
+import { expect } from "@playwright/test";
+import { addressOf, playOut, sitDown, strangers, tabs, test } from "./pages.ts";
 
 test("with two players, closing the host's tab lets the other go on", async ({ context }) => {
   const [ana, bo] = await tabs(context, ["Ana", "Bo"]);

@@ -1,6 +1,6 @@
 // The demo on a phone and at night: everything fits, is large enough to touch and stays readable. Attaches pictures to look at.
-import { type BrowserContextOptions, devices, expect, test } from "@playwright/test";
-import { addressOf, type Player, playOut, sitDown, strangers } from "./pages.ts";
+import { type BrowserContextOptions, devices, expect } from "@playwright/test";
+import { addressOf, type Player, playOut, sitDown, strangers, test } from "./pages.ts";
 
 const TOUCH_PX_MIN = 44;
 const PHONE: BrowserContextOptions = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, userAgent: devices["Pixel 7"].userAgent };

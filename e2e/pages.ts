@@ -1,5 +1,5 @@
 // What a person does on the demo's pages and what they see there, in the words of the journeys. Waits on the page's state, never on time.
-import { type Browser, type BrowserContext, type BrowserContextOptions, expect, type Locator, type Page, test } from "@playwright/test";
+import { type Browser, type BrowserContext, type BrowserContextOptions, expect, type Locator, type Page, test as base } from "@playwright/test";
 
 /** The two places the built demo is served from: by the bundled server, which also does the signaling, and as files alone. */
 export function addressOf(place: "with-server" | "static-only"): string {
@@ -12,7 +12,7 @@ export type Mark = "x" | "o";
 
 /** A room code that no other journey uses. */
 export function freshRoom(): string {
-  return `E2E${test.info().testId.replaceAll(/[^a-z0-9]/gi, "").slice(-8)}${Date.now().toString(36)}`.toUpperCase();
+  return `E2E${base.info().testId.replaceAll(/[^a-z0-9]/gi, "").slice(-8)}${Date.now().toString(36)}`.toUpperCase();
 }
 
 /** One tab of the demo in which somebody plays or watches. */
@@ -103,9 +103,30 @@ export class Player {
   }
 }
 
-/** A browser of its own, as of another person: shares nothing with the others but the network. Closed by Playwright with the test. */
+/** Contexts made in the running journey; a worker runs one at a time. Playwright closes only its own. */
+const opened: BrowserContext[] = [];
+
+/** A journey. Afterwards every browser it made is closed, so that its tabs do not play on beside the next ones. */
+export const test = base.extend<{ tidy: undefined }>({
+  tidy: [
+    async ({ browserName: _ }, use) => {
+      await use(undefined);
+      await Promise.all(opened.splice(0).map((context) => context.close()));
+    },
+    { auto: true },
+  ],
+});
+
+/** A context of its own, closed with the journey. */
+export async function ownContext(browser: Browser, options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const context = await browser.newContext(options);
+  opened.push(context);
+  return context;
+}
+
+/** A browser of its own, as of another person: shares nothing with the others but the network. */
 export async function strangers(browser: Browser, names: readonly string[], options: BrowserContextOptions = {}): Promise<Player[]> {
-  return Promise.all(names.map(async (name) => new Player(watched(await (await browser.newContext(options)).newPage()), name)));
+  return Promise.all(names.map(async (name) => new Player(watched(await (await ownContext(browser, options)).newPage()), name)));
 }
 
 /** Tabs of one browser: they hear each other's BroadcastChannel. */

@@ -1,6 +1,6 @@
 // Both players open round 1 in the same cell at the same moment: one mark stays, the other leaves and says why.
-import { expect, type Page, type Route, test } from "@playwright/test";
-import { addressOf, type Player, sitDown, strangers } from "./pages.ts";
+import { expect, type Page, type Route } from "@playwright/test";
+import { addressOf, type Player, sitDown, strangers, test } from "./pages.ts";
 
 const CELL = 4;
 

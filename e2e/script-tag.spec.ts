@@ -1,6 +1,6 @@
 // The page with nothing but a script tag plays the same game, also with the demo itself.
-import { expect, type Page, test } from "@playwright/test";
-import { addressOf, freshRoom, Player, watched } from "./pages.ts";
+import { expect, type Page } from "@playwright/test";
+import { addressOf, freshRoom, Player, test, watched } from "./pages.ts";
 
 const cellOf = (page: Page, cell: number): ReturnType<Page["locator"]> => page.locator("#board button").nth(cell);
 

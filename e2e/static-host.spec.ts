@@ -1,6 +1,6 @@
 // The built demo as files on any static host: the tabs of one browser find each other without any server.
-import { expect, test } from "@playwright/test";
-import { addressOf, Player, playOut, sitDown, tabs } from "./pages.ts";
+import { expect } from "@playwright/test";
+import { addressOf, ownContext, Player, playOut, sitDown, tabs, test } from "./pages.ts";
 
 test("tabs of one browser play with nothing behind them but static files", async ({ context }) => {
   const sockets: string[] = [];
@@ -25,7 +25,7 @@ test("a friend may type the code instead of opening the link", async ({ context 
 });
 
 test("the link can be copied from the card and from the top of the page", async ({ browser }) => {
-  const context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"] });
+  const context = await ownContext(browser, { permissions: ["clipboard-read", "clipboard-write"] });
   const ana = new Player(await context.newPage(), "Ana");
   const url = await ana.creates(addressOf("static-only"));
   await ana.page.getByTestId("invite-copy").click();

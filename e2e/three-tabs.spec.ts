@@ -1,6 +1,6 @@
 // A third tab watches: it sees every mark and can not make one.
-import { expect, test } from "@playwright/test";
-import { addressOf, type Player, playOut, sitDown, strangers, tabs } from "./pages.ts";
+import { expect } from "@playwright/test";
+import { addressOf, type Player, playOut, sitDown, strangers, tabs, test } from "./pages.ts";
 
 async function watchesAGame(ana: Player, bo: Player, cy: Player): Promise<void> {
   const url = await sitDown(addressOf("with-server"), [ana, bo]);

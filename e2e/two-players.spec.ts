@@ -1,6 +1,6 @@
 // Two people, two browsers, one link: a whole game over WebRTC, and the next.
-import { expect, test } from "@playwright/test";
-import { addressOf, playOut, sitDown, strangers, tabs } from "./pages.ts";
+import { expect } from "@playwright/test";
+import { addressOf, playOut, sitDown, strangers, tabs, test } from "./pages.ts";
 
 test("two people play a round to a win and another one, over WebRTC through the bundled server", async ({ browser }) => {
   const [ana, bo] = await strangers(browser, ["Ana", "Bo"]);

@@ -107,10 +107,10 @@ export class Player {
 const opened: BrowserContext[] = [];
 
 /** A journey. Afterwards every browser it made is closed, so that its tabs do not play on beside the next ones. */
-export const test = base.extend<{ tidy: undefined }>({
+export const test = base.extend<{ tidy: string }>({
   tidy: [
-    async ({ browserName: _ }, use) => {
-      await use(undefined);
+    async ({ browserName }, use) => {
+      await use(browserName);
       await Promise.all(opened.splice(0).map((context) => context.close()));
     },
     { auto: true },

@@ -19,6 +19,8 @@ import { demand, Violation } from "./violation.ts";
 const MS = 1_000;
 /** Turns of work one event may cause before it counts as a livelock. */
 const TURNS_MAX = 1_000;
+/** Events of one run; a busy minute has a few hundred thousand. */
+const EVENTS_MAX = 3_000_000;
 /** How long a full disk is left alone before the write is tried again. */
 const RETRY_WRITE = 50 * MS;
 
@@ -165,7 +167,7 @@ export class SimWorld {
   act<T>(peer: SimPeer, action: (engine: SimEngine) => T): T | undefined {
     const { engine } = peer;
     if (engine === undefined || peer.frozen) return undefined;
-    this.events += 1;
+    this.#count();
     const result = this.#guard(peer, () => action(engine));
     this.#drain(peer, engine);
     return result;
@@ -175,13 +177,18 @@ export class SimWorld {
   ask(peer: SimPeer, kind: Pending["kind"], call: (engine: SimEngine) => number, settle: Pending["settle"]): boolean {
     const { engine } = peer;
     if (engine === undefined || peer.frozen) return false;
-    this.events += 1;
+    this.#count();
     const { term, role } = engine.machine;
     const committed = this.history.committed;
     const ticket = this.#guard(peer, () => call(engine));
     this.#pending[peer.slot]?.set(ticket, { kind, at: this.queue.now, committed, term, led: role === "leader", settle });
     this.#drain(peer, engine);
     return true;
+  }
+
+  #count(): void {
+    this.events += 1;
+    demand("L7", this.events < EVENTS_MAX, () => `more than ${EVENTS_MAX} events in one run: a storm`);
   }
 
   /** An id that is gone for ever: its storage was lost. */

@@ -1,5 +1,4 @@
 // Bundles the worker in memory, with a fault planted where one is asked for: plain code runs faster than under a test runner's module graph.
-import { fileURLToPath } from "node:url";
 import { build, type Plugin, type Rollup } from "vite";
 
 /** One textual change of one source file. */
@@ -11,7 +10,8 @@ export interface Patch {
   readonly replace: string;
 }
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+/** npm runs scripts from the root of the project. */
+const ROOT = process.cwd();
 
 /** Applies patches on the way through the bundler. A patch that does not match exactly once fails the build: a mutant that is not planted proves nothing. */
 export function planting(patches: readonly Patch[]): Plugin & { readonly planted: Set<Patch> } {

@@ -8,8 +8,7 @@ export default defineConfig({
   root: at("../../.."),
   publicDir: false,
   build: {
-    // Three levels below the root, like the sources: they find the root by where they stand.
-    outDir: at("../../../dist/testing/soak"),
+    outDir: at("../../../dist/soak"),
     emptyOutDir: true,
     minify: false,
     sourcemap: true,

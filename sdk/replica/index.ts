@@ -14,7 +14,8 @@ export {
 } from "./ordered-log.ts";
 export type { NodeStatus, RaftNode, RaftNodeEvents } from "./raft-node.ts";
 export { emptyLayout, RAFT_RECORDS, restoreFrom, writeToOps, type LogLayout } from "./raft-log-store.ts";
+export { openRecord, sealRecord } from "./record.ts";
 export { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
 export type { ProposedCommand, ProposeHints, RefusalReason, ReplicaCore, ReplicaCoreOptions, ReplicaWork, Settlement } from "./replica-core.ts";
 // The words of the machine that the layers above need: they see it only through this door.
-export { BROWSER_CONFIG, LAN_CONFIG, RAFT_PRESETS, raftConfig, type Membership, type MembershipTarget, type RaftConfig, type RaftMetrics, type Role, type TraceEvent } from "../raft/index.ts";
+export { BROWSER_CONFIG, CorruptStateError, LAN_CONFIG, RAFT_PRESETS, raftConfig, type Membership, type MembershipTarget, type RaftConfig, type RaftMetrics, type Role, type TraceEvent } from "../raft/index.ts";

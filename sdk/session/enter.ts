@@ -1,11 +1,14 @@
 // The four ways into a session: host, join, spectate, or take a place in a roster known beforehand.
 import { digestHex, InvalidArgumentError, utf8, type PeerId, type Random } from "../base/index.ts";
+import { CorruptStateError } from "../replica/index.ts";
 import type { Seam } from "../seam/index.ts";
+import type { ByteStore } from "../storage/index.ts";
 import { AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedError, RosterFullError, SpectatorsClosedError, SpectateTimeoutError } from "./errors.ts";
 import { decideHost, visibleGroups, type VisibleGroup } from "./lobby.ts";
 import { SEATS_MAX, type PublishedRefusal } from "./presence-state.ts";
 import { seatOf, type Roster } from "./roster.ts";
 import { Session, type GameSession, type SessionOptions } from "./session.ts";
+import { readStoredGroup } from "./stored-group.ts";
 import { waitFor, type WaitOptions } from "./wait.ts";
 
 /** Voters beyond this many cost more than they protect; everybody else learns. */
@@ -32,6 +35,10 @@ export interface GameJoinOptions extends SessionOptions {
 export interface GameSpectateOptions extends SessionOptions {
   /** Default 10 000. */
   readonly spectateAdmissionTimeoutMs?: number | undefined;
+}
+
+export interface GameResumeOptions extends SessionOptions {
+  readonly storage: ByteStore;
 }
 
 export interface GameNodeOptions extends SessionOptions {
@@ -71,6 +78,25 @@ export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<Ga
 export async function gameSpectate(seam: Seam, options: GameSpectateOptions): Promise<GameSession> {
   const { spectateAdmissionTimeoutMs: ms = 10_000 } = options;
   return enter(new Session(seam, "spectate", options), (session) => follow(session, { ms, isIn: (entered) => entered.presence.self.synced, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) }));
+}
+
+/**
+ * Comes back: opens what this peer's storage holds of its last match and takes its old place, its seat included, as soon as the others
+ * are found. Resolves at once with what is stored; undefined when there is no seat to come back to. The session ends with `MovedOnError`
+ * when nobody leads that match within the eviction window while the room plays another one. Rejects with `CorruptStateError`, `KickedError`, the signal's reason.
+ */
+export async function gameResume(seam: Seam, options: GameResumeOptions): Promise<GameSession | undefined> {
+  const stored = await readStoredGroup(options.storage);
+  if (stored?.seated !== true) return undefined;
+  const session = new Session(seam, "join", options);
+  session.wayBack.isTaken = true;
+  return enter(session, async () => {
+    const node = await session.openNode(stored.groupId, undefined);
+    // Whoever lost its log must not vote under its old id.
+    if (node.status.term === 0) throw new CorruptStateError("session/group", `the log of group ${stored.groupId} is missing`);
+    session.manage();
+    await wait(session, { check: () => session.roster.seats.length > 0 || undefined, ms: Infinity, onTimeout: never });
+  });
 }
 
 /**

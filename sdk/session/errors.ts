@@ -47,6 +47,14 @@ export class SpectateTimeoutError extends SdkError {
   }
 }
 
+/** The match this peer came back to has no leader any more, and the room plays another one. `code` is `moved-on`: join that. */
+export class MovedOnError extends SdkError {
+  constructor() {
+    super("moved-on", "nobody leads the match this peer came back to, and the room plays another: join it");
+    this.name = "MovedOnError";
+  }
+}
+
 /** This peer was put out of the match for good. `code` is `kicked`. */
 export class KickedError extends SdkError {
   readonly reason: string;

@@ -20,6 +20,8 @@ export interface Person {
   readonly synced: boolean;
   readonly standing: Standing;
   readonly leaving: "part" | "vacate" | undefined;
+  /** Its page can not be seen: browsers slow it down, freeze it or end it. */
+  readonly hidden: boolean;
   /** The game's own rule let it in. */
   readonly admitted: boolean;
 }
@@ -37,7 +39,9 @@ export interface ManagementView {
 /** The next step; one at a time, because each changes what the next one should be. */
 export type ManagementStep =
   | { readonly type: "change"; readonly voters: readonly PeerId[]; readonly learners: readonly PeerId[] }
-  | { readonly type: "command"; readonly command: RosterCommand };
+  | { readonly type: "command"; readonly command: RosterCommand }
+  /** A leader nobody looks at leaves leading to a voter somebody looks at. */
+  | { readonly type: "transfer"; readonly to: PeerId };
 
 /** The next step, or undefined when everything is as it should be. */
 export function decideManagement(view: ManagementView): ManagementStep | undefined {
@@ -48,7 +52,13 @@ export function decideManagement(view: ManagementView): ManagementStep | undefin
   if (command !== undefined && commandFirst(command)) return { type: "command", command };
   const target = wantedMembership(view);
   if (!sameMembers(target.voters, view.membership.voters) || !sameMembers(target.learners, view.membership.learners)) return { type: "change", ...target };
-  return command === undefined ? undefined : { type: "command", command };
+  return command === undefined ? yieldedTo(view) : { type: "command", command };
+}
+
+function yieldedTo(view: ManagementView): ManagementStep | undefined {
+  if (personOf(view, view.self)?.hidden !== true) return undefined;
+  const to = view.membership.voters.filter((peer) => peer !== view.self && isReady(view, peer) && personOf(view, peer)?.hidden === false).sort()[0];
+  return to === undefined ? undefined : { type: "transfer", to };
 }
 
 function quorumIsHere({ membership: { voters }, people, self }: ManagementView): boolean {

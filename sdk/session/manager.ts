@@ -130,6 +130,7 @@ export class Manager {
       // Without a word in the lobby a peer is not here, however alive its link looks: it left, or it never said what it wants.
       standing: standing === "here" && state === undefined ? "away" : standing,
       leaving: presence.farewellOf(peer),
+      hidden: state?.hidden === true,
       admitted: this.#isAdmitted(peer, state),
     };
   }
@@ -217,7 +218,8 @@ export class Manager {
   async #run({ step, abort: { signal } }: Running): Promise<void> {
     const { node, logger = silentLogger } = this.#options;
     logger.info(`session: ${step.type}`, step);
-    if (step.type === "change") await node.changeMembership({ voters: step.voters, learners: step.learners }, { signal });
+    if (step.type === "transfer") await node.transferLeadership(step.to);
+    else if (step.type === "change") await node.changeMembership({ voters: step.voters, learners: step.learners }, { signal });
     else await node.propose(encodeRosterCommand(step.command), { lane: LANE_SESSION, signal });
   }
 
@@ -228,6 +230,6 @@ export class Manager {
   }
 }
 
-function selfAsPerson({ declares, name }: PresenceState): Person {
-  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, admitted: true };
+function selfAsPerson({ declares, name, hidden = false }: PresenceState): Person {
+  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, hidden, admitted: true };
 }

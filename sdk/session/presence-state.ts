@@ -38,6 +38,8 @@ export interface PresenceState {
   readonly groupId?: string | undefined;
   /** True once its node applied the entry that made it a member: it is caught up. */
   readonly synced: boolean;
+  /** Its page can not be seen: others should lead. */
+  readonly hidden?: boolean | undefined;
   /** `part`: the tab goes away and may come back; `vacate`: the player gives up the seat. */
   readonly leaving?: "part" | "vacate" | undefined;
   /** Present while this peer leads its group. */
@@ -70,14 +72,15 @@ export function cleanText(text: string, max: number): string {
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
 export function parsePresence(value: unknown): PresenceState | undefined {
   if (!isRecord(value)) return undefined;
-  const { declares, name, rules, groupId, synced, leaving, lead } = value;
+  const { declares, name, rules, groupId, synced, hidden, leaving, lead } = value;
   const declaration = DECLARATIONS.find((known) => known === declares);
   if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
   if (!isShortText(groupId, GROUP_ID_CHARS_MAX) || !isShortText(rules, RULES_CHARS_MAX)) return undefined;
+  if (hidden !== undefined && typeof hidden !== "boolean") return undefined;
   if (leaving !== undefined && leaving !== "part" && leaving !== "vacate") return undefined;
   const notice = lead === undefined ? undefined : parseLead(lead);
   if (lead !== undefined && notice === undefined) return undefined;
-  return { declares: declaration, name: cleanName(name), rules, groupId, synced, leaving, lead: notice };
+  return { declares: declaration, name: cleanName(name), rules, groupId, synced, hidden: hidden === true || undefined, leaving, lead: notice };
 }
 
 function parseLead(value: unknown): LeadNotice | undefined {

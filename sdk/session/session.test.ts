@@ -1,92 +1,10 @@
 // Whole sessions on seams of one process, in virtual time.
 import { afterEach, describe, expect, test } from "vitest";
-import { hasCode, peerId, seededRandom, type PeerId } from "../base/index.ts";
-import { MemoryHub, type Seam } from "../seam/index.ts";
-import { VirtualClock } from "../testing/virtual-clock.ts";
-import { gameHost, gameJoin, gameNode, gameSpectate, type GameHostOptions, type GameJoinOptions, type GameSpectateOptions } from "./enter.ts";
+import { hasCode, type PeerId } from "../base/index.ts";
+import { gameNode, type GameHostOptions } from "./enter.ts";
 import { encodeRosterCommand, seatOf } from "./roster.ts";
-import type { GameSession, SessionOptions } from "./session.ts";
-
-const [ann, bob, cat, dan, eve, fay] = ["ann", "bob", "cat", "dan", "eve", "fay"].map(peerId) as [PeerId, PeerId, PeerId, PeerId, PeerId, PeerId];
-
-/** A room in virtual time; every session opened in it is closed after the test. */
-class Room {
-  readonly clock = new VirtualClock();
-  readonly hub: MemoryHub;
-  readonly sessions: GameSession[] = [];
-  readonly #seams = new Map<PeerId, Seam>();
-  #seed = 1;
-
-  constructor(delayMs = 20) {
-    this.hub = new MemoryHub({ clock: this.clock, random: seededRandom(7), faults: { delayMs } });
-  }
-
-  get environment(): SessionOptions {
-    this.#seed += 1;
-    return { clock: this.clock, random: seededRandom(this.#seed) };
-  }
-
-  seam(id: PeerId): Seam {
-    const seam = this.hub.seam(id);
-    this.#seams.set(id, seam);
-    return seam;
-  }
-
-  /** The peer's seam says goodbye. */
-  depart(id: PeerId): void {
-    void this.#seams.get(id)?.close();
-  }
-
-  host(seam: Seam, options: Partial<GameHostOptions> = {}): Promise<GameSession> {
-    return this.keep(gameHost(seam, { ...this.environment, returnAt: "alone", ...options }));
-  }
-
-  join(seam: Seam, options: Partial<GameJoinOptions> = {}): Promise<GameSession> {
-    return this.keep(gameJoin(seam, { ...this.environment, ...options }));
-  }
-
-  spectate(seam: Seam, options: Partial<GameSpectateOptions> = {}): Promise<GameSession> {
-    return this.keep(gameSpectate(seam, { ...this.environment, ...options }));
-  }
-
-  async keep(opening: Promise<GameSession>): Promise<GameSession> {
-    const session = await opening;
-    this.sessions.push(session);
-    return session;
-  }
-
-  /** Turns the clock until the promise settles; a promise that needs more than two minutes has failed. */
-  async get<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false;
-    const settle = (): void => void (isSettled = true);
-    promise.then(settle, settle);
-    for (let ms = 0; ms < 120_000 && !isSettled; ms += 50) await this.clock.advance(50);
-    if (!isSettled) throw new Error("still waiting after two minutes");
-    return promise;
-  }
-
-  async failure(promise: Promise<unknown>): Promise<unknown> {
-    return this.get(promise.then((value) => Promise.reject(new Error(`resolved with ${String(value)}`)), (error: unknown) => error));
-  }
-
-  /** Turns the clock until the condition holds, at most `ms`; returns whether it does. */
-  async until(condition: () => boolean, ms = 30_000): Promise<boolean> {
-    for (let at = 0; at < ms && !condition(); at += 50) await this.clock.advance(50);
-    return condition();
-  }
-
-  /** A group with these players seated in order. */
-  async group(players: readonly PeerId[], options: Partial<GameHostOptions> = {}): Promise<GameSession[]> {
-    const [first, ...others] = players;
-    const sessions = [await this.get(this.host(this.seam(first!), { peerCount: players.length, ...options }))];
-    for (const player of others) sessions.push(await this.get(this.join(this.seam(player), options)));
-    return sessions;
-  }
-
-  async end(): Promise<void> {
-    await this.get(Promise.all(this.sessions.map((session) => session.close())));
-  }
-}
+import type { GameSession } from "./session.ts";
+import { ann, bob, cat, dan, eve, fay, Room } from "./test-room.ts";
 
 let room: Room;
 const open = (delayMs?: number): Room => (room = new Room(delayMs));

@@ -3,8 +3,9 @@ import { createNanoEvents } from "nanoevents";
 import { ClosedError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { LANE_SESSION, openReplica, type LaneReducer, type LogEvent, type NodeStatus, type RaftConfig, type RaftNode } from "../replica/index.ts";
 import { APPLICATION_TAG, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
+import type { ByteStore } from "../storage/index.ts";
 import type { Admit } from "./admission.ts";
-import { DuplicateHostError, KickedError } from "./errors.ts";
+import { DuplicateHostError, KickedError, MovedOnError } from "./errors.ts";
 import { Liveness, type Standing } from "./liveness.ts";
 import { betterGroup } from "./lobby.ts";
 import { Manager } from "./manager.ts";
@@ -12,9 +13,18 @@ import { cleanName, type Declaration } from "./presence-state.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
 import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, type Roster } from "./roster.ts";
+import { storageOfGroup } from "./stored-group.ts";
+import { WayBack } from "./way-back.ts";
 
 /** Tag of the channel that carries probes; 1 to 3 are the contract's. */
 const PROBE_TAG = 4;
+
+/** Whether the page can be seen: a hidden one leaves leading to others. */
+export interface PageVisibility {
+  readonly isHidden: boolean;
+  /** Calls `listener` after each change; returns the function that stops it. */
+  on(event: "visibility", listener: () => void): () => void;
+}
 
 /** What every way in takes. */
 export interface SessionOptions {
@@ -36,6 +46,10 @@ export interface SessionOptions {
   readonly evictAfterMs?: number | undefined;
   /** Spectators lend their votes where the number of voters would be even. Default true. */
   readonly spares?: boolean | undefined;
+  /** This peer's own records, nobody else's: the logs of its groups, and which of them it was in last. It must hold everything this peer id ever wrote. Default: memory, which must never be followed by a return under the same id. Not closed with the session. */
+  readonly storage?: ByteStore | undefined;
+  /** Default: always visible. */
+  readonly visibility?: PageVisibility | undefined;
   readonly logger?: Logger | undefined;
   /** Gives up entering and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
@@ -87,6 +101,7 @@ export class Session implements GameSession {
   readonly selfId: PeerId;
   readonly presence: Presence;
   readonly options: SessionOptions;
+  readonly wayBack: WayBack;
   readonly #seam: Seam;
   readonly #mux: MuxSeam;
   readonly #apps: NamedMux;
@@ -112,8 +127,11 @@ export class Session implements GameSession {
     this.#apps = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     const { clock, awayAfterMs = 3_000, evictAfterMs = 10_000 } = options;
     this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
-    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, synced: false });
+    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, synced: false, hidden: options.visibility?.isHidden || undefined });
     this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), clock, () => this.#events.emit("change"));
+    this.wayBack = new WayBack(seam.selfId, options, () => this.changed());
+    const { visibility } = options;
+    if (visibility !== undefined) this.#offs.push(visibility.on("visibility", () => this.presence.set({ hidden: visibility.isHidden || undefined })));
     this.#offs.push(
       this.presence.on("change", () => this.changed()),
       seam.on("peers", () => this.changed()),
@@ -173,16 +191,18 @@ export class Session implements GameSession {
 
   /** Starts this peer's node of a group: as one of `voters`, or empty, waiting to be told. `roster` is who sits where before the log says anything. */
   async openNode(groupId: string, voters: readonly PeerId[] | undefined, roster: Roster = EMPTY_ROSTER): Promise<RaftNode> {
-    const { clock, random, raftConfig: config, wallClock = (): number => Math.floor(clock.now()), logger } = this.options;
+    const { clock, random, raftConfig: config, wallClock = (): number => Math.floor(clock.now()), logger, storage } = this.options;
     this.#groupId = groupId;
     this.#membersLane = { ...rosterLane, initial: roster };
     this.#roster = roster;
-    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane] });
+    const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
+    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage });
     if (this.isClosed) {
       await node.close();
       throw this.#failure ?? new ClosedError("the session");
     }
     this.#node = node;
+    this.wayBack.opened(node, groupId);
     const offs = [node.on("status", (status) => this.#nodeChanged(status)), node.follow((event) => this.#fold(event))];
     this.#stopNode = () => offs.forEach((off) => off());
     this.presence.set({ groupId, synced: false });
@@ -238,6 +258,7 @@ export class Session implements GameSession {
 
   async leave(): Promise<void> {
     this.part("give-up-seat");
+    await this.wayBack.forget();
     await this.close();
   }
 
@@ -280,6 +301,7 @@ export class Session implements GameSession {
   changed(): void {
     if (this.isClosed) return;
     this.#sayWhetherSynced();
+    if (this.presence.self.leaving === undefined) this.wayBack.remember(this.#roster);
     this.#checkOut();
     if (this.isClosed) return;
     this.#manager?.poke();
@@ -294,11 +316,12 @@ export class Session implements GameSession {
     return this.changed();
   }
 
-  /** The membership that names this peer comes after everything it has to know, so holding it means being caught up. */
+  /** A membership that came while this node runs and names this peer stands behind everything it has to know, so holding it means being caught up. */
   #sayWhetherSynced(): void {
     if (this.#node === undefined) return;
-    const { voters, learners } = this.#node.membership;
-    const synced = this.#roster.seats.length > 0 && (voters.includes(this.selfId) || learners.includes(this.selfId));
+    const { membership: { voters, learners } } = this.#node;
+    const isMember = voters.includes(this.selfId) || learners.includes(this.selfId);
+    const synced = this.#roster.seats.length > 0 && isMember && this.wayBack.isCaughtUp(this.#node);
     if (synced !== this.presence.self.synced) this.presence.set({ synced });
   }
 
@@ -309,6 +332,7 @@ export class Session implements GameSession {
       this.part();
       return this.fail(new KickedError(kicked.reason));
     }
+    if (this.wayBack.hasMovedOn(this.presence.states)) return this.fail(new MovedOnError());
     const { lead, declares } = this.presence.self;
     if (declares !== "host" || lead === undefined) return undefined;
     const better = betterGroup({ groupId: this.#groupId, leader: this.selfId, lead }, this.presence.states);

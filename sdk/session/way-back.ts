@@ -1,0 +1,90 @@
+// How a peer that stored its log comes back to its match: where to, whether it has caught up, and when that match is over for it.
+import { silentLogger, type PeerId } from "../base/index.ts";
+import type { Membership, RaftNode } from "../replica/index.ts";
+import { visibleGroups } from "./lobby.ts";
+import type { PresenceState } from "./presence-state.ts";
+import { seatOf, type Roster } from "./roster.ts";
+import type { SessionOptions } from "./session.ts";
+import { writeStoredGroup, type StoredGroup } from "./stored-group.ts";
+
+/** One session's way back. */
+export class WayBack {
+  /** This session came back by what it had stored. */
+  isTaken = false;
+  readonly #self: PeerId;
+  readonly #options: SessionOptions;
+  readonly #changed: () => void;
+  #node: RaftNode | undefined;
+  #groupId = "";
+  /** The membership a stored log came with: it says who was in, not that this peer has caught up. */
+  #membershipAtOpen: Membership | undefined;
+  #isAsking = false;
+  #remembered: StoredGroup | undefined;
+  #leaderlessSince: number | undefined;
+
+  /** `changed` is called when an answer comes later than the question. */
+  constructor(self: PeerId, options: SessionOptions, changed: () => void) {
+    this.#self = self;
+    this.#options = options;
+    this.#changed = changed;
+  }
+
+  /** A node of this group runs now. */
+  opened(node: RaftNode, groupId: string): void {
+    this.#node = node;
+    this.#groupId = groupId;
+    this.#membershipAtOpen = node.membership;
+  }
+
+  /**
+   * Whether a member's log holds everything it has to know: it does once a membership came after it was opened, or once a read through the
+   * leader was answered. Asks for that read by itself.
+   */
+  isCaughtUp(node: RaftNode): boolean {
+    if (node.membership !== this.#membershipAtOpen) return true;
+    this.#ask(node);
+    return false;
+  }
+
+  /** Stores where to come back to, when it changed. A write that fails costs the way back, nothing else. */
+  remember(roster: Roster): void {
+    const { storage, logger = silentLogger } = this.#options;
+    if (storage === undefined || this.#node === undefined || roster.seats.length === 0) return;
+    const group: StoredGroup = { groupId: this.#groupId, seated: seatOf(roster, this.#self) !== undefined };
+    if (this.#remembered?.groupId === group.groupId && this.#remembered.seated === group.seated) return;
+    this.#remembered = group;
+    void writeStoredGroup(storage, group).catch((error: unknown) => logger.error("the way back to this match could not be stored", error));
+  }
+
+  /** Who leaves for good does not want to be led back. Its log stays, so that no vote is forgotten. */
+  async forget(): Promise<void> {
+    const { storage, logger = silentLogger } = this.#options;
+    if (storage === undefined) return;
+    await writeStoredGroup(storage, undefined).catch((error: unknown) => logger.error("the match could not be forgotten", error));
+  }
+
+  /** Came back to a match nobody leads, while the room plays another one. Only for who came back: whoever was there all along waits for its own. */
+  hasMovedOn(states: ReadonlyMap<PeerId, PresenceState>): boolean {
+    const { clock, evictAfterMs = 10_000 } = this.#options;
+    if (!this.isTaken || this.#node === undefined || this.#node.leader !== undefined) {
+      this.#leaderlessSince = undefined;
+      return false;
+    }
+    this.#leaderlessSince ??= clock.now();
+    const isAnotherHere = visibleGroups(states).some(({ groupId }) => groupId !== this.#groupId);
+    return isAnotherHere && clock.now() - this.#leaderlessSince >= evictAfterMs;
+  }
+
+  #ask(node: RaftNode): void {
+    if (this.#isAsking || node.leader === undefined) return;
+    this.#isAsking = true;
+    const answered = (isCaughtUp: boolean): void => {
+      this.#isAsking = false;
+      // Without a leader that answers: the next change asks again.
+      if (!isCaughtUp || this.#node !== node) return;
+      this.#membershipAtOpen = undefined;
+      this.#changed();
+    };
+    void node.readIndex().then(() => answered(true), () => answered(false));
+  }
+}

@@ -2,6 +2,7 @@
 export { NatTraversalError, PeerNotConnectedError, SeamTornError, SelfSendError, SendQueueFullError } from "./errors.ts";
 export { BroadcastChannelSignaling } from "./broadcast-channel-signaling.ts";
 export { combineSignaling } from "./combined-signaling.ts";
+export { ManagedSeam } from "./managed-seam.ts";
 export { MemoryHub, NO_FAULTS, type LinkFaults, type MemoryHubCounts, type MemoryHubOptions, type MemorySeam } from "./memory-seam.ts";
 export { MemorySignalingHub } from "./memory-signaling.ts";
 export { APPLICATION_TAG, CHANNEL_NAME_BYTES_MAX, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG } from "./mux.ts";

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { peerId, seededRandom, type PeerId } from "../base/index.ts";
 import { brokenObligations, describeContract } from "../testing/contract.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { ManagedSeam } from "./managed-seam.ts";
 import { MemoryHub, type LinkFaults } from "./memory-seam.ts";
 import { MuxSeam, NamedMux } from "./mux.ts";
 import { seamContract, type SeamHarness } from "./seam.contract.ts";
@@ -48,6 +49,22 @@ describeContract("a NamedMux view inside a MuxSeam view keeps the seam contract"
   ...memoryHarness({}, (base) => new NamedMux(new MuxSeam(base).channel(3)).channel("chat é")),
   closeStays,
 });
+
+function managedHarness(): SeamHarness {
+  const harness = memoryHarness({}, (base) => {
+    const managed = new ManagedSeam(base.selfId, base.payloadBytesMax);
+    managed.attach(base);
+    return managed;
+  });
+  const leave = async (seam: Seam): Promise<void> => {
+    const left = seam.close();
+    for (let turns = 0; turns < 20; turns += 1) await harness.turn();
+    await left;
+  };
+  return { ...harness, leave };
+}
+
+describeContract("a ManagedSeam over a MemorySeam keeps the seam contract", seamContract, managedHarness());
 
 /** A seam that does everything its base does; broken ones override one thing. */
 class Wrapped implements Seam {

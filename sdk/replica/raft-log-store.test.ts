@@ -148,6 +148,31 @@ describe("the stored log", () => {
     expect(() => restoreFrom(ahead)).toThrow(expect.objectContaining({ code: "corrupt-state", record: "raft/hard" }));
   });
 
+  test("[LS6] of a batch cut off at any point nothing is believed: the beginning of a batch is refused, by the name of a record in it", async () => {
+    let cuts = 0;
+    await fc.assert(
+      fc.asyncProperty(choices, async (chosen) => {
+        const disk = new MemoryDisk();
+        const store = new MemoryByteStore(disk);
+        const layout = emptyLayout();
+        for (const write of legalWrites(chosen).writes) {
+          const ops = writeToOps(write, layout);
+          const before = new Map(disk.records);
+          for (let kept = 1; kept < ops.length; kept += 1) {
+            await store.write(ops.slice(0, kept));
+            await expect(restored(disk)).rejects.toMatchObject({ code: "corrupt-state", record: expect.stringMatching(/^raft\//) });
+            disk.records.clear();
+            for (const [key, value] of before) disk.records.set(key, value);
+            cuts += 1;
+          }
+          await store.write(ops);
+        }
+      }),
+      { numRuns: 200 },
+    );
+    expect(cuts).toBeGreaterThan(1000);
+  });
+
   test("[LS4] one write is one batch, and its entries share one record", () => {
     const layout = emptyLayout();
     const ops = writeToOps({ id: 1, hardState: { term: 1, vote: a, commit: 0 }, truncateAfter: undefined, snapshot: undefined, entries: Array.from({ length: 256 }, (_, at) => entry(at + 1, 1)) }, layout);

@@ -5,6 +5,9 @@
 // earlier one: the log ends, for the earlier record, where the later begins. So cutting the log never rewrites anything: records from the cut on
 // are deleted and a record is put at the cut, without entries when there are none. Every cut leaves a record at its index, hence a tail that was
 // cut off once can never show again.
+//
+// Every record carries the number of its batch, a batch begins with a put, and `raft/hard` is its last operation. A store that broke its promise
+// and kept only the beginning of a batch therefore shows a record that is newer than the hard state, and is refused.
 import type { ByteStoreOp } from "../storage/index.ts";
 import { ByteReader, ByteWriter, hasCode, isPeerId, MalformedError, type LogIndex } from "../base/index.ts";
 import {
@@ -29,50 +32,60 @@ export interface LogLayout {
   firsts: LogIndex[];
   /** The index after the last stored entry. */
   next: LogIndex;
+  /** Number of the last batch. */
+  batch: number;
+  /** The hard state of the last batch. */
+  hard: HardState;
 }
 
 /** The layout of an empty store. */
 export function emptyLayout(): LogLayout {
-  return { firsts: [], next: 1 };
+  return { firsts: [], next: 1, batch: 0, hard: BLANK_STATE.hardState };
+}
+
+/** A layout that goes its own way from here on. Cost: the number of log records. */
+export function copyLayout(layout: LogLayout): LogLayout {
+  return { ...layout, firsts: [...layout.firsts] };
 }
 
 /** The operations of one atomic batch that make `write` durable, in an order that means the same as the machine's. Moves `layout` on: do it once per write, in the order of the writes. */
 export function writeToOps(write: Write, layout: LogLayout): ByteStoreOp[] {
   const ops: ByteStoreOp[] = [];
+  layout.batch += 1;
+  layout.hard = write.hardState ?? layout.hard;
   if (write.snapshot !== undefined) storeSnapshot(write, write.snapshot, layout, ops);
-  else if (write.truncateAfter !== undefined) cutAfter(write.truncateAfter, layout, ops);
-  const first = write.entries[0];
-  if (first !== undefined) {
-    if (first.index < layout.next) cutAfter(first.index - 1, layout, ops);
-    const key = logKey(first.index);
-    ops.push({ type: "put", key, value: sealRecord(key, encodeEntries(write.entries)) });
-    if (layout.firsts.at(-1) !== first.index) layout.firsts.push(first.index);
-    layout.next = first.index + write.entries.length;
-  }
-  if (write.hardState !== undefined) ops.push({ type: "put", key: HARD, value: sealRecord(HARD, encodeHardState(write.hardState)) });
+  const first = write.entries[0]?.index ?? (write.truncateAfter ?? Number.POSITIVE_INFINITY) + 1;
+  if (first < layout.next || write.entries.length > 0) putEntries(first, write.entries, layout, ops);
+  ops.push({ type: "put", key: HARD, value: sealed(HARD, layout, layout.hard, encodeHardState) });
   return ops;
 }
 
 /** The state in these records (all of {@link RAFT_RECORDS}, in key order) and its layout. Throws `CorruptStateError` naming the record; nothing is ever guessed. */
 export function restoreFrom(records: readonly (readonly [key: string, value: Uint8Array])[]): { readonly restored: RestoredState; readonly layout: LogLayout } {
-  let hardState: HardState | undefined;
-  let snapshot: Snapshot | undefined;
+  let hard: Numbered<HardState> | undefined;
+  let snapshot: Numbered<Snapshot> | undefined;
   const logRecords: (readonly [key: string, value: Uint8Array])[] = [];
   for (const [key, value] of records) {
-    if (key === HARD) hardState = decoded(key, value, decodeHardState);
+    if (key === HARD) hard = decoded(key, value, decodeHardState);
     else if (key === SNAPSHOT) snapshot = decoded(key, value, decodeSnapshot);
     else if (key.startsWith(LOG)) logRecords.push([key, value]);
     else throw new CorruptStateError(key, "no record has this name");
   }
-  const { entries, layout } = restoreLog(logRecords, snapshot);
-  if (hardState === undefined && (snapshot !== undefined || entries.length > 0)) throw new CorruptStateError(HARD, "it is missing beside a log");
-  const restored: RestoredState = { hardState: hardState ?? BLANK_STATE.hardState, snapshot, entries };
+  if (hard === undefined && (snapshot !== undefined || logRecords.length > 0)) throw new CorruptStateError(HARD, "it is missing beside a log");
+  const { value: hardState, batch } = hard ?? { value: BLANK_STATE.hardState, batch: 0 };
+  if (snapshot !== undefined && snapshot.batch > batch) throw isTorn(SNAPSHOT);
+  const { entries, ...log } = restoreLog(logRecords, snapshot?.value, batch);
+  const restored: RestoredState = { hardState, snapshot: snapshot?.value, entries };
   checkTerms(restored);
-  return { restored, layout };
+  return { restored, layout: { ...log, batch, hard: hardState } };
+}
+
+function isTorn(key: string): CorruptStateError {
+  return new CorruptStateError(key, "it belongs to a batch whose end is missing");
 }
 
 function storeSnapshot(write: Write, snapshot: Snapshot, layout: LogLayout, ops: ByteStoreOp[]): void {
-  ops.push({ type: "put", key: SNAPSHOT, value: sealRecord(SNAPSHOT, encodeSnapshot(snapshot)) });
+  ops.push({ type: "put", key: SNAPSHOT, value: sealed(SNAPSHOT, layout, snapshot, encodeSnapshot) });
   const { truncateAfter } = write;
   const isAllCovered = layout.next <= snapshot.index + 1 || (truncateAfter !== undefined && truncateAfter <= snapshot.index);
   if (isAllCovered) {
@@ -81,7 +94,6 @@ function storeSnapshot(write: Write, snapshot: Snapshot, layout: LogLayout, ops:
     layout.next = snapshot.index + 1;
     return;
   }
-  if (truncateAfter !== undefined) cutAfter(truncateAfter, layout, ops);
   // The record that reaches across the snapshot stays whole; what it holds up to there is passed over when read.
   let across = 0;
   while ((layout.firsts[across + 1] ?? Number.POSITIVE_INFINITY) <= snapshot.index + 1) across += 1;
@@ -90,34 +102,37 @@ function storeSnapshot(write: Write, snapshot: Snapshot, layout: LogLayout, ops:
   layout.firsts = layout.firsts.slice(across);
 }
 
-function cutAfter(index: LogIndex, layout: LogLayout, ops: ByteStoreOp[]): void {
-  if (index + 1 >= layout.next) return;
-  const key = logKey(index + 1);
-  ops.push({ type: "delete-range", from: key, to: LOG_END });
-  ops.push({ type: "put", key, value: sealRecord(key, encodeEntries([])) });
-  while ((layout.firsts.at(-1) ?? 0) > index) layout.firsts.pop();
-  layout.firsts.push(index + 1);
-  layout.next = index + 1;
+/** The log from `first` on is `entries` and nothing else. */
+function putEntries(first: LogIndex, entries: readonly Entry[], layout: LogLayout, ops: ByteStoreOp[]): void {
+  const key = logKey(first);
+  ops.push({ type: "put", key, value: sealed(key, layout, entries, encodeEntries) });
+  if (first < layout.next) {
+    ops.push({ type: "delete-range", from: logKey(first + 1), to: LOG_END });
+    while ((layout.firsts.at(-1) ?? 0) >= first) layout.firsts.pop();
+  }
+  if (layout.firsts.at(-1) !== first) layout.firsts.push(first);
+  layout.next = first + entries.length;
 }
 
-function restoreLog(records: readonly (readonly [key: string, value: Uint8Array])[], snapshot: Snapshot | undefined): { readonly entries: Entry[]; readonly layout: LogLayout } {
+function restoreLog(records: readonly (readonly [key: string, value: Uint8Array])[], snapshot: Snapshot | undefined, newest: number): Pick<LogLayout, "firsts" | "next"> & { readonly entries: Entry[] } {
   const base = snapshot?.index ?? 0;
-  const layout: LogLayout = { firsts: [], next: base + 1 };
+  const layout: Pick<LogLayout, "firsts" | "next"> = { firsts: [], next: base + 1 };
   let entries: Entry[] = [];
   let start = 0;
   for (const [key, value] of records) {
     const first = indexOf(key);
-    const batch = decoded(key, value, (reader) => decodeEntries(reader, first));
+    const { value: held, batch } = decoded(key, value, (reader) => decodeEntries(reader, first));
+    if (batch > newest) throw isTorn(key);
     if (layout.firsts.length === 0) start = layout.next = first;
     if (first > layout.next) throw new CorruptStateError(logKey(layout.next), `the log goes on at ${first} and nothing holds what is before`);
     entries.length = first - start;
-    for (const entry of batch) entries.push(entry);
+    for (const entry of held) entries.push(entry);
     layout.firsts.push(first);
-    layout.next = first + batch.length;
+    layout.next = first + held.length;
   }
   if (layout.firsts.length > 0 && (start > base + 1 || layout.next < base + 1)) throw new CorruptStateError(logKey(base + 1), `the log holds ${start} to ${layout.next - 1}, the snapshot ends at ${base}`);
   if (start <= base) entries = entries.slice(base + 1 - start);
-  return { entries, layout };
+  return { entries, ...layout };
 }
 
 function checkTerms({ hardState, snapshot, entries }: RestoredState): void {
@@ -141,20 +156,33 @@ function indexOf(key: string): LogIndex {
   return index;
 }
 
-function decoded<T>(key: string, record: Uint8Array, read: (reader: ByteReader) => T): T {
+/** What a record holds, and the batch that put it. */
+interface Numbered<T> {
+  readonly value: T;
+  readonly batch: number;
+}
+
+function sealed<T>(key: string, { batch }: LogLayout, value: T, encode: (writer: ByteWriter, value: T) => void): Uint8Array {
+  const writer = new ByteWriter().uint(batch);
+  encode(writer, value);
+  return sealRecord(key, writer.finish());
+}
+
+function decoded<T>(key: string, record: Uint8Array, read: (reader: ByteReader) => T): Numbered<T> {
   const reader = new ByteReader(openRecord(key, record));
   try {
+    const batch = reader.uint();
     const value = read(reader);
     reader.end();
-    return value;
+    return { value, batch };
   } catch (cause) {
     if (hasCode(cause, "malformed")) throw new CorruptStateError(key, "it can not be decoded", { cause });
     throw cause;
   }
 }
 
-function encodeHardState({ term, vote, commit }: HardState): Uint8Array {
-  return new ByteWriter().uint(term).text(vote ?? "").uint(commit).finish();
+function encodeHardState(writer: ByteWriter, { term, vote, commit }: HardState): void {
+  writer.uint(term).text(vote ?? "").uint(commit);
 }
 
 function decodeHardState(reader: ByteReader): HardState {
@@ -165,8 +193,8 @@ function decodeHardState(reader: ByteReader): HardState {
 }
 
 /** Terms and times as differences to the entry before; both never fall. */
-function encodeEntries(entries: readonly Entry[]): Uint8Array {
-  const writer = new ByteWriter().uint(entries.length);
+function encodeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
+  writer.uint(entries.length);
   let term = 0;
   let time = 0;
   for (const entry of entries) {
@@ -174,7 +202,6 @@ function encodeEntries(entries: readonly Entry[]): Uint8Array {
     term = entry.term;
     time = entry.time;
   }
-  return writer.finish();
 }
 
 function decodeEntries(reader: ByteReader, first: LogIndex): Entry[] {
@@ -195,10 +222,10 @@ function kindOf(byte: number): EntryKind {
   throw new MalformedError(`no entry is of kind ${byte}`);
 }
 
-function encodeSnapshot({ index, term, time, membership, data }: Snapshot): Uint8Array {
-  const writer = new ByteWriter().uint(index).uint(term).uint(time);
+function encodeSnapshot(writer: ByteWriter, { index, term, time, membership, data }: Snapshot): void {
+  writer.uint(index).uint(term).uint(time);
   writeMembership(writer, membership);
-  return writer.bytes(data).finish();
+  writer.bytes(data);
 }
 
 function decodeSnapshot(reader: ByteReader): Snapshot {

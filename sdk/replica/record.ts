@@ -3,8 +3,8 @@ import { utf8 } from "../base/index.ts";
 import { CorruptStateError } from "../raft/index.ts";
 import { crc32 } from "./crc32.ts";
 
-/** Version of every record this build writes. History: 1, the first one. */
-const RECORD_VERSION = 1;
+/** Version of every record this build writes. History: 1, the first one; 2, a Raft record begins with the number of its batch. */
+const RECORD_VERSION = 2;
 const HEADER_BYTES = 5;
 
 /** The bytes to store under `key`. The checksum covers key and version too: a record in the wrong place is damage as well. */

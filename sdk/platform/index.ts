@@ -1,3 +1,4 @@
-// The world's edges: where the page's own clock and randomness come in.
+// The world's edges: where the page's own clock, randomness and life come in.
+export { pageLifecycle, type PageEvent, type PageLifecycle, type PageTarget } from "./page-lifecycle.ts";
 export { systemClock, wallClock } from "./system-clock.ts";
 export { randomId, systemRandom } from "./system-random.ts";

@@ -1,12 +1,10 @@
-// Bytes in IndexedDB through idb-keyval: one database per room, one object store in it, one transaction per batch.
-// The database is never upgraded: its one store is made with it, and everything else is a matter of keys. So two versions of the code can
-// hold it open together, and "blocked" can only come from somebody else's upgrade or deletion.
+// Bytes in IndexedDB through idb-keyval: one database per room, one transaction per batch. Beside the bytes the same database keeps values that
+// are not bytes, in the same transactions: a key and the records it belongs to come and go together.
 import { get, promisifyRequest, type UseStore } from "idb-keyval";
-import { bytesEqual, ClosedError, hasCode } from "../../base/index.ts";
+import { bytesEqual, ClosedError } from "../../base/index.ts";
 import type { ByteStore, ByteStoreOp } from "../byte-store.ts";
-import { StorageBlockedError, StorageConflictError, StorageQuotaError, StorageUnavailableError } from "../errors.ts";
-
-const RECORDS = "records";
+import { StorageConflictError, StorageUnavailableError } from "../errors.ts";
+import { committed, openDatabase, ownFactory, RECORDS, storageError, VALUES } from "./database.ts";
 
 /**
  * What a resolved write survives. `relaxed`: the crash of the tab and of the whole browser, but perhaps not a power cut (about 0.4 ms a batch).
@@ -24,6 +22,9 @@ export interface IndexedDbByteStoreOptions {
   readonly factory?: IDBFactory | undefined;
 }
 
+/** A change of a value that is not bytes, in the same transaction as a batch. A value is stored as the structured clone makes it. */
+export type ValueOp = { readonly type: "put"; readonly key: string; readonly value: unknown } | { readonly type: "delete"; readonly key: string };
+
 /**
  * A {@link ByteStore} in IndexedDB. It fails for good (`storage-unavailable`) when the browser loses its connection or somebody deletes the
  * database: what a half-remembering log may do then is decided above, by opening anew and reading everything again.
@@ -31,12 +32,14 @@ export interface IndexedDbByteStoreOptions {
 export class IndexedDbByteStore implements ByteStore {
   readonly #db: IDBDatabase;
   readonly #use: UseStore;
+  readonly #durability: StorageDurability;
   readonly #underWay = new Set<Promise<unknown>>();
   #closed = false;
   #lost: string | undefined;
 
   private constructor(db: IDBDatabase, durability: StorageDurability) {
     this.#db = db;
+    this.#durability = durability;
     // Called once per batch and synchronously, so that transactions are created, and therefore run, in the order of the calls.
     this.#use = async (mode, callback) => callback(db.transaction(RECORDS, mode, { durability }).objectStore(RECORDS));
     db.addEventListener("close", () => this.#lose("the browser closed the database"));
@@ -49,10 +52,6 @@ export class IndexedDbByteStore implements ByteStore {
   /** Opens the database, making it when absent. Rejects with `StorageUnavailableError`, `StorageBlockedError` or `StorageQuotaError`. */
   static async open(options: IndexedDbByteStoreOptions): Promise<IndexedDbByteStore> {
     const db = await openDatabase(options.name, options.factory ?? ownFactory());
-    if (!db.objectStoreNames.contains(RECORDS)) {
-      db.close();
-      throw new StorageUnavailableError(`database ${JSON.stringify(options.name)} was made by something else`);
-    }
     return new IndexedDbByteStore(db, options.durability ?? "relaxed");
   }
 
@@ -74,10 +73,27 @@ export class IndexedDbByteStore implements ByteStore {
     });
   }
 
-  async write(ops: readonly ByteStoreOp[]): Promise<void> {
+  /** Whether there is any record `from <= key < to`, without reading it. */
+  async holdsAny(from: string, to: string): Promise<boolean> {
+    if (from >= to) return false;
+    return this.#run(() => this.#use("readonly", async (store) => (await promisifyRequest(store.getKey(keysBetween(from, to)))) !== undefined));
+  }
+
+  /** Every value that is not bytes, in key order. */
+  async readValues(): Promise<readonly (readonly [key: string, value: unknown])[]> {
+    return this.#run(async () => {
+      const store = this.#db.transaction(VALUES, "readonly").objectStore(VALUES);
+      const [keys, values] = await Promise.all([promisifyRequest(store.getAllKeys()), promisifyRequest<unknown[]>(store.getAll())]);
+      return keys.map((key, at) => [String(key), values[at]] as const);
+    });
+  }
+
+  /** Besides what the port promises: `values` happen in the same transaction, after `ops`. A value that can not be cloned refuses the whole batch. */
+  async write(ops: readonly ByteStoreOp[], values: readonly ValueOp[] = []): Promise<void> {
     return this.#run(() => {
       // Copied before the first await, and refused whole before anything is put when a value is no bytes.
       const own = ops.map((op): ByteStoreOp => (op.type === "put" ? { ...op, value: op.value.slice() } : op.type === "expect" ? { ...op, value: op.value?.slice() } : op));
+      if (values.length > 0) return this.#writeWithValues(own, values);
       return this.#use("readwrite", async (store) => {
         const done = committed(store.transaction);
         const broken = await firstConflict(store, own);
@@ -112,6 +128,24 @@ export class IndexedDbByteStore implements ByteStore {
     await Promise.allSettled(this.#underWay);
   }
 
+  async #writeWithValues(ops: readonly ByteStoreOp[], values: readonly ValueOp[]): Promise<void> {
+    const transaction = this.#db.transaction([RECORDS, VALUES], "readwrite", { durability: this.#durability });
+    const done = committed(transaction);
+    const [records, kept] = [transaction.objectStore(RECORDS), transaction.objectStore(VALUES)];
+    const broken = await firstConflict(records, ops);
+    try {
+      if (broken === undefined) for (const op of ops) perform(records, op);
+      if (broken === undefined) for (const op of values) op.type === "put" ? kept.put(op.value, op.key) : kept.delete(op.key);
+    } catch (error) {
+      // What can not be cloned is refused by the call itself; requests made before it would still be committed.
+      transaction.abort();
+      await done.catch(() => {});
+      throw error;
+    }
+    await done;
+    if (broken !== undefined) throw new StorageConflictError(broken);
+  }
+
   async #run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new ClosedError("the byte store");
     if (this.#lost !== undefined) throw new StorageUnavailableError(this.#lost);
@@ -128,32 +162,6 @@ export class IndexedDbByteStore implements ByteStore {
 
   #lose(why: string): void {
     this.#lost ??= why;
-  }
-}
-
-function ownFactory(): IDBFactory {
-  // Some private modes have no indexedDB at all, others throw on touching it.
-  try {
-    if (typeof indexedDB !== "undefined") return indexedDB;
-  } catch (cause) {
-    throw new StorageUnavailableError("this page may not use IndexedDB", { cause });
-  }
-  throw new StorageUnavailableError("this browser has no IndexedDB here");
-}
-
-async function openDatabase(name: string, factory: IDBFactory): Promise<IDBDatabase> {
-  try {
-    const request = factory.open(name);
-    request.onupgradeneeded = () => void request.result.createObjectStore(RECORDS);
-    const blocked = new Promise<never>((_, reject) => {
-      request.onblocked = () => reject(new StorageBlockedError(name));
-    });
-    const opened = promisifyRequest(request);
-    // A database that opens after all must not be held by nobody.
-    blocked.catch(() => opened.then((db) => db.close()).catch(() => {}));
-    return await Promise.race([opened, blocked]);
-  } catch (cause) {
-    throw storageError(cause, undefined);
   }
 }
 
@@ -188,20 +196,4 @@ function perform(store: IDBObjectStore, op: ByteStoreOp): void {
     case "expect":
       return;
   }
-}
-
-/** Resolves when the transaction is durable. Only `abort` knows the true reason of a failure (quota, for one); at `error` it is not known yet. */
-function committed(transaction: IDBTransaction): Promise<void> {
-  return new Promise((resolve, reject) => {
-    transaction.oncomplete = () => resolve();
-    transaction.onabort = () => reject(transaction.error ?? new StorageUnavailableError("the transaction was aborted"));
-  });
-}
-
-function storageError(cause: unknown, lost: string | undefined): Error {
-  if (hasCode(cause, "storage-blocked") || hasCode(cause, "storage-unavailable") || hasCode(cause, "storage-conflict")) return cause as Error;
-  const name = cause instanceof Error || (typeof cause === "object" && cause !== null && "name" in cause) ? String(cause.name) : "";
-  if (name === "QuotaExceededError") return new StorageQuotaError({ cause });
-  if (cause instanceof TypeError) return cause;
-  return new StorageUnavailableError(lost ?? (cause instanceof Error ? cause.message : String(cause)), { cause });
 }

@@ -144,6 +144,8 @@ export class Core {
   heartbeatDue = false;
   /** Something happened that may give the peers something to be sent. */
   flushDue = false;
+  /** News of a commit alone wait for an append to carry them; see `WorkOptions.holdNews`. */
+  newsHeld = false;
   readRound = 0;
   reads: WaitingRead[] = [];
   /** Scratch for quorum arithmetic. */

@@ -3,7 +3,7 @@ import type { LogIndex, PeerId, Random, Term } from "../base/index.ts";
 import type { RaftConfig } from "./config.ts";
 import type { Message } from "./message.ts";
 import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
-import type { Work } from "./work.ts";
+import type { Work, WorkOptions } from "./work.ts";
 
 /** What a machine is made from. */
 export interface RaftOptions {
@@ -85,10 +85,10 @@ export interface RaftMachine {
   compact(through: LogIndex, data: Uint8Array): boolean;
   /** Entries `from` to `through`, both included, as far as they are in memory: none below the log's beginning, none beyond its end. Cost: one object per entry that is not among the newest. */
   entries(from: LogIndex, through: LogIndex): readonly Entry[];
-  /** Everything that must be done now; empty lists when nothing. Taking it is a promise to do it. */
-  takeWork(): Work;
+  /** Everything that must be done now, less what `options` hold back; empty lists when nothing. Taking it is a promise to do it. */
+  takeWork(options?: WorkOptions): Work;
   /** The write handed out under this id is durable. */
   writeDone(id: number): void;
-  /** True when `takeWork` would return anything. */
-  hasWork(): boolean;
+  /** True when `takeWork` with the same options would return anything. */
+  hasWork(options?: WorkOptions): boolean;
 }

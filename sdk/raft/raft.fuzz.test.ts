@@ -5,6 +5,7 @@ import { decodeMessage, encodeMessage } from "./codec.ts";
 import { isVoter, jointIndex } from "./index.ts";
 import { TestNetwork, type TestNode } from "./test-network.ts";
 import type { Entry, Membership } from "./types.ts";
+import type { WorkOptions } from "./work.ts";
 
 const NAMES: readonly PeerId[] = ["a", "b", "c", "d", "e"].map((name) => peerId(name));
 
@@ -67,9 +68,11 @@ class World {
   drain(id: PeerId): void {
     const node = this.net.node(id);
     if (node.isDown) return;
-    for (let turn = 0; node.raft.hasWork(); turn += 1) {
+    // Half of the turns hold news back, and the next one may not come for long.
+    const how: WorkOptions = { holdNews: this.chance(50) };
+    for (let turn = 0; node.raft.hasWork(how); turn += 1) {
       rule(turn < 1000, "work ends");
-      const work = node.raft.takeWork();
+      const work = node.raft.takeWork(how);
       for (const { to, message } of work.messages) {
         this.checkPromise(node, to, message.type === "append" ? message : decodeMessage(encodeMessage(message)));
         this.net.queue.push({ from: id, to, bytes: encodeMessage(message) });

@@ -22,7 +22,7 @@ import { traceName } from "./trace-names.ts";
 import type { Entry, Membership, MembershipTarget, Role } from "./types.ts";
 import { messageFault } from "./validation.ts";
 import { collectWork, hasWork } from "./work-list.ts";
-import type { Work } from "./work.ts";
+import type { Work, WorkOptions } from "./work.ts";
 
 /** The Raft machine of one node. Deterministic: the same inputs in the same order give the same work. Never throws for what a peer sent. */
 export class Raft implements RaftMachine {
@@ -144,16 +144,16 @@ export class Raft implements RaftMachine {
     return this.#core.log.held(from, through);
   }
 
-  takeWork(): Work {
-    return collectWork(this.#core);
+  takeWork(options?: WorkOptions): Work {
+    return collectWork(this.#core, options);
   }
 
   writeDone(id: number): void {
     writeDone(this.#core, id);
   }
 
-  hasWork(): boolean {
-    return hasWork(this.#core);
+  hasWork(options?: WorkOptions): boolean {
+    return hasWork(this.#core, options);
   }
 }
 

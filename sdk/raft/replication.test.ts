@@ -15,6 +15,18 @@ function appendsTo(net: TestNetwork, id: PeerId): AppendRequest[] {
   return net.sent.flatMap(({ to, message }) => (to === id && message.type === "append" && message.entries.length > 0 ? [message] : []));
 }
 
+/** A led group that committed one command, which its leader, asked to hold news, has told nobody. */
+function committedUntold(command: string): TestNetwork {
+  const net = led();
+  const node = net.node(A);
+  net.holdsNews = true;
+  net.propose(A, command);
+  net.holdsNews = false;
+  expect([B, C].map((id) => net.node(id).payloads)).toEqual([[], []]);
+  expect(node.write).toBe(undefined);
+  return net;
+}
+
 describe("replication", () => {
   test("[RF80] everything proposed in one turn travels in one append per follower, and its commit costs two messages per follower and a notice", () => {
     const net = led();
@@ -158,6 +170,37 @@ describe("replication", () => {
     net.raft(B).observeTime(6000);
     net.propose(B, "end");
     expect(net.node(B).committed.filter((entry) => entry.kind === 1).map((entry) => entry.time)).toEqual([5000, 5000, 5000, 6000]);
+  });
+
+  test("[RF93] news held back travel with the next append and cost no message of their own; everything else goes on", () => {
+    const net = committedUntold("x");
+    expect(net.node(A).payloads).toEqual(["x"]);
+    expect([net.raft(A).hasWork({ holdNews: true }), net.raft(A).hasWork()]).toEqual([false, true]);
+    net.sent.length = 0;
+    net.propose(A, "y");
+    const [first, second] = net.sent;
+    expect([first?.message, second?.message]).toMatchObject([{ type: "append", commit: 3 }, { type: "append", commit: 3 }]);
+    for (const id of [A, B, C]) expect(net.node(id).payloads).toEqual(["x", "y"]);
+  });
+
+  test("[RF93] a turn that does not hold news tells what was held, once", () => {
+    const net = committedUntold("x");
+    net.sent.length = 0;
+    net.settle();
+    expect(net.sent.map(({ to, message }) => [to, message])).toEqual([B, C].map((to) => [to, { type: "heartbeat", term: 2, commit: 3, round: 0 }]));
+    for (const id of [B, C]) expect(net.node(id).payloads).toEqual(["x"]);
+    expect(net.raft(A).hasWork()).toBe(false);
+  });
+
+  test("[RF93] a heartbeat carries held news; a new leader has nothing left of what another held", () => {
+    const net = committedUntold("x");
+    net.tick(A, 3);
+    net.settle();
+    expect(net.node(B).payloads).toEqual(["x"]);
+    const deposed = committedUntold("x");
+    deposed.inject(B, A, { type: "append", term: 3, prevIndex: 3, prevTerm: 2, commit: 3, entries: [] });
+    deposed.takeSent(A);
+    expect([deposed.raft(A).role, deposed.raft(A).hasWork()]).toEqual(["follower", false]);
   });
 
   test("[RF88] an idle leader sends one heartbeat per follower and interval, and idle ticks leave no work behind", () => {

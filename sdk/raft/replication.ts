@@ -123,15 +123,15 @@ export function mayShrinkAlone(core: Core): boolean {
 }
 
 /** Builds whatever the members can take now into the outbox: once per turn, so that everything ready travels together. */
-export function flushPeers(core: Core): void {
+export function flushPeers(core: Core, holdNews = false): void {
   core.flushDue = false;
   // While this node alone decides, only what it holds durably is shown: a membership it could still forget must not be known elsewhere (RF45).
   const limit = core.isSoleVoter ? core.log.stable : core.log.last;
   let shared: AppendRequest | undefined;
-  for (const peer of core.peers) shared = flushPeer(core, peer, { limit, shared });
+  for (const peer of core.peers) shared = flushPeer(core, peer, { limit, shared, holdNews });
 }
 
-function flushPeer(core: Core, peer: Progress, turn: { readonly limit: LogIndex; shared: AppendRequest | undefined }): AppendRequest | undefined {
+function flushPeer(core: Core, peer: Progress, turn: { readonly limit: LogIndex; readonly shared: AppendRequest | undefined; readonly holdNews: boolean }): AppendRequest | undefined {
   let shared = turn.shared;
   while (peer.state !== "snapshot" && mayAppend(core, peer, turn.limit)) {
     if (peer.next - 1 < core.log.snapshotIndex) {
@@ -142,6 +142,10 @@ function flushPeer(core: Core, peer: Progress, turn: { readonly limit: LogIndex;
   }
   if (peer.state === "snapshot") flushSnapshot(core, peer);
   else if (Math.min(core.commit, peer.match) > peer.commitSent && peer.state === "replicate") {
+    if (turn.holdNews) {
+      core.newsHeld = true;
+      return shared;
+    }
     // Nothing carries the commit index along: say it alone. Round 0 asks for no answer.
     peer.commitSent = Math.min(core.commit, peer.match);
     core.send(peer.id, { type: "heartbeat", term: core.term, commit: peer.commitSent, round: 0 });

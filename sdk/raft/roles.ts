@@ -46,6 +46,7 @@ export function leaveLeadership(core: Core): void {
   core.grantedTerm = 0;
   core.heartbeatDue = false;
   core.flushDue = false;
+  core.newsHeld = false;
 }
 
 /** Reads asked of a leader that is not ours any more: the layer above asks again. */

@@ -7,7 +7,7 @@ import type { TraceEvent } from "./raft-machine.ts";
 import { Raft } from "./raft.ts";
 import { BLANK_STATE, bootstrapState } from "./restore.ts";
 import type { Entry, RestoredState, Snapshot } from "./types.ts";
-import type { ReadResult, Work, Write } from "./work.ts";
+import type { ReadResult, Work, WorkOptions, Write } from "./work.ts";
 
 /** What survives a crash of one node. */
 export class Disk {
@@ -99,6 +99,8 @@ export class TestNetwork {
   readonly sent: { readonly from: PeerId; readonly to: PeerId; readonly message: Message }[] = [];
   /** Drops a message when it answers true. */
   filter: (from: PeerId, to: PeerId, message: Message) => boolean = () => false;
+  /** Whether nodes do their work without telling commits in messages of their own. */
+  holdsNews = false;
   readonly #options: NetworkOptions;
   #incarnation = 0;
 
@@ -155,9 +157,10 @@ export class TestNetwork {
   drain(id: PeerId): void {
     const node = this.node(id);
     if (node.isDown) return;
-    for (let turns = 0; node.raft.hasWork(); turns += 1) {
+    const how: WorkOptions = { holdNews: this.holdsNews };
+    for (let turns = 0; node.raft.hasWork(how); turns += 1) {
       if (turns > 10_000) throw new Error(`${id} never runs out of work`);
-      const work = node.raft.takeWork();
+      const work = node.raft.takeWork(how);
       for (const { to, message } of work.messages) this.#send(id, to, message);
       if (work.install !== undefined) {
         node.installs.push(work.install);

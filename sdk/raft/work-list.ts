@@ -8,7 +8,7 @@ import { flushPeers } from "./replication.ts";
 import { flushInstalled, installedReady } from "./snapshot-receiving.ts";
 import { traceName } from "./trace-names.ts";
 import type { Entry } from "./types.ts";
-import type { Work } from "./work.ts";
+import type { Work, WorkOptions } from "./work.ts";
 
 // Shared, so that a turn with nothing to do allocates one object only.
 const NO_ADDRESSED: Work["messages"] = [];
@@ -17,8 +17,9 @@ const NO_READS: Work["reads"] = [];
 const NO_REFUSED: Work["refusedForwards"] = [];
 
 /** True when {@link collectWork} may find something; false means it would find nothing. */
-export function hasWork(core: Core): boolean {
+export function hasWork(core: Core, { holdNews = false }: WorkOptions = {}): boolean {
   return (
+    (core.newsHeld && !holdNews) ||
     core.flushDue || core.heartbeatDue || (core.outbox.length > 0 && core.hardDurable) || ackReady(core) || installedReady(core) ||
     writeReady(core) || committedReady(core) || (core.readyInstall !== undefined && core.pendingInstall === undefined) ||
     core.readResults.length > 0 || core.refusedForwards.length > 0
@@ -30,8 +31,12 @@ function committedReady(core: Core): boolean {
 }
 
 /** Gathers everything that must be done now. */
-export function collectWork(core: Core): Work {
-  if (core.role === "leader") flushLeader(core);
+export function collectWork(core: Core, { holdNews = false }: WorkOptions = {}): Work {
+  if (core.newsHeld && !holdNews) {
+    core.newsHeld = false;
+    core.flushDue = true;
+  }
+  if (core.role === "leader") flushLeader(core, holdNews);
   flushInstalled(core);
   flushAck(core);
   const messages = takeMessages(core);
@@ -46,12 +51,12 @@ export function collectWork(core: Core): Work {
   return { messages, write, install, committed, reads, refusedForwards };
 }
 
-function flushLeader(core: Core): void {
+function flushLeader(core: Core, holdNews: boolean): void {
   if (!core.flushDue && !core.heartbeatDue) return;
   const fresh = startRound(core);
   if (fresh || core.heartbeatDue) sendHeartbeats(core);
   releaseReads(core);
-  flushPeers(core);
+  flushPeers(core, holdNews);
 }
 
 /** To everybody when due; for a read round alone only to voters, whose echo counts. */

@@ -25,6 +25,16 @@ export interface ReadResult {
   readonly index: LogIndex | undefined;
 }
 
+/** Which work is asked for. */
+export interface WorkOptions {
+  /**
+   * True: a commit is not told in a message of its own yet, because an append of the next turn may carry it, which saves a message per member and
+   * commit. Nothing else waits. Who asks so asks again without it before its task ends: until then only `hasWork()` without it knows of the news.
+   * Default false: everything is told at once.
+   */
+  readonly holdNews?: boolean | undefined;
+}
+
 /**
  * Everything to do now. Rules for the one who does it:
  * 1. `messages` may leave at once, also while a write is under way (the leader's own append may overlap its write: thesis §10.2.1).

@@ -1,6 +1,6 @@
 // The pure half of a replica put together: machine, table, lanes and open requests behind one list of work.
 import { InvalidArgumentError, type LogIndex, type PeerId } from "../base/index.ts";
-import { decodeMessage, decodeMessageFrom, encodeMessage, ENTRY_COMMAND, Raft, type Addressed, type MembershipTarget, type Message, type RaftMachine, type Work, type Write } from "../raft/index.ts";
+import { decodeMessage, decodeMessageFrom, encodeMessage, ENTRY_COMMAND, Raft, type Addressed, type MembershipTarget, type Message, type RaftMachine, type Work, type WorkOptions, type Write } from "../raft/index.ts";
 import { AppliedLog, KNOWN_LANES } from "./applied-log.ts";
 import { decodeHead, isClientId } from "./envelope.ts";
 import { encodeFrame, encodeFrameOf, framedSize, frameHeader, headerFault, HEADER_BYTES, messagesOf, onlyMessageAt } from "./frame.ts";
@@ -191,14 +191,14 @@ class Core implements ReplicaCore {
     this.raft.part();
   }
 
-  hasWork(): boolean {
-    return this.#settled.length > 0 || this.#reads.hasFresh || this.#proposals.canSend(this.raft) || this.raft.hasWork();
+  hasWork(options?: WorkOptions): boolean {
+    return this.#settled.length > 0 || this.#reads.hasFresh || this.#proposals.canSend(this.raft) || this.raft.hasWork(options);
   }
 
-  takeWork(): ReplicaWork {
+  takeWork(options?: WorkOptions): ReplicaWork {
     this.#proposals.flush(this.raft);
     this.#reads.flush(this.raft);
-    const work = this.raft.takeWork();
+    const work = this.raft.takeWork(options);
     const frames = work.messages.length === 0 ? NO_FRAMES : this.#pack(work.messages);
     const events = this.#apply(work);
     for (const result of work.reads) this.#reads.answered(result);

@@ -1,7 +1,7 @@
 // The pure half of a replica: the Raft machine, the exactly-once table, the lanes and this node's pending requests in one deterministic
 // object. Inputs are calls, output is one list of work. The loop around it (replica.ts) and the simulator both drive exactly this.
 import type { LogIndex, PeerId, Random } from "../base/index.ts";
-import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, RestoredState, TraceEvent, Write } from "../raft/index.ts";
+import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, RestoredState, TraceEvent, WorkOptions, Write } from "../raft/index.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { DedupKey, LogEvent } from "./ordered-log.ts";
 
@@ -94,10 +94,10 @@ export interface ReplicaCore {
   firstIndex(key: DedupKey): LogIndex | undefined;
   /** This node goes away for good; a leader's goodbye is in the frames of the next `takeWork`. */
   part(): void;
-  /** Everything to do now; empty lists when nothing. Taking it is a promise to do it. */
-  takeWork(): ReplicaWork;
+  /** Everything to do now, less what `options` hold back; empty lists when nothing. Taking it is a promise to do it. */
+  takeWork(options?: WorkOptions): ReplicaWork;
   /** The write handed out under this id is durable; only then is another one handed out. */
   writeDone(id: number): void;
-  /** True when `takeWork` would return anything. */
-  hasWork(): boolean;
+  /** True when `takeWork` with the same options would return anything. */
+  hasWork(options?: WorkOptions): boolean;
 }

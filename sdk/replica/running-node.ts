@@ -1,7 +1,7 @@
 // A RaftNode: the one loop of the SDK. Takes the core's work, sends, stores, hands events up, settles; never more than one write under way.
 import type { Emitter } from "nanoevents";
 import { ClosedError, hasCode, InvalidArgumentError, PayloadTooLargeError, type LogIndex, type Logger, type PeerId } from "../base/index.ts";
-import type { Membership, MembershipTarget, RaftConfig, RaftMetrics, Role, Write } from "../raft/index.ts";
+import type { Membership, MembershipTarget, RaftConfig, RaftMetrics, Role, WorkOptions, Write } from "../raft/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import { envelopeOverheadMax } from "./envelope.ts";
@@ -42,6 +42,11 @@ interface SnapshotWaiter {
   readonly reject: (error: unknown) => void;
 }
 
+const HOLD_NEWS: WorkOptions = { holdNews: true };
+/** Promise hops between a settlement and the news of its commit (RN9): enough for a caller's own layers of `await`, and still in the same task. */
+const NEWS_HOPS = 16;
+const HOP: Promise<void> = Promise.resolve();
+
 /** One running node; made by `openReplica`. */
 export class RunningNode implements RaftNode {
   readonly #parts: RunningNodeParts;
@@ -55,6 +60,7 @@ export class RunningNode implements RaftNode {
   #pendingProposals = 0;
   #isScheduled = false;
   #inTurn = false;
+  #isTelling = false;
   /** Takes no part any more: closed, parted or failed. */
   #stopped: Error | undefined;
   /** Requests are refused with this; the node may still vote and store. */
@@ -199,7 +205,7 @@ export class RunningNode implements RaftNode {
     if (this.#stopped !== undefined) return;
     this.#core.part();
     // In `pagehide` there may be no later task: the goodbye leaves before this call returns.
-    if (!this.#inTurn) this.#turn();
+    if (!this.#inTurn) this.#turn({});
     this.#stop(new ClosedError("the node has parted and"));
   }
 
@@ -244,16 +250,24 @@ export class RunningNode implements RaftNode {
     this.#isScheduled = true;
     void Promise.resolve().then(() => {
       this.#isScheduled = false;
-      if (this.#stopped === undefined && !this.#inTurn) this.#turn();
+      if (this.#stopped === undefined && !this.#inTurn) this.#turn(HOLD_NEWS);
     });
   }
 
-  #turn(): void {
+  /** News of a commit wait until whoever was told of it has had the chance to propose on: then the next append carries them. */
+  async #tellNews(): Promise<void> {
+    this.#isTelling = true;
+    for (let hop = 0; hop < NEWS_HOPS; hop += 1) await HOP;
+    this.#isTelling = false;
+    if (this.#stopped === undefined && !this.#inTurn) this.#turn({});
+  }
+
+  #turn(how: WorkOptions): void {
     this.#inTurn = true;
     try {
       this.#core.observeTime(this.#parts.wallClock());
-      while (this.#stopped === undefined && this.#core.hasWork()) {
-        const work = this.#core.takeWork();
+      while (this.#stopped === undefined && this.#core.hasWork(how)) {
+        const work = this.#core.takeWork(how);
         for (const { to, bytes } of work.frames) this.#send(to, bytes);
         if (work.write !== undefined) this.#store(work.write);
         if (work.events.length > 0) {
@@ -266,6 +280,7 @@ export class RunningNode implements RaftNode {
     } finally {
       this.#inTurn = false;
     }
+    if (!this.#isTelling && this.#stopped === undefined && this.#core.hasWork()) void this.#tellNews();
     this.#publish();
   }
 

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { crc32 } from "./crc32.ts";
+
+/** One bit at a time, as the standard says it. */
+function byBits(bytes: Uint8Array): number {
+  let value = 0xffff_ffff;
+  for (const byte of bytes) {
+    value ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0xedb8_8320 : value >>> 1;
+  }
+  return ~value >>> 0;
+}
+
+const bytesOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, at) => (at * 167 + 13) & 255);
+
+test("the checksum of the standard's own example is the published one", () => {
+  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf4_3926);
+  expect(crc32(new Uint8Array(0))).toBe(0);
+});
+
+test("taking four bytes at a time gives what one bit at a time gives, at every length", () => {
+  for (let length = 0; length < 70; length += 1) expect(crc32(bytesOf(length)), `${length} bytes`).toBe(byBits(bytesOf(length)));
+});
+
+test("a checksum goes on from the checksum of what came before, wherever the bytes are cut", () => {
+  const whole = bytesOf(37);
+  for (let cut = 0; cut <= whole.length; cut += 1) expect(crc32(whole.subarray(cut), crc32(whole.subarray(0, cut)))).toBe(crc32(whole));
+});

@@ -3,9 +3,9 @@ import { digestHex, InvalidArgumentError, utf8, type PeerId, type Random } from 
 import { CorruptStateError } from "../replica/index.ts";
 import type { Seam } from "../seam/index.ts";
 import type { ByteStore } from "../storage/index.ts";
-import { AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedError, RosterFullError, SpectatorsClosedError, SpectateTimeoutError } from "./errors.ts";
-import { decideHost, visibleGroups, type VisibleGroup } from "./lobby.ts";
-import { SEATS_MAX, type PublishedRefusal } from "./presence-state.ts";
+import { DuplicateHostError, JoinTimeoutError, SpectateTimeoutError } from "./errors.ts";
+import { decideHost, refusalOfJoiner, refusalOfSpectator, visibleGroups, type VisibleGroup } from "./lobby.ts";
+import { SEATS_MAX } from "./presence-state.ts";
 import { seatOf, type Roster } from "./roster.ts";
 import { Session, type GameSession, type SessionOptions } from "./session.ts";
 import { readStoredGroup } from "./stored-group.ts";
@@ -139,7 +139,7 @@ async function declareHost(session: Session, ms: number): Promise<void> {
 interface Following {
   readonly ms: number;
   readonly isIn: (session: Session) => boolean;
-  readonly refusal: (session: Session, group: VisibleGroup) => Error | undefined;
+  readonly refusal: (self: PeerId, group: VisibleGroup) => Error | undefined;
   readonly onTimeout: () => Error;
 }
 
@@ -157,7 +157,7 @@ async function follow(session: Session, { ms, isIn, refusal, onTimeout }: Follow
     if (isIn(session)) return true;
     const group = visibleGroups(session.presence.states)[0];
     if (group === undefined) return undefined;
-    const refused = refusal(session, group);
+    const refused = refusal(session.selfId, group);
     if (refused !== undefined) throw refused;
     // A member stays where it is; until then the best group in sight is the one to be in.
     if (group.groupId === session.groupId || session.presence.self.synced) return undefined;
@@ -180,23 +180,6 @@ function isSeated(session: Session): boolean {
   const { voters, votersOutgoing, learners } = node.membership;
   if (votersOutgoing.length > 0) return false;
   return voters.includes(session.selfId) || (learners.includes(session.selfId) && voters.length >= session.roster.votersMax);
-}
-
-function refusalOfJoiner(session: Session, { lead }: VisibleGroup): Error | undefined {
-  const refusal = publishedRefusal(session.selfId, lead.refused);
-  if (refusal !== undefined) return refusal;
-  const isFull = lead.admission === "closed" && lead.seats > 0 && !lead.seated.includes(session.selfId);
-  return isFull ? new RosterFullError(lead.seats) : undefined;
-}
-
-function refusalOfSpectator(session: Session, { lead }: VisibleGroup): Error | undefined {
-  return publishedRefusal(session.selfId, lead.refused) ?? (lead.spectators === "closed" && lead.seats > 0 ? new SpectatorsClosedError() : undefined);
-}
-
-function publishedRefusal(self: PeerId, refused: readonly PublishedRefusal[]): Error | undefined {
-  const own = refused.find((refusal) => refusal.peer === self);
-  if (own === undefined) return undefined;
-  return own.code === "kicked" ? new KickedError(own.reason) : new AdmissionRefusedError(own.reason);
 }
 
 /** What a newcomer that waited in vain can say of how far it came. */

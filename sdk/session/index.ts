@@ -3,7 +3,8 @@ export { decideAdmission, type AdmissionDecision, type AdmissionRequest, type Ad
 export { gameHost, gameJoin, gameNode, gameResume, gameSpectate, VOTERS_MAX, type GameHostOptions, type GameJoinOptions, type GameNodeOptions, type GameResumeOptions, type GameSpectateOptions } from "./enter.ts";
 export { AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedError, MovedOnError, RosterFullError, SpectateTimeoutError, SpectatorsClosedError } from "./errors.ts";
 export type { Standing } from "./liveness.ts";
-export { NAME_CHARS_MAX, SEATS_MAX, type Declaration, type LeadNotice, type PresenceState, type PublishedRefusal } from "./presence-state.ts";
+export type { VerifyClaim } from "./manager.ts";
+export { NAME_CHARS_MAX, seatClaimText, SEATS_MAX, type Declaration, type LeadNotice, type PresenceState, type PublishedRefusal, type SeatClaim } from "./presence-state.ts";
 export { Presence, shareDoc, type Doc, type PresenceEvents, type SharedDoc } from "./presence.ts";
 export { EMPTY_ROSTER, foldRoster, rosterLane, seatOf, type Roster, type RosterCommand, type TakenSeat, type Watcher } from "./roster.ts";
 export type { GameSession, PageVisibility, SessionEvents, SessionOptions } from "./session.ts";

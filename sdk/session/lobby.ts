@@ -1,6 +1,7 @@
 // Decisions made from presence alone, before there is a node: may this peer host, and which group should it join. Pure.
 import type { PeerId } from "../base/index.ts";
-import type { LeadNotice, PresenceState } from "./presence-state.ts";
+import { AdmissionRefusedError, KickedError, RosterFullError, SpectatorsClosedError } from "./errors.ts";
+import type { LeadNotice, PresenceState, PublishedRefusal } from "./presence-state.ts";
 
 /** What a declaring host should do now. */
 export type HostDecision = { readonly decision: "host" } | { readonly decision: "wait" } | { readonly decision: "yield"; readonly to: PeerId };
@@ -58,4 +59,23 @@ export function compareGroups(a: Pick<VisibleGroup, "leader" | "lead">, b: Pick<
 export function betterGroup(own: VisibleGroup, states: ReadonlyMap<PeerId, PresenceState>): VisibleGroup | undefined {
   if (own.lead.members > 1) return undefined;
   return visibleGroups(states).find((other) => other.groupId !== own.groupId && compareGroups(other, own) < 0);
+}
+
+/** Why a peer that wants a seat in this group need not wait, or undefined. */
+export function refusalOfJoiner(self: PeerId, { lead }: Pick<VisibleGroup, "lead">): Error | undefined {
+  const refusal = publishedRefusal(self, lead.refused);
+  if (refusal !== undefined) return refusal;
+  const isFull = lead.admission === "closed" && lead.seats > 0 && !lead.seated.includes(self);
+  return isFull ? new RosterFullError(lead.seats) : undefined;
+}
+
+/** Why a peer that wants to watch this group need not wait, or undefined. */
+export function refusalOfSpectator(self: PeerId, { lead }: Pick<VisibleGroup, "lead">): Error | undefined {
+  return publishedRefusal(self, lead.refused) ?? (lead.spectators === "closed" && lead.seats > 0 ? new SpectatorsClosedError() : undefined);
+}
+
+function publishedRefusal(self: PeerId, refused: readonly PublishedRefusal[]): Error | undefined {
+  const own = refused.find((refusal) => refusal.peer === self);
+  if (own === undefined) return undefined;
+  return own.code === "kicked" ? new KickedError(own.reason) : new AdmissionRefusedError(own.reason);
 }

@@ -5,7 +5,7 @@ import { decideManagement, type ManagementView, type Person } from "./management
 import type { Roster } from "./roster.ts";
 
 const [ann, bob, cat, dan, eve, fay] = ["ann", "bob", "cat", "dan", "eve", "fay"].map(peerId) as [PeerId, PeerId, PeerId, PeerId, PeerId, PeerId];
-const joiner: Person = { declares: "join", name: "J", inGroup: true, synced: true, standing: "here", leaving: undefined, hidden: false, admitted: true };
+const joiner: Person = { declares: "join", name: "J", inGroup: true, synced: true, standing: "here", leaving: undefined, hidden: false, was: undefined, admitted: true };
 const spectator: Person = { ...joiner, declares: "spectate" };
 const newcomer: Person = { ...joiner, synced: false };
 

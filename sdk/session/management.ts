@@ -22,6 +22,8 @@ export interface Person {
   readonly leaving: "part" | "vacate" | undefined;
   /** Its page can not be seen: browsers slow it down, freeze it or end it. */
   readonly hidden: boolean;
+  /** The peer it has proven to have been before. */
+  readonly was: PeerId | undefined;
   /** The game's own rule let it in. */
   readonly admitted: boolean;
 }
@@ -55,8 +57,16 @@ export function decideManagement(view: ManagementView): ManagementStep | undefin
   return command === undefined ? yieldedTo(view) : { type: "command", command };
 }
 
+/** Nobody seats itself: a leader that asks for its own old seat lets another decide. */
+function seatedVoter(view: ManagementView): ManagementStep | undefined {
+  const to = view.membership.voters.filter((peer) => peer !== view.self && isReady(view, peer) && seatOf(view.roster, peer) !== undefined).sort()[0];
+  return to === undefined ? undefined : { type: "transfer", to };
+}
+
 function yieldedTo(view: ManagementView): ManagementStep | undefined {
-  if (personOf(view, view.self)?.hidden !== true) return undefined;
+  const self = personOf(view, view.self);
+  if (self?.was !== undefined && seatOf(view.roster, view.self) === undefined && seatOf(view.roster, self.was) !== undefined) return seatedVoter(view);
+  if (self?.hidden !== true) return undefined;
   const to = view.membership.voters.filter((peer) => peer !== view.self && isReady(view, peer) && personOf(view, peer)?.hidden === false).sort()[0];
   return to === undefined ? undefined : { type: "transfer", to };
 }
@@ -178,7 +188,23 @@ function wantedSpare(view: ManagementView, players: number): PeerId | undefined 
 
 /** The next word of the session lane: seat who is ready, free what was given up, name a spare. */
 function nextCommand(view: ManagementView): RosterCommand | undefined {
-  return vacated(view) ?? seated(view) ?? spareNamed(view);
+  return vacated(view) ?? reseated(view) ?? seated(view) ?? spareNamed(view);
+}
+
+/** A person who came back as somebody else has its seat again, once the peer it was is not here any more. */
+function reseated(view: ManagementView): RosterCommand | undefined {
+  for (const peer of [...members(view)].sort()) {
+    const person = personOf(view, peer);
+    if (peer === view.self || person?.was === undefined || !isReady(view, peer)) continue;
+    if (seatOf(view.roster, peer) !== undefined || seatOf(view.roster, person.was) === undefined || isHere(view, person.was)) continue;
+    return { type: "reseat", from: person.was, to: peer, name: person.name };
+  }
+  return undefined;
+}
+
+function isHere(view: ManagementView, peer: PeerId): boolean {
+  const person = personOf(view, peer);
+  return peer === view.self || (person?.standing === "here" && person.leaving === undefined);
 }
 
 function vacated(view: ManagementView): RosterCommand | undefined {

@@ -4,7 +4,7 @@ import { LANE_SESSION, type RaftNode } from "../replica/index.ts";
 import type { AdmissionRequest, Admit } from "./admission.ts";
 import type { Liveness } from "./liveness.ts";
 import { decideManagement, type ManagementStep, type ManagementView, type Person } from "./management.ts";
-import { cleanText, REASON_CHARS_MAX, REFUSALS_MAX, SEATS_MAX, type LeadNotice, type PresenceState, type PublishedRefusal } from "./presence-state.ts";
+import { cleanText, REASON_CHARS_MAX, REFUSALS_MAX, SEATS_MAX, seatClaimText, type LeadNotice, type PresenceState, type PublishedRefusal, type SeatClaim } from "./presence-state.ts";
 import type { Presence } from "./presence.ts";
 import { encodeRosterCommand, freeSeat, mayManage, seatOf, type Roster } from "./roster.ts";
 
@@ -16,11 +16,15 @@ export interface ManagerOptions {
   readonly clock: Clock;
   readonly roster: () => Roster;
   readonly admit: Admit | undefined;
+  readonly verifyClaim: VerifyClaim | undefined;
   readonly spares: boolean;
   /** How often silence is looked at, ms. */
   readonly sweepMs: number;
   readonly logger?: Logger | undefined;
 }
+
+/** Whether the claim was signed, over `text`, with a key whose peer id is `claim.peer`. */
+export type VerifyClaim = (claim: SeatClaim, text: string) => Promise<boolean>;
 
 /** What the game's own rule said of a peer at the door. */
 type Verdict = "asking" | "admitted" | { readonly refuse: string };
@@ -35,6 +39,8 @@ interface Running {
 export class Manager {
   readonly #options: ManagerOptions;
   readonly #verdicts = new Map<PeerId, Verdict>();
+  /** Claims as they were made → whether they hold; undefined while that is being found out. */
+  readonly #claims = new Map<SeatClaim, boolean | undefined>();
   #leadsTerm = 0;
   #running: Running | undefined;
   /** The last step done and the world it was done in: a step that changed nothing is not repeated before the world changes. */
@@ -111,6 +117,7 @@ export class Manager {
     for (const taken of this.#roster.seats) if (taken !== undefined) known.add(taken.peer);
     const people = new Map<PeerId, Person>();
     for (const peer of known) people.set(peer, peer === node.id ? selfAsPerson(presence.self) : this.#person(peer));
+    this.#forgetClaims();
     return { self: node.id, membership, roster: this.#roster, people, spares };
   }
 
@@ -131,8 +138,29 @@ export class Manager {
       standing: standing === "here" && state === undefined ? "away" : standing,
       leaving: presence.farewellOf(peer),
       hidden: state?.hidden === true,
+      was: this.#provenPast(peer, state?.claim),
       admitted: this.#isAdmitted(peer, state),
     };
+  }
+
+  /** Whom `peer` has proven to have been; asks for the proof to be checked when that is new. */
+  #provenPast(peer: PeerId, claim: SeatClaim | undefined): PeerId | undefined {
+    const { verifyClaim, groupId, logger = silentLogger } = this.#options;
+    if (claim === undefined || verifyClaim === undefined || claim.peer === peer) return undefined;
+    if (this.#claims.has(claim)) return this.#claims.get(claim) === true ? claim.peer : undefined;
+    this.#claims.set(claim, undefined);
+    const settle = (holds: boolean): void => {
+      this.#claims.set(claim, holds);
+      if (!holds) logger.info(`${peer} claims the seat of ${claim.peer} without proof`);
+      this.poke();
+    };
+    void verifyClaim(claim, seatClaimText(groupId, claim.peer, peer)).then(settle, () => settle(false));
+    return undefined;
+  }
+
+  #forgetClaims(): void {
+    const made = new Set([...this.#options.presence.states.values()].map(({ claim }) => claim));
+    for (const claim of this.#claims.keys()) if (!made.has(claim)) this.#claims.delete(claim);
   }
 
   /** Members and returning players were admitted before; everybody else is put to the game's rule, once per visit. */
@@ -230,6 +258,6 @@ export class Manager {
   }
 }
 
-function selfAsPerson({ declares, name, hidden = false }: PresenceState): Person {
-  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, hidden, admitted: true };
+function selfAsPerson({ declares, name, hidden = false, claim }: PresenceState): Person {
+  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, hidden, was: claim?.peer, admitted: true };
 }

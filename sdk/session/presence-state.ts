@@ -11,6 +11,20 @@ export interface PublishedRefusal {
   readonly reason: string;
 }
 
+/** Proof that this peer is the person who sat as `peer`: signed with that peer's key. */
+export interface SeatClaim {
+  readonly peer: PeerId;
+  /** Hexadecimal, of whatever length the identity's keys have; at most {@link CLAIM_CHARS_MAX}. */
+  readonly publicKey: string;
+  /** Hexadecimal, over {@link seatClaimText}; at most {@link CLAIM_CHARS_MAX}. */
+  readonly signature: string;
+}
+
+/** What the owner of a seat signs so that another peer id may have it: only in this group, only for that peer. */
+export function seatClaimText(groupId: string, from: PeerId, to: PeerId): string {
+  return `seat of ${from} in ${groupId} for ${to}`;
+}
+
 /** What the leader of a group publishes, so that newcomers know where they stand. */
 export interface LeadNotice {
   readonly term: number;
@@ -40,6 +54,8 @@ export interface PresenceState {
   readonly synced: boolean;
   /** Its page can not be seen: others should lead. */
   readonly hidden?: boolean | undefined;
+  /** It is the person behind another peer id, whose seat it asks for. */
+  readonly claim?: SeatClaim | undefined;
   /** `part`: the tab goes away and may come back; `vacate`: the player gives up the seat. */
   readonly leaving?: "part" | "vacate" | undefined;
   /** Present while this peer leads its group. */
@@ -54,6 +70,8 @@ export const REFUSALS_MAX = 16;
 export const NAME_CHARS_MAX = 40;
 /** Limit of a reason shown to people, in UTF-16 units. */
 export const REASON_CHARS_MAX = 200;
+/** Limit of a claim's key and of its signature, in characters. */
+export const CLAIM_CHARS_MAX = 512;
 const GROUP_ID_CHARS_MAX = 64;
 const RULES_CHARS_MAX = 200;
 const DECLARATIONS: readonly Declaration[] = ["host", "join", "spectate", "node"];
@@ -72,15 +90,28 @@ export function cleanText(text: string, max: number): string {
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
 export function parsePresence(value: unknown): PresenceState | undefined {
   if (!isRecord(value)) return undefined;
-  const { declares, name, rules, groupId, synced, hidden, leaving, lead } = value;
+  const { declares, name, rules, groupId, synced, hidden, claim, leaving, lead } = value;
   const declaration = DECLARATIONS.find((known) => known === declares);
   if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
   if (!isShortText(groupId, GROUP_ID_CHARS_MAX) || !isShortText(rules, RULES_CHARS_MAX)) return undefined;
   if (hidden !== undefined && typeof hidden !== "boolean") return undefined;
   if (leaving !== undefined && leaving !== "part" && leaving !== "vacate") return undefined;
+  const seatClaim = claim === undefined ? undefined : parseClaim(claim);
+  if (claim !== undefined && seatClaim === undefined) return undefined;
   const notice = lead === undefined ? undefined : parseLead(lead);
   if (lead !== undefined && notice === undefined) return undefined;
-  return { declares: declaration, name: cleanName(name), rules, groupId, synced, hidden: hidden === true || undefined, leaving, lead: notice };
+  return { declares: declaration, name: cleanName(name), rules, groupId, synced, hidden: hidden === true || undefined, claim: seatClaim, leaving, lead: notice };
+}
+
+function parseClaim(value: unknown): SeatClaim | undefined {
+  if (!isRecord(value)) return undefined;
+  const { peer, publicKey, signature } = value;
+  if (typeof peer !== "string" || !isPeerId(peer) || !isHex(publicKey) || !isHex(signature)) return undefined;
+  return { peer, publicKey, signature };
+}
+
+function isHex(value: unknown): value is string {
+  return typeof value === "string" && value.length <= CLAIM_CHARS_MAX && /^(?:[0-9a-f]{2})+$/u.test(value);
 }
 
 function parseLead(value: unknown): LeadNotice | undefined {
@@ -103,7 +134,7 @@ function parseRefusal(value: unknown): PublishedRefusal | undefined {
   return { peer, code, reason: cleanText(reason, REASON_CHARS_MAX) };
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & { readonly [K in keyof PresenceState | keyof LeadNotice | keyof PublishedRefusal]?: unknown } {
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & { readonly [K in keyof PresenceState | keyof LeadNotice | keyof PublishedRefusal | keyof SeatClaim]?: unknown } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

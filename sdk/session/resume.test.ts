@@ -1,7 +1,9 @@
 // Coming back: tabs that end and start again with what they had stored, in virtual time.
 import { afterEach, describe, expect, test } from "vitest";
-import { hasCode, utf8, type PeerId } from "../base/index.ts";
+import { hasCode, toHex, utf8, type PeerId } from "../base/index.ts";
 import { LANE_GAME, type LogEvent } from "../replica/index.ts";
+import type { VerifyClaim } from "./manager.ts";
+import { seatClaimText, type SeatClaim } from "./presence-state.ts";
 import { seatOf } from "./roster.ts";
 import type { GameSession } from "./session.ts";
 import { ann, bob, cat, dan, Room } from "./test-room.ts";
@@ -147,12 +149,10 @@ describe("coming back", () => {
     closeTab(second!);
     await room.get(room.host(room.seam(cat)));
     const again = await room.get(room.resume(ann));
-    let reason: Error | undefined;
-    again!.on("closed", (why) => void (reason = why));
     await room.clock.advance(8_000);
     expect(again!.isClosed).toBe(false);
     expect(await room.until(() => again!.isClosed)).toBe(true);
-    expect(hasCode(reason, "moved-on")).toBe(true);
+    expect(hasCode(room.endings.get(ann), "moved-on")).toBe(true);
   });
 
   test("[SE33] who left for good, and who never sat, has nothing to come back to", async () => {
@@ -213,5 +213,53 @@ describe("hidden pages", () => {
     pages[1]!.turn(false);
     expect(await room.until(() => sessions[1]!.node.role === "leader")).toBe(true);
     await move(sessions[0]!, "hidden players play on");
+  });
+});
+
+describe("the same person as another peer", () => {
+  // Real keys are the identity's; here a signature is the text itself, in hexadecimal.
+  const hex = (text: string): string => toHex(utf8(text));
+  const verifyClaim: VerifyClaim = (claim, text) => Promise.resolve(claim.signature === hex(text) && claim.publicKey === hex(claim.peer));
+  const claimOf = (session: GameSession, from: PeerId): SeatClaim => ({ peer: from, publicKey: hex(from), signature: hex(seatClaimText(session.groupId, from, session.selfId)) });
+
+  test("[SE36] has the seat again with a proof, and only once the first is really gone", async () => {
+    open();
+    const players = await room.durableGroup([ann, bob], { verifyClaim });
+    const watcher = await room.get(room.spectate(room.seam(cat), { verifyClaim }));
+    watcher.claimSeat(claimOf(watcher, bob));
+    await room.clock.advance(30_000);
+    expect(seats(players[0]!)).toEqual([ann, bob]);
+    closeTab(players[1]!);
+    expect(await room.until(() => seats(watcher).join() === "ann,cat")).toBe(true);
+    expect(await room.until(() => isWhole([players[0]!, watcher], 2))).toBe(true);
+    await move(watcher, "mine again");
+    const late = await room.get(room.resume(bob, { verifyClaim }));
+    expect(await room.until(() => late!.isClosed)).toBe(true);
+    expect(hasCode(room.endings.get(bob), "roster-full")).toBe(true);
+  });
+
+  test("[SE36] a claim without a proof, for another peer or another group moves no seat", async () => {
+    open();
+    const players = await room.durableGroup([ann, bob], { verifyClaim });
+    const watcher = await room.get(room.spectate(room.seam(cat), { verifyClaim }));
+    closeTab(players[1]!);
+    const good = claimOf(watcher, bob);
+    for (const bad of [{ ...good, signature: hex("seat of bob") }, { ...good, publicKey: hex(ann) }, claimOf(players[0]!, bob), { ...good, signature: hex(seatClaimText("another", bob, cat)) }]) {
+      watcher.claimSeat(bad);
+      await room.clock.advance(5_000);
+      expect(seats(players[0]!)).toEqual([ann, bob]);
+    }
+  });
+
+  test("[SE36] a leader that asks for its own old seat lets a seat holder decide", async () => {
+    open();
+    const players = await room.durableGroup([ann, bob], { verifyClaim });
+    const watcher = await room.get(room.spectate(room.seam(cat), { verifyClaim }));
+    expect(await room.until(() => players[0]!.node.membership.voters.length === 3)).toBe(true);
+    const leader = players.find((session) => session.node.role === "leader")!;
+    await room.get(leader.node.transferLeadership(cat));
+    watcher.claimSeat(claimOf(watcher, bob));
+    closeTab(players[1]!);
+    expect(await room.until(() => seats(watcher).join() === "ann,cat")).toBe(true);
   });
 });

@@ -40,7 +40,9 @@ export type RosterCommand =
   | { readonly type: "vacate"; readonly peer: PeerId }
   | { readonly type: "kick"; readonly peer: PeerId; readonly reason: string }
   | { readonly type: "spectate"; readonly peer: PeerId; readonly name: string; readonly spare: boolean }
-  | { readonly type: "rename"; readonly name: string };
+  | { readonly type: "rename"; readonly name: string }
+  /** The person who sat as `from` is the peer `to` from now on. */
+  | { readonly type: "reseat"; readonly from: PeerId; readonly to: PeerId; readonly name: string };
 
 /** Limit of the list of kicked peers; the oldest is forgotten. */
 export const KICKED_MAX = 64;
@@ -88,6 +90,8 @@ export function applyRosterCommand(roster: Roster, command: RosterCommand, propo
       return mayManage(roster, proposer) || (command.peer === proposer && !command.spare) ? watch(roster, command) : roster;
     case "rename":
       return rename(roster, proposer, command.name);
+    case "reseat":
+      return command.to !== proposer && mayManage(roster, proposer) ? reseat(roster, command) : roster;
   }
 }
 
@@ -103,6 +107,12 @@ function takeSeat(roster: Roster, command: RosterCommand & { type: "seat" }): Ro
   const free = seat < roster.seats.length && roster.seats[seat] === undefined;
   if (!free || seatOf(roster, peer) !== undefined || isKicked(roster, peer)) return roster;
   return { ...roster, seats: withSeat(roster, seat, { peer, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== peer) };
+}
+
+function reseat(roster: Roster, { from, to, name }: RosterCommand & { type: "reseat" }): Roster {
+  const seat = seatOf(roster, from);
+  if (seat === undefined || seatOf(roster, to) !== undefined || isKicked(roster, to)) return roster;
+  return { ...roster, seats: withSeat(roster, seat, { peer: to, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== to) };
 }
 
 function vacate(roster: Roster, peer: PeerId): Roster {
@@ -143,7 +153,7 @@ export function isKicked(roster: Roster, peer: PeerId): boolean {
   return roster.kicked.some((entry) => entry.peer === peer);
 }
 
-const TYPES = ["open", "seat", "vacate", "kick", "spectate", "rename"] as const;
+const TYPES = ["open", "seat", "vacate", "kick", "spectate", "rename", "reseat"] as const;
 
 /** Bytes of a command, as it stands in the log. */
 export function encodeRosterCommand(command: RosterCommand): Uint8Array {
@@ -161,6 +171,8 @@ export function encodeRosterCommand(command: RosterCommand): Uint8Array {
       return writer.text(command.peer).text(command.name).bool(command.spare).finish();
     case "rename":
       return writer.text(command.name).finish();
+    case "reseat":
+      return writer.text(command.from).text(command.to).text(command.name).finish();
   }
 }
 
@@ -187,6 +199,8 @@ function readCommand(reader: ByteReader): RosterCommand {
       return { type, peer: readPeer(reader), name: readName(reader), spare: reader.bool() };
     case "rename":
       return { type, name: readName(reader) };
+    case "reseat":
+      return { type, from: readPeer(reader), to: readPeer(reader), name: readName(reader) };
     case undefined:
     default:
       throw new MalformedError("unknown session command");

@@ -5,11 +5,11 @@ import { LANE_SESSION, openReplica, type LaneReducer, type LogEvent, type NodeSt
 import { APPLICATION_TAG, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import type { Admit } from "./admission.ts";
-import { DuplicateHostError, KickedError, MovedOnError } from "./errors.ts";
+import { DuplicateHostError, KickedError } from "./errors.ts";
 import { Liveness, type Standing } from "./liveness.ts";
 import { betterGroup } from "./lobby.ts";
-import { Manager } from "./manager.ts";
-import { cleanName, type Declaration } from "./presence-state.ts";
+import { Manager, type VerifyClaim } from "./manager.ts";
+import { cleanName, type Declaration, type SeatClaim } from "./presence-state.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
 import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, type Roster } from "./roster.ts";
@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly spares?: boolean | undefined;
   /** This peer's own records, nobody else's: the logs of its groups, and which of them it was in last. It must hold everything this peer id ever wrote. Default: memory, which must never be followed by a return under the same id. Not closed with the session. */
   readonly storage?: ByteStore | undefined;
+  /** Checks who a returning player was (see {@link GameSession.claimSeat}); give it to everybody. Default: nobody is believed. */
+  readonly verifyClaim?: VerifyClaim | undefined;
   /** Default: always visible. */
   readonly visibility?: PageVisibility | undefined;
   readonly logger?: Logger | undefined;
@@ -88,6 +90,8 @@ export interface GameSession {
   rename(name: string): Promise<void>;
   /** Gives up the seat but stays as a spectator; committed when it resolves. */
   spectate(): Promise<void>;
+  /** Asks for the seat of a peer this person was before, with a proof signed by that peer's key over `seatClaimText`. The leader moves the seat once the proof holds, this peer is a caught-up member without a seat, and the other is not here any more. */
+  claimSeat(claim: SeatClaim): void;
   /** Says at once and synchronously that this tab goes away (usable in `pagehide`), handing leadership over. Default `keep-seat`: it may come back. */
   part(seat?: "keep-seat" | "give-up-seat"): void;
   /** Gives up the seat, hands leadership over, and closes. */
@@ -224,9 +228,9 @@ export class Session implements GameSession {
 
   /** Runs the session whenever this peer leads, from now on. */
   manage(): void {
-    const { clock, admit, spares = true, evictAfterMs = 10_000, logger } = this.options;
+    const { clock, admit, verifyClaim, spares = true, evictAfterMs = 10_000, logger } = this.options;
     const sweepMs = Math.max(50, Math.min(1_000, evictAfterMs / 5));
-    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, admit, spares, sweepMs, logger });
+    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, admit, verifyClaim, spares, sweepMs, logger });
     this.#manager.poke();
   }
 
@@ -247,6 +251,10 @@ export class Session implements GameSession {
   async spectate(): Promise<void> {
     this.presence.set({ declares: "spectate" });
     await this.propose({ type: "spectate", peer: this.selfId, name: this.presence.self.name, spare: false });
+  }
+
+  claimSeat(claim: SeatClaim): void {
+    this.presence.set({ claim });
   }
 
   part(seat: "keep-seat" | "give-up-seat" = "keep-seat"): void {
@@ -332,7 +340,8 @@ export class Session implements GameSession {
       this.part();
       return this.fail(new KickedError(kicked.reason));
     }
-    if (this.wayBack.hasMovedOn(this.presence.states)) return this.fail(new MovedOnError());
+    const ending = this.wayBack.ending(this.presence.states, this.presence.self.synced);
+    if (ending !== undefined) return this.fail(ending);
     const { lead, declares } = this.presence.self;
     if (declares !== "host" || lead === undefined) return undefined;
     const better = betterGroup({ groupId: this.#groupId, leader: this.selfId, lead }, this.presence.states);

@@ -20,6 +20,8 @@ export class Room {
   readonly sessions: GameSession[] = [];
   /** What each peer keeps when its tab dies. */
   readonly disks: Map<PeerId, MemoryByteStore> = new Map();
+  /** Why the last session each peer came back with ended. */
+  readonly endings: Map<PeerId, Error | undefined> = new Map();
   readonly #seams = new Map<PeerId, Seam>();
   #seed = 1;
 
@@ -65,6 +67,7 @@ export class Room {
   /** Comes back by what its disk holds. */
   async resume(id: PeerId, options: Partial<SessionOptions> = {}): Promise<GameSession | undefined> {
     const session = await gameResume(this.seam(id), { ...this.environment, ...options, storage: this.disk(id) });
+    session?.on("closed", (reason) => this.endings.set(id, reason));
     if (session !== undefined) this.sessions.push(session);
     return session;
   }

@@ -1,7 +1,8 @@
 // How a peer that stored its log comes back to its match: where to, whether it has caught up, and when that match is over for it.
 import { silentLogger, type PeerId } from "../base/index.ts";
 import type { Membership, RaftNode } from "../replica/index.ts";
-import { visibleGroups } from "./lobby.ts";
+import { MovedOnError } from "./errors.ts";
+import { refusalOfJoiner, visibleGroups } from "./lobby.ts";
 import type { PresenceState } from "./presence-state.ts";
 import { seatOf, type Roster } from "./roster.ts";
 import type { SessionOptions } from "./session.ts";
@@ -63,16 +64,22 @@ export class WayBack {
     await writeStoredGroup(storage, undefined).catch((error: unknown) => logger.error("the match could not be forgotten", error));
   }
 
-  /** Came back to a match nobody leads, while the room plays another one. Only for who came back: whoever was there all along waits for its own. */
-  hasMovedOn(states: ReadonlyMap<PeerId, PresenceState>): boolean {
+  /**
+   * Why it is over for a peer that came back: it was put out or its seat went to somebody else, or nobody leads that match while the room
+   * plays another one. Only for who came back: whoever was there all along waits for its own.
+   */
+  ending(states: ReadonlyMap<PeerId, PresenceState>, isMember: boolean): Error | undefined {
+    if (!this.isTaken || this.#node === undefined || isMember) return undefined;
+    const groups = visibleGroups(states);
+    const own = groups.find(({ groupId }) => groupId === this.#groupId);
+    if (own !== undefined) return refusalOfJoiner(this.#self, own);
+    return this.#hasMovedOn(this.#node, groups.length > 0) ? new MovedOnError() : undefined;
+  }
+
+  #hasMovedOn({ leader }: RaftNode, isAnotherHere: boolean): boolean {
     const { clock, evictAfterMs = 10_000 } = this.#options;
-    if (!this.isTaken || this.#node === undefined || this.#node.leader !== undefined) {
-      this.#leaderlessSince = undefined;
-      return false;
-    }
-    this.#leaderlessSince ??= clock.now();
-    const isAnotherHere = visibleGroups(states).some(({ groupId }) => groupId !== this.#groupId);
-    return isAnotherHere && clock.now() - this.#leaderlessSince >= evictAfterMs;
+    this.#leaderlessSince = leader === undefined ? (this.#leaderlessSince ?? clock.now()) : undefined;
+    return isAnotherHere && this.#leaderlessSince !== undefined && clock.now() - this.#leaderlessSince >= evictAfterMs;
   }
 
   #ask(node: RaftNode): void {

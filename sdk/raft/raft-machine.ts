@@ -3,7 +3,7 @@ import type { LogIndex, PeerId, Random, Term } from "../base/index.ts";
 import type { RaftConfig } from "./config.ts";
 import type { Message } from "./message.ts";
 import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
-import type { Work, WorkOptions } from "./work.ts";
+import type { Work, WorkOptions, Write } from "./work.ts";
 
 /** What a machine is made from. */
 export interface RaftOptions {
@@ -89,6 +89,13 @@ export interface RaftMachine {
   takeWork(options?: WorkOptions): Work;
   /** The write handed out under this id is durable. */
   writeDone(id: number): void;
+  /**
+   * The write handed out under this id failed, and `found` is what the disk holds now. Returns the write to do in its place, which holds
+   * everything not durable by now, or undefined when nothing is left. Throws `CorruptStateError` when something promised is missing from `found`.
+   */
+  rewrite(id: number, found: RestoredState): Write | undefined;
+  /** Throws `CorruptStateError` when something this node promised is missing from `found`, what the disk holds. */
+  recheck(found: RestoredState): void;
   /** True when `takeWork` with the same options would return anything. */
   hasWork(options?: WorkOptions): boolean;
 }

@@ -13,16 +13,17 @@ import type { RaftMachine, RaftMetrics, RaftOptions, Refusal } from "./raft-mach
 import { askRead, onRead, onReadReply, releaseReads } from "./read-index.ts";
 import { onAppendReply, onHeartbeatReply, onInstalled } from "./replication.ts";
 import { restoreInto } from "./restore.ts";
+import { recheck, rewrite } from "./rewriting.ts";
 import { becomeFollower } from "./roles.ts";
 import { onSnapshotChunk } from "./snapshot-receiving.ts";
 import { onSnapshotReply } from "./snapshot-sending.ts";
 import { proposeCommands } from "./proposing.ts";
 import { tick } from "./ticking.ts";
 import { traceName } from "./trace-names.ts";
-import type { Entry, Membership, MembershipTarget, Role } from "./types.ts";
+import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
 import { messageFault } from "./validation.ts";
 import { collectWork, hasWork } from "./work-list.ts";
-import type { Work, WorkOptions } from "./work.ts";
+import type { Work, WorkOptions, Write } from "./work.ts";
 
 /** The Raft machine of one node. Deterministic: the same inputs in the same order give the same work. Never throws for what a peer sent. */
 export class Raft implements RaftMachine {
@@ -150,6 +151,14 @@ export class Raft implements RaftMachine {
 
   writeDone(id: number): void {
     writeDone(this.#core, id);
+  }
+
+  rewrite(id: number, found: RestoredState): Write | undefined {
+    return rewrite(this.#core, id, found);
+  }
+
+  recheck(found: RestoredState): void {
+    recheck(this.#core, found);
   }
 
   hasWork(options?: WorkOptions): boolean {

@@ -203,6 +203,17 @@ describe("replication", () => {
     expect([deposed.raft(A).role, deposed.raft(A).hasWork()]).toEqual(["follower", false]);
   });
 
+  test("[RF94] who is taken out is told first what is committed, also what was held back", () => {
+    const net = led({}, [A, B]);
+    net.holdsNews = true;
+    net.propose(A, "x");
+    expect(net.node(B).payloads).toEqual([]);
+    net.raft(A).changeMembership({ voters: [A], learners: [] });
+    net.settle();
+    expect(net.raft(A).membership.voters).toEqual([A]);
+    expect(net.node(B).payloads).toEqual(["x"]);
+  });
+
   test("[RF88] an idle leader sends one heartbeat per follower and interval, and idle ticks leave no work behind", () => {
     const net = led();
     net.sent.length = 0;

@@ -44,10 +44,19 @@ export function refreshProgress(core: Core): void {
       peers.push(fresh);
     }
   }
+  for (const peer of core.peers) if (!peers.includes(peer)) tellCommit(core, peer);
   core.progress.clear();
   for (const peer of peers) core.progress.set(peer.id, peer);
   core.peers = peers;
   if (core.transfer !== undefined && !core.membership.voters.includes(core.transfer.to)) core.transfer = undefined;
+}
+
+/** Says how far is committed in a message of its own, where that is news. Round 0 asks for no answer. */
+function tellCommit(core: Core, peer: Progress): void {
+  const news = Math.min(core.commit, peer.match);
+  if (news <= peer.commitSent || peer.state !== "replicate") return;
+  peer.commitSent = news;
+  core.send(peer.id, { type: "heartbeat", term: core.term, commit: news, round: 0 });
 }
 
 /** What a member has, durably: this node's own disk counts like any other, and only as far as it is written. */
@@ -142,13 +151,8 @@ function flushPeer(core: Core, peer: Progress, turn: { readonly limit: LogIndex;
   }
   if (peer.state === "snapshot") flushSnapshot(core, peer);
   else if (Math.min(core.commit, peer.match) > peer.commitSent && peer.state === "replicate") {
-    if (turn.holdNews) {
-      core.newsHeld = true;
-      return shared;
-    }
-    // Nothing carries the commit index along: say it alone. Round 0 asks for no answer.
-    peer.commitSent = Math.min(core.commit, peer.match);
-    core.send(peer.id, { type: "heartbeat", term: core.term, commit: peer.commitSent, round: 0 });
+    if (turn.holdNews) core.newsHeld = true;
+    else tellCommit(core, peer);
   }
   return shared;
 }

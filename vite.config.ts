@@ -15,6 +15,7 @@ const entries = {
   "seam-webrtc": at("sdk/seam/webrtc/index.ts"),
   storage: at("sdk/storage/index.ts"),
   "storage-indexeddb": at("sdk/storage/indexeddb/index.ts"),
+  identity: at("sdk/identity/index.ts"),
   replica: at("sdk/replica/index.ts"),
   session: at("sdk/session/index.ts"),
   game: at("sdk/game/index.ts"),

@@ -1,0 +1,66 @@
+// The room's database and all that must be there before an identity can be chosen, or the reason why there is none.
+import type { Clock, Logger } from "../base/index.ts";
+import { StorageUnavailableError } from "../storage/index.ts";
+import { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
+import type { RoomEnvironment } from "./environment.ts";
+import { RoomChannel } from "./room-channel.ts";
+import { databaseName, roomLockName, type RoomTools } from "./room-tools.ts";
+import { holdLock } from "./tab-lock.ts";
+
+/** How long a database may take to open before the match goes on without it, ms. Some browsers never answer after a crash of their storage process. */
+export const OPEN_PATIENCE_MS = 5_000;
+
+/** What opening a room takes. */
+export interface OpenRoomOptions {
+  readonly room: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly env: RoomEnvironment;
+  readonly signal: AbortSignal;
+  readonly mode?: "durable" | "memory" | undefined;
+  readonly durability?: "strict" | "relaxed" | undefined;
+}
+
+/** An open room; nobody sweeps its database away before `close`. */
+export interface OpenRoom {
+  readonly tools: RoomTools;
+  close(): Promise<void>;
+}
+
+/** Opens it, or says why there can be nothing durable. Rejects with the storage's errors. */
+export async function openRoom(options: OpenRoomOptions): Promise<OpenRoom | string> {
+  const { env: { indexedDb, locks, subtle }, mode, room, clock, logger, env } = options;
+  if (mode === "memory") return "the page asked for memory";
+  if (subtle === undefined) return "this page has no WebCrypto: it must be served over https, or from localhost";
+  if (indexedDb === undefined) return "this browser has no IndexedDB here";
+  if (locks === undefined) return "this browser has no Web Locks here";
+  const inRoom = await holdLock(locks, roomLockName(room), { mode: "shared", signal: options.signal });
+  try {
+    const db = await openInTime(options, indexedDb);
+    const channel = new RoomChannel(env, room);
+    const close = async (): Promise<void> => {
+      channel.close();
+      await db.close();
+      await inRoom?.release();
+    };
+    return { tools: { room, db, env, locks, subtle, channel, clock, logger }, close };
+  } catch (error) {
+    await inRoom?.release();
+    throw error;
+  }
+}
+
+async function openInTime({ room, clock, durability }: OpenRoomOptions, factory: IDBFactory): Promise<IndexedDbByteStore> {
+  const opening = IndexedDbByteStore.open({ name: databaseName(room), factory, durability });
+  let cancel = (): void => {};
+  let isLate = false;
+  const late = new Promise<never>((_, reject) => {
+    cancel = clock.after(OPEN_PATIENCE_MS, () => {
+      isLate = true;
+      reject(new StorageUnavailableError(`the database did not open within ${OPEN_PATIENCE_MS} ms`));
+    });
+  });
+  // One that opens after all would keep others from deleting it.
+  opening.then((db) => (isLate ? db.close() : undefined)).catch(() => {});
+  return Promise.race([opening, late]).finally(() => cancel());
+}

@@ -28,6 +28,9 @@ function retire(encoder: encoding.Encoder): void {
 
 const OVER: encoding.Encoder = encoding.createEncoder();
 
+/** Up to here bytes are copied one by one. */
+const SHORT_BYTES = 96;
+
 /** Appends fields to a growing buffer. `finish()` copies the result out and ends the writer: using it again is a programmer error. */
 export class ByteWriter {
   #encoder: encoding.Encoder = idleEncoders.pop() ?? encoding.createEncoder();
@@ -57,13 +60,19 @@ export class ByteWriter {
 
   /** Bytes with their length in front. */
   bytes(value: Uint8Array): this {
-    encoding.writeVarUint8Array(this.#encoder, value);
-    return this;
+    return this.uint(value.length).raw(value);
   }
 
-  /** Bytes as they are; the reader must know how many. */
-  raw(value: Uint8Array): this {
-    encoding.writeUint8Array(this.#encoder, value);
+  /** Bytes as they are, from `from` on; the reader must know how many. */
+  raw(value: Uint8Array, from = 0): this {
+    const encoder = this.#encoder;
+    const length = value.length - from;
+    encoding.verifyLen(encoder, length);
+    const { cbuf, cpos } = encoder;
+    // Making a view costs more than copying a few bytes one by one.
+    if (length < SHORT_BYTES) for (let at = 0; at < length; at += 1) cbuf[cpos + at] = value[from + at] ?? 0;
+    else cbuf.set(from === 0 ? value : value.subarray(from), cpos);
+    encoder.cpos += length;
     return this;
   }
 
@@ -159,6 +168,15 @@ export class ByteReader {
   raw(length: number): Uint8Array {
     this.#need(length);
     return decoding.readUint8Array(this.#decoder, length);
+  }
+
+  /** Copies exactly `length` bytes into `target` from `at` on, where there must be room. */
+  copyTo(target: Uint8Array, at: number, length: number): void {
+    this.#need(length);
+    const { arr, pos } = this.#decoder;
+    if (length < SHORT_BYTES) for (let i = 0; i < length; i += 1) target[at + i] = arr[pos + i] ?? 0;
+    else target.set(arr.subarray(pos, pos + length), at);
+    this.#decoder.pos = pos + length;
   }
 
   /** A string of at most `maxBytes` UTF-8 bytes. */

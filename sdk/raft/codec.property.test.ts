@@ -13,6 +13,10 @@ const membership: fc.Arbitrary<Membership> = fc.uniqueArray(fc.constantFrom("a",
   voters: names.slice(0, 1).map((name) => peerId(name)), votersOutgoing: [], learners: names.slice(1).map((name) => peerId(name)).sort((x, y) => (x < y ? -1 : 1)), learnersNext: [],
 }));
 
+/** Commands as a writer makes them: alike at their beginning, for longer than may be left out too. */
+const alike = fc.tuple(fc.uint8Array({ minLength: 120, maxLength: 140 }), fc.array(fc.tuple(fc.nat(140), fc.uint8Array({ maxLength: 4 })), { maxLength: 6 }))
+  .map(([head, tails]) => tails.map(([length, tail]) => new Uint8Array([...head.subarray(0, length), ...tail])));
+
 /** Entries as an append carries them: contiguous, terms and times never falling. */
 const append: fc.Arbitrary<Message> = fc.record({ prevIndex: fc.nat(1e9), prevTerm: fc.nat(1e9), commit: count, term: count, steps: fc.array(fc.tuple(fc.nat(3), kind, fc.nat(1e12), bytes), { maxLength: 8 }) })
   .map(({ prevIndex, prevTerm, commit, term, steps }) => {
@@ -34,7 +38,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: fc.constant("heartbeat-reply" as const), term: count, round: count }),
   fc.record({ type: fc.constant("snapshot-chunk" as const), term: count, index: count, indexTerm: count, time: count, membership, total: count, digest: bytes, offset: count, bytes }),
   fc.record({ type: fc.constant("snapshot-reply" as const), term: count, index: count, offset: count, installed: fc.boolean() }),
-  fc.record({ type: fc.constant("forward" as const), term: count, commands: fc.array(bytes, { maxLength: 5 }) }),
+  fc.record({ type: fc.constant("forward" as const), term: count, commands: fc.oneof(fc.array(bytes, { maxLength: 5 }), alike) }),
   fc.record({ type: fc.constant("forward-reply" as const), term: count, accepted: count, refused: count, reason: fc.constantFrom("not-leader" as const, "busy" as const, "transferring" as const) }),
   fc.record({ type: fc.constant("read" as const), term: count, id: count }),
   fc.record({ type: fc.constant("read-reply" as const), term: count, id: count, ok: fc.boolean(), index: count }),
@@ -94,6 +98,30 @@ test("[RF4] an entry of two hundred bytes costs at most a few more", () => {
   const entries: Entry[] = Array.from({ length: 100 }, (_, i) => ({ index: 1001 + i, term: 77, kind: ENTRY_COMMAND, time: 1_700_000_000_000 + i, data: new Uint8Array(200) }));
   const frame = encodeMessage({ type: "append", term: 77, prevIndex: 1000, prevTerm: 77, commit: 1000, entries });
   expect(frame.length).toBeLessThan(100 * 206 + 30);
+});
+
+test("[RF95] commands of one writer cost their own part and a few bytes more, forwarded and appended", () => {
+  const head = new Uint8Array(40).fill(9);
+  const commands = Array.from({ length: 64 }, (_, i) => new Uint8Array([...head, i + 1, ...new Uint8Array(64)]));
+  expect(encodeMessage({ type: "forward", term: 7, commands }).length).toBeLessThan(64 * (65 + 2) + 60);
+  const entries = commands.map((data, i): Entry => ({ index: 10 + i, term: 7, kind: ENTRY_COMMAND, time: 1_700_000_000_000, data }));
+  expect(encodeMessage({ type: "append", term: 7, prevIndex: 9, prevTerm: 7, commit: 9, entries }).length).toBeLessThan(64 * (65 + 5) + 80);
+});
+
+test("[RF95] a string has one way to be written: sharing less than it could, more than there is, more than 127 bytes or another total is malformed", () => {
+  const forward = (...bytes: number[]): Uint8Array => new Uint8Array([PROTOCOL_VERSION, 10, 1, ...bytes]);
+  expect(attempt(forward(2, 2, 1, 5, 1, 1, 6))).toEqual({ type: "forward", term: 1, commands: [Uint8Array.of(5), Uint8Array.of(5, 6)] });
+  expect(attempt(forward(2, 2, 1, 5, 0, 2, 5, 6)), "less than it could").toBeUndefined();
+  expect(attempt(forward(2, 3, 1, 5, 2, 1, 6)), "more than there is").toBeUndefined();
+  expect(attempt(forward(2, 3, 1, 5, 1, 1, 6)), "a total of more").toBeUndefined();
+  expect(attempt(forward(2, 1, 1, 5, 1, 1, 6)), "a total of less").toBeUndefined();
+  const long = Array.from({ length: 127 }, () => 3);
+  expect(attempt(forward(2, 127, 127, ...long, 127, 0))).toMatchObject({ commands: [{ length: 127 }, { length: 127 }] });
+  expect(attempt(forward(2, 128, 128, 1, ...long, 3, 128, 0)), "more than may be shared").toBeUndefined();
+});
+
+test("[RF95] a frame that is read takes at most 127 bytes more per string than it has", () => {
+  expect(attempt(new Uint8Array([PROTOCOL_VERSION, 10, 1, 2, 255, 255, 255, 127, 1, 5, 1, 1, 6]))).toBeUndefined();
 });
 
 test("[RF4] a single entry survives encoding and decoding", () => {

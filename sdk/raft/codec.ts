@@ -1,5 +1,6 @@
 // Bytes on the wire and back. One frame is one message; nothing but `MalformedError` is ever thrown for bytes from outside.
 import { ByteReader, ByteWriter, MalformedError, NO_BYTES, unreachable } from "../base/index.ts";
+import { RunReader, RunWriter } from "./byte-run.ts";
 import { readMembership, writeMembership } from "./membership.ts";
 import type { AppendRequest, ForwardReply, Message, SnapshotChunk } from "./message.ts";
 import { ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type EntryKind } from "./types.ts";
@@ -66,7 +67,7 @@ export function writeMessage(writer: ByteWriter, message: Message): void {
       writer.uint(message.index).uint(message.offset).bool(message.installed);
       break;
     case "forward":
-      writer.list(message.commands, (command) => writer.bytes(command));
+      writeCommands(writer, message.commands);
       break;
     case "forward-reply":
       writer.uint(message.accepted).uint(message.refused).byte(REASONS.indexOf(message.reason));
@@ -127,7 +128,7 @@ function readFields(reader: ByteReader, type: Message["type"], term: number): Me
     case "snapshot-reply":
       return { type, term, index: reader.uint(), offset: reader.uint(), installed: reader.bool() };
     case "forward":
-      return { type, term, commands: reader.list(() => reader.bytes(), FORWARD_COMMANDS_MAX) };
+      return { type, term, commands: readCommands(reader) };
     case "forward-reply":
       return { type, term, accepted: reader.uint(), refused: reader.uint(), reason: readReason(reader) };
     case "read":
@@ -143,13 +144,34 @@ function readFields(reader: ByteReader, type: Message["type"], term: number): Me
   }
 }
 
+function writeCommands(writer: ByteWriter, commands: readonly Uint8Array[]): void {
+  const run = new RunWriter(writer);
+  let laterBytes = 0;
+  for (let i = 1; i < commands.length; i += 1) laterBytes += commands[i]?.length ?? 0;
+  run.start(commands.length, laterBytes);
+  for (const command of commands) run.next(command);
+}
+
+function readCommands(reader: ByteReader): Uint8Array[] {
+  const run = new RunReader(reader, { max: FORWARD_COMMANDS_MAX, bytesMin: 1 });
+  const commands: Uint8Array[] = [];
+  for (let i = 0; i < run.length; i += 1) commands.push(run.next());
+  run.end();
+  return commands;
+}
+
 /** Terms and times travel as differences to the one before: a run of one leader's entries costs a byte each. */
 function writeAppend(writer: ByteWriter, message: AppendRequest): void {
-  writer.uint(message.prevIndex).uint(message.prevTerm).uint(message.commit).uint(message.entries.length);
+  writer.uint(message.prevIndex).uint(message.prevTerm).uint(message.commit);
+  const run = new RunWriter(writer);
+  let laterBytes = 0;
+  for (let i = 1; i < message.entries.length; i += 1) laterBytes += message.entries[i]?.data.length ?? 0;
+  run.start(message.entries.length, laterBytes);
   let term = message.prevTerm;
   let time = 0;
   for (const entry of message.entries) {
-    writer.uint(entry.term - term).byte(entry.kind).uint(entry.time - time).bytes(entry.data);
+    writer.uint(entry.term - term).byte(entry.kind).uint(entry.time - time);
+    run.next(entry.data);
     term = entry.term;
     time = entry.time;
   }
@@ -159,18 +181,17 @@ function readAppend(reader: ByteReader, term: number): AppendRequest {
   const prevIndex = reader.uint();
   const prevTerm = reader.uint();
   const commit = reader.uint();
-  const length = reader.uint();
-  // Every entry takes at least four bytes: a claimed length is checked before anything grows.
-  if (length > APPEND_ENTRIES_MAX || length * 4 > reader.remaining) throw new MalformedError(`${length} entries in ${reader.remaining} bytes`);
+  const run = new RunReader(reader, { max: APPEND_ENTRIES_MAX, bytesMin: 4 });
   const entries: Entry[] = [];
   let entryTerm = prevTerm;
   let time = 0;
-  for (let i = 1; i <= length; i += 1) {
+  for (let i = 1; i <= run.length; i += 1) {
     entryTerm = safe(entryTerm + reader.uint());
     const kind = readKind(reader);
     time = safe(time + reader.uint());
-    entries.push({ index: safe(prevIndex + i), term: entryTerm, kind, time, data: reader.bytes() });
+    entries.push({ index: safe(prevIndex + i), term: entryTerm, kind, time, data: run.next() });
   }
+  run.end();
   return { type: "append", term, prevIndex, prevTerm, commit, entries };
 }
 

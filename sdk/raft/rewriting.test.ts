@@ -4,7 +4,7 @@ import { A, B, C, stateWith, TestNetwork } from "./test-network.ts";
 import type { AppendRequest } from "./message.ts";
 import type { Entry, RestoredState } from "./types.ts";
 
-function append(term: number, prevIndex: number, prevTerm: number, terms: readonly number[], commit = 0): AppendRequest {
+function append(term: number, [prevIndex, prevTerm]: readonly [number, number], terms: readonly number[], commit = 0): AppendRequest {
   const entries = terms.map((entryTerm, i): Entry => ({ index: prevIndex + i + 1, term: entryTerm, kind: 1, time: 0, data: new Uint8Array([entryTerm]) }));
   return { type: "append", term, prevIndex, prevTerm, commit, entries };
 }
@@ -14,7 +14,7 @@ function writing(): TestNetwork {
   const net = new TestNetwork();
   net.add(A, stateWith([A, B, C], []));
   net.node(A).diskIsFast = false;
-  net.inject(B, A, append(2, 1, 1, [2, 2]));
+  net.inject(B, A, append(2, [1, 1], [2, 2]));
   expect(net.node(A).write).toMatchObject({ hardState: { term: 2 }, entries: [{ index: 2 }, { index: 3 }] });
   return net;
 }
@@ -26,7 +26,7 @@ describe("a write that failed", () => {
     test(`[RF29] a write that failed ${happened ? "but happened" : "and did not happen"} is made anew with whatever came since, and only that is acknowledged`, () => {
       const net = writing();
       const node = net.node(A);
-      net.inject(B, A, append(2, 3, 2, [2]));
+      net.inject(B, A, append(2, [3, 2], [2]));
       const failed = node.write!;
       if (happened) node.disk.apply(failed);
       const again = node.raft.rewrite(failed.id, diskOf(net))!;
@@ -47,10 +47,10 @@ describe("a write that failed", () => {
     const net = new TestNetwork();
     net.add(A, stateWith([A, B, C], [2, 2, 2]));
     const node = net.node(A);
-    net.inject(B, A, append(2, 4, 2, [], 4));
+    net.inject(B, A, append(2, [4, 2], [], 4));
     net.drain(A);
     node.diskIsFast = false;
-    net.inject(B, A, append(2, 4, 2, [2], 4));
+    net.inject(B, A, append(2, [4, 2], [2], 4));
     expect(node.raft.compact(3, new Uint8Array([7]))).toBe(true);
     const again = node.raft.rewrite(node.write!.id, diskOf(net))!;
     expect(again).toMatchObject({ snapshot: { index: 3 }, entries: [{ index: 5 }] });
@@ -62,7 +62,7 @@ describe("a write that failed", () => {
     const promised = (): TestNetwork => {
       const net = writing();
       net.finishWrite(A);
-      net.inject(B, A, append(2, 3, 2, [2]));
+      net.inject(B, A, append(2, [3, 2], [2]));
       return net;
     };
     const cases: [string, (state: RestoredState) => RestoredState][] = [

@@ -7,6 +7,7 @@ export {
 export { createReplicaCore } from "./core.ts";
 export type { LaneReducer } from "./lane.ts";
 export { LocalLog, type LocalLogOptions } from "./local-log.ts";
+export type { StorageHealth } from "./disk.ts";
 export type { NodeChannel } from "./node-channel.ts";
 export {
   LANE_CLUSTER, LANE_FENCE, LANE_GAME, LANE_SESSION, type CommittedAt, type CommittedCommand, type DedupKey, type InstalledSnapshot, type LogEvent,
@@ -16,6 +17,7 @@ export type { NodeStatus, RaftNode, RaftNodeEvents } from "./raft-node.ts";
 export { emptyLayout, RAFT_RECORDS, restoreFrom, writeToOps, type LogLayout } from "./raft-log-store.ts";
 export { openRecord, sealRecord } from "./record.ts";
 export { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
+export type { ResumedCommand } from "./resumed.ts";
 export type { ProposedCommand, ProposeHints, RefusalReason, ReplicaCore, ReplicaCoreOptions, ReplicaWork, Settlement } from "./replica-core.ts";
 // The words of the machine that the layers above need: they see it only through this door.
 export { BROWSER_CONFIG, CorruptStateError, LAN_CONFIG, RAFT_PRESETS, raftConfig, type Membership, type MembershipTarget, type RaftConfig, type RaftMetrics, type Role, type TraceEvent } from "../raft/index.ts";

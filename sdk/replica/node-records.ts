@@ -1,9 +1,11 @@
-// The two records a node keeps beside its Raft state: whose storage this is, and how far each durable client id may have counted.
+// The records a node keeps beside its Raft state: whose storage this is, under which client id it writes, and how far each durable one may have counted.
 import { ByteReader, ByteWriter, InvalidArgumentError, type LogIndex, type PeerId } from "../base/index.ts";
+import { CorruptStateError } from "../raft/index.ts";
 import type { ByteStore, ByteStoreOp } from "../storage/index.ts";
 import { openRecord, sealRecord } from "./record.ts";
 
 const NODE = "replica/node";
+const WRITER = "replica/writer";
 const CLIENT = "replica/client/";
 
 /** Whose storage this is. */
@@ -16,11 +18,23 @@ export interface NodeRecord {
 export async function claimStorage(storage: ByteStore, { id, groupId }: NodeRecord): Promise<ByteStoreOp[]> {
   const record = await storage.read(NODE);
   if (record === undefined) return [{ type: "put", key: NODE, value: sealRecord(NODE, new ByteWriter().text(id).text(groupId).finish()) }];
-  const reader = new ByteReader(openRecord(NODE, record));
-  const owner = reader.text();
-  const group = reader.text();
+  const reader = readerOf(NODE, record);
+  const [owner, group] = decoded(NODE, reader, () => [reader.text(), reader.text()] as const);
   if (owner === id && group === groupId) return [];
   throw new InvalidArgumentError(`this storage belongs to node ${owner} of group ${group}, not to node ${id} of group ${groupId}`);
+}
+
+/** The client id this storage's own writer has, or undefined when there is none yet. Throws `CorruptStateError`. */
+export async function readWriterId(storage: ByteStore): Promise<string | undefined> {
+  const record = await storage.read(WRITER);
+  if (record === undefined) return undefined;
+  const reader = readerOf(WRITER, record);
+  return decoded(WRITER, reader, () => reader.text());
+}
+
+/** The operation that gives this storage a writer of its own. */
+export function writerIdOp(clientId: string): ByteStoreOp {
+  return { type: "put", key: WRITER, value: sealRecord(WRITER, new ByteWriter().text(clientId).finish()) };
 }
 
 /** How far a durable client id may have counted. */
@@ -36,12 +50,26 @@ export async function readClientRecord(storage: ByteStore, clientId: string): Pr
   const key = CLIENT + clientId;
   const record = await storage.read(key);
   if (record === undefined) return undefined;
-  const reader = new ByteReader(openRecord(key, record));
-  return { reserved: reader.uint(), birth: reader.uint() };
+  const reader = readerOf(key, record);
+  return decoded(key, reader, () => ({ reserved: reader.uint(), birth: reader.uint() }));
 }
 
 /** The operation that stores the client's record. */
 export function clientRecordOp(clientId: string, { reserved, birth }: ClientRecord): ByteStoreOp {
   const key = CLIENT + clientId;
   return { type: "put", key, value: sealRecord(key, new ByteWriter().uint(reserved).uint(birth).finish()) };
+}
+
+function readerOf(key: string, record: Uint8Array): ByteReader {
+  return new ByteReader(openRecord(key, record));
+}
+
+function decoded<T>(key: string, reader: ByteReader, read: () => T): T {
+  try {
+    const value = read();
+    reader.end();
+    return value;
+  } catch (cause) {
+    throw new CorruptStateError(key, "it can not be decoded", { cause });
+  }
 }

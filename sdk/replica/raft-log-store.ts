@@ -43,11 +43,6 @@ export function emptyLayout(): LogLayout {
   return { firsts: [], next: 1, batch: 0, hard: BLANK_STATE.hardState };
 }
 
-/** A layout that goes its own way from here on. Cost: the number of log records. */
-export function copyLayout(layout: LogLayout): LogLayout {
-  return { ...layout, firsts: [...layout.firsts] };
-}
-
 /** The operations of one atomic batch that make `write` durable, in an order that means the same as the machine's. Moves `layout` on: do it once per write, in the order of the writes. */
 export function writeToOps(write: Write, layout: LogLayout): ByteStoreOp[] {
   const ops: ByteStoreOp[] = [];

@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { peerId, seededRandom, type PeerId } from "../base/index.ts";
 import { LAN_CONFIG } from "../raft/index.ts";
 import { MemoryHub, type LinkFaults } from "../seam/index.ts";
-import { MemoryByteStore, MemoryDisk } from "../storage/index.ts";
+import { MemoryByteStore, MemoryDisk, StorageUnavailableError } from "../storage/index.ts";
 import { describeContract } from "../testing/contract.ts";
+import { FaultyByteStore } from "../testing/faulty-byte-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { orderedLogContract, type LogGroup } from "./ordered-log.contract.ts";
 import type { LogEvent } from "./ordered-log.ts";
@@ -153,15 +154,19 @@ describe("a node's life", () => {
     await group.close();
   });
 
-  test("[RN4] a node whose storage fails stops: status says why, what is pending is settled, the others go on", async () => {
-    const group = await world(3, 14);
+  test("[RN4] a node whose storage is lost for good stops: status says why, what is pending is settled, the others go on", async () => {
+    const stores = new Map<PeerId, FaultyByteStore>();
+    const group = await world(3, 14, {}, (id) => {
+      stores.set(id, new FaultyByteStore(new MemoryByteStore()));
+      return { storage: stores.get(id) };
+    });
     const leader = await group.leader();
     await group.until(leader.propose(Uint8Array.of(1)));
-    group.disks.get(leader.id)!.bytesMax = 1;
+    stores.get(leader.id)!.plan = () => ({ type: "refuse", error: new StorageUnavailableError("test") });
     const pending = leader.propose(Uint8Array.of(2));
-    await expect(group.until(pending)).rejects.toMatchObject({ code: "storage-quota" });
-    expect(leader.status.failure).toMatchObject({ code: "storage-quota" });
-    await expect(leader.propose(Uint8Array.of(3))).rejects.toMatchObject({ code: "storage-quota" });
+    await expect(group.until(pending)).rejects.toMatchObject({ code: "storage-unavailable" });
+    expect(leader.status).toMatchObject({ storage: "failed", failure: { code: "storage-unavailable" } });
+    await expect(leader.propose(Uint8Array.of(3))).rejects.toMatchObject({ code: "storage-unavailable" });
     const survivor = group.logs.find((log) => log !== leader)!;
     await group.until(survivor.propose(Uint8Array.of(4)));
     await group.close();

@@ -1,6 +1,7 @@
 // The promise API people use: one node of the group, as an OrderedLog plus what only consensus knows.
 import type { LogIndex, PeerId, Term } from "../base/index.ts";
 import type { Membership, MembershipTarget, RaftMetrics, Role, TraceEvent } from "../raft/index.ts";
+import type { StorageHealth } from "./disk.ts";
 import type { OrderedLog } from "./ordered-log.ts";
 
 /** What a node says of itself; a new object per change. */
@@ -15,6 +16,11 @@ export interface NodeStatus {
   readonly hasQuorum: boolean;
   /** Proposals of this node whose fate is open. */
   readonly pendingCount: number;
+  /**
+   * `ok`, or why nothing is being acknowledged: `full` (no room; goes on by itself once there is: hand in a snapshot, or delete something), `reopening`
+   * (the connection to the storage was lost and is being made anew), `failed` (given up; `failure` says why).
+   */
+  readonly storage: StorageHealth;
   /** Set when the node stopped for good (corrupt state, failed storage). */
   readonly failure: Error | undefined;
 }

@@ -1,18 +1,20 @@
 // Opens a node: reads what is stored, founds a group where that is asked for, and starts the loop.
 import { createNanoEvents } from "nanoevents";
 import { InvalidArgumentError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
-import { bootstrapState, raftConfig, type RaftConfig, type RestoredState } from "../raft/index.ts";
-import { MemoryByteStore, type ByteStore } from "../storage/index.ts";
+import { bootstrapState, raftConfig, type CorruptStateError, type RaftConfig, type RestoredState } from "../raft/index.ts";
+import { MemoryByteStore, type ByteStore, type ByteStoreOp } from "../storage/index.ts";
 import { createReplicaCore } from "./core.ts";
 import { isClientId } from "./envelope.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { NodeChannel } from "./node-channel.ts";
-import { claimStorage } from "./node-records.ts";
+import { claimStorage, readClientRecord, readWriterId, writerIdOp } from "./node-records.ts";
+import { EMPTY_OUTBOX, OUTBOX_RECORDS, readOutbox } from "./outbox.ts";
 import { RAFT_RECORDS, restoreFrom, writeToOps, type LogLayout } from "./raft-log-store.ts";
 import type { RaftNode, RaftNodeEvents } from "./raft-node.ts";
+import type { ResumedCommand } from "./resumed.ts";
 import { RunningNode } from "./running-node.ts";
 import { Ticker } from "./ticker.ts";
-import { WriterIdentity } from "./writer-identity.ts";
+import { newClientId, WriterIdentity } from "./writer-identity.ts";
 
 /** How a node is opened. */
 export interface ReplicaOptions {
@@ -28,9 +30,20 @@ export interface ReplicaOptions {
   readonly voters?: readonly PeerId[] | undefined;
   /** Where the log lives. Default: memory, which must never be followed by a restart under the same id. Not closed with the node. */
   readonly storage?: ByteStore | undefined;
+  /**
+   * Opens the same storage once more, for when its connection is lost (Safari loses it in the background): then the node acknowledges nothing, reads
+   * again what is there, goes on when everything it promised is there, and stops with `CorruptStateError` when not. Left out: a lost connection
+   * stops the node. What this opens is closed with the node.
+   */
+  readonly reopenStorage?: (() => Promise<ByteStore>) | undefined;
   /** Missing values come from the `browser` preset. All members should use the same. */
   readonly config?: Partial<RaftConfig> | undefined;
-  /** A durable writer's id, exactly once across restarts on the same storage. Default: a new one each time, at least once across restarts. */
+  /**
+   * `durable`: commands are exactly once across restarts on this storage, which keeps the client id and an outbox of what is in flight; see
+   * {@link Replica.resumed}. `auto`: a new client id each time, at least once across a restart. Default: `durable` when there is a `clientId`, else `auto`.
+   */
+  readonly identity?: "auto" | "durable" | undefined;
+  /** A durable writer's id chosen by the caller, unlike any other writer's in the group. Default: one made up (and kept, when `durable`). */
   readonly clientId?: string | undefined;
   readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
   readonly logger?: Logger | undefined;
@@ -40,6 +53,15 @@ export interface ReplicaOptions {
 
 /** A node opened by {@link openReplica}: a RaftNode, its lanes, and a way to tick it by hand. */
 export interface Replica extends RaftNode {
+  /**
+   * What was in flight when the node before this one on the same storage ended, by rising serial; empty for an `auto` writer. It is being proposed
+   * again under the same keys. A command is in here when the write of the turn that took it in was durable, and its promise had not settled as
+   * committed or refused, nor been aborted: one that timed out comes back too. One proposed in the very last moment may be missing here and commit
+   * all the same; one in here may have committed already, and then resolves to where. Nothing is ever applied twice.
+   */
+  readonly resumed: readonly ResumedCommand[];
+  /** Outbox records that could not be read, each named; what they held is lost, and was never acknowledged. */
+  readonly outboxDamage: readonly CorruptStateError[];
   /** State of a registered lane after `appliedIndex`. */
   laneState<S>(lane: LaneReducer<S>): S;
   /** With `autoTick: false`: one tick of `config.tickMs` passed. */
@@ -59,8 +81,15 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const id = seam.selfId;
   checkSizes(config, seam.payloadBytesMax);
   if (options.clientId !== undefined && !isClientId(options.clientId)) throw new InvalidArgumentError(`a client id has 1 to 64 characters, got ${JSON.stringify(options.clientId)}`);
-  const { restored, layout } = await readState(options, storage);
-  const writer = options.clientId === undefined ? WriterIdentity.auto(options.random) : await WriterIdentity.durable(options.clientId, storage);
+  if (options.identity === "auto" && options.clientId !== undefined) throw new InvalidArgumentError("a writer that goes by a clientId of the caller's is durable, not auto");
+  const isDurable = options.identity === "durable" || options.clientId !== undefined;
+  const kept = isDurable && options.clientId === undefined ? await readWriterId(storage) : undefined;
+  const clientId = options.clientId ?? kept ?? newClientId(options.random);
+  const claims = isDurable && options.clientId === undefined && kept === undefined ? [writerIdOp(clientId)] : [];
+  const { restored, layout } = await readState(options, storage, claims);
+  const outbox = isDurable ? readOutbox(await storage.readRange(OUTBOX_RECORDS.from, OUTBOX_RECORDS.to), clientId) : EMPTY_OUTBOX;
+  for (const error of outbox.damaged) logger.error("a record of the outbox is lost", error);
+  const writer = isDurable ? WriterIdentity.durable(clientId, config.uncommittedBytesMax, { record: await readClientRecord(storage, clientId), outbox }) : WriterIdentity.auto(options.random);
   const events = createNanoEvents<RaftNodeEvents>();
   const core = createReplicaCore({
     id, groupId: options.groupId, config, random: options.random, restored, lanes: options.lanes,
@@ -68,7 +97,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     // Whether anybody listens is known only later; an event nobody hears costs one call.
     trace: (event) => events.emit("trace", event),
   });
-  const node = new RunningNode({ core, seam, storage, layout, config, writer, logger, wallClock: options.wallClock, events });
+  const node = new RunningNode({
+    core, seam, storage, reopenStorage: options.reopenStorage, owner: { id, groupId: options.groupId }, layout, config, writer, logger, wallClock: options.wallClock, events, outbox,
+  });
   if (options.autoTick !== false) {
     const ticker = new Ticker({ clock, tickMs: config.tickMs, awayMs: config.electionTimeoutMsMin, tick: () => node.tick() });
     node.onStop(() => ticker.stop());
@@ -76,9 +107,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   return node;
 }
 
-async function readState(options: ReplicaOptions, storage: ByteStore): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
+async function readState(options: ReplicaOptions, storage: ByteStore, claims: readonly ByteStoreOp[]): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
   const { seam: { selfId: id }, groupId, voters = [] } = options;
-  const claim = await claimStorage(storage, { id, groupId });
+  const claim = [...(await claimStorage(storage, { id, groupId })), ...claims];
   const found = restoreFrom(await storage.readRange(RAFT_RECORDS.from, RAFT_RECORDS.to));
   const isBlank = found.restored.hardState.term === 0 && found.layout.next === 1;
   if (!isBlank || voters.length === 0) {

@@ -1,18 +1,22 @@
 // A RaftNode: the one loop of the SDK. Takes the core's work, sends, stores, hands events up, settles; never more than one write under way.
 import type { Emitter } from "nanoevents";
 import { ClosedError, hasCode, InvalidArgumentError, PayloadTooLargeError, type LogIndex, type Logger, type PeerId } from "../base/index.ts";
-import type { Membership, MembershipTarget, RaftConfig, RaftMetrics, Role, WorkOptions, Write } from "../raft/index.ts";
+import type { CorruptStateError, Membership, MembershipTarget, RaftConfig, RaftMetrics, Role, WorkOptions, Write } from "../raft/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
+import { Disk } from "./disk.ts";
 import { envelopeOverheadMax } from "./envelope.ts";
-import { BusyError, ClientIdCollisionError } from "./errors.ts";
+import { ClientIdCollisionError } from "./errors.ts";
 import type { LaneReducer } from "./lane.ts";
 import { LogFeed } from "./log-feed.ts";
 import type { NodeChannel } from "./node-channel.ts";
+import type { NodeRecord } from "./node-records.ts";
 import { LANE_GAME, type CommittedAt, type DedupKey, type LogEvent, type ProposeOptions } from "./ordered-log.ts";
-import { writeToOps, type LogLayout } from "./raft-log-store.ts";
+import type { FoundOutbox, OutboxCommand } from "./outbox.ts";
+import type { LogLayout } from "./raft-log-store.ts";
 import type { NodeStatus, RaftNode, RaftNodeEvents } from "./raft-node.ts";
 import type { ReplicaCore, Settlement } from "./replica-core.ts";
+import type { ResumedCommand } from "./resumed.ts";
 import { outcomeOf, type Request } from "./settle.ts";
 import type { WriterIdentity } from "./writer-identity.ts";
 
@@ -21,11 +25,15 @@ export interface RunningNodeParts {
   readonly core: ReplicaCore;
   readonly seam: NodeChannel;
   readonly storage: ByteStore;
+  readonly reopenStorage: (() => Promise<ByteStore>) | undefined;
+  readonly owner: NodeRecord;
   readonly layout: LogLayout;
   readonly config: RaftConfig;
   readonly writer: WriterIdentity;
   readonly logger: Logger;
   readonly wallClock: () => number;
+  /** What an earlier incarnation of the writer left behind. */
+  readonly outbox: FoundOutbox;
   readonly events: Emitter<RaftNodeEvents>;
 }
 
@@ -47,11 +55,15 @@ const HOLD_NEWS: WorkOptions = { holdNews: true };
 const NEWS_HOPS = 16;
 const HOP: Promise<void> = Promise.resolve();
 
+/** Pause before a full or lost storage is asked again, at first. */
+const RETRY_MS = 1_000;
+
 /** One running node; made by `openReplica`. */
 export class RunningNode implements RaftNode {
   readonly #parts: RunningNodeParts;
   readonly #core: ReplicaCore;
   readonly #feed: LogFeed;
+  readonly #disk: Disk;
   readonly #events: Emitter<RaftNodeEvents>;
   readonly #pending = new Map<number, Pending>();
   readonly #dropped: Record<string, number> = {};
@@ -65,23 +77,33 @@ export class RunningNode implements RaftNode {
   #stopped: Error | undefined;
   /** Requests are refused with this; the node may still vote and store. */
   #refusing: Error | undefined;
-  #writing: Promise<void> = Promise.resolve();
   #stopListening: () => void;
   #stopTicking: () => void = () => {};
   /** Where the first command of this incarnation committed, and its serial: from there on nobody else may write under the same id. */
   #ownSince: { readonly index: LogIndex; readonly serial: number } | undefined;
+  /** Those to be told of the next tick. */
+  #onTick: (() => void)[] = [];
+
+  readonly resumed: readonly ResumedCommand[];
 
   constructor(parts: RunningNodeParts) {
     this.#parts = parts;
     this.#core = parts.core;
     this.#events = parts.events;
     this.#feed = new LogFeed(parts.core, parts.logger);
+    this.#disk = this.#openDisk(parts);
+    parts.writer.storeWith((ops) => this.#disk.store(ops));
     this.#status = this.#look();
     this.#stopListening = parts.seam.on("frame", (from, bytes) => {
       this.#core.receive(from, bytes);
       this.#schedule();
     });
+    this.resumed = this.#resume(parts.outbox.commands);
     this.#schedule();
+  }
+
+  get outboxDamage(): readonly CorruptStateError[] {
+    return this.#parts.outbox.damaged;
   }
 
   get id(): PeerId {
@@ -134,7 +156,29 @@ export class RunningNode implements RaftNode {
   tick(): void {
     if (this.#stopped !== undefined) return;
     this.#core.tick();
+    this.#disk.tick();
+    this.#parts.writer.sweep((requestId) => this.#core.firstIndex({ clientId: this.clientId, requestId }));
+    for (const tell of this.#onTick.splice(0)) tell();
     this.#schedule();
+  }
+
+  /** Proposes again what an earlier incarnation left in the outbox. Before anything else is proposed. */
+  #resume(commands: readonly OutboxCommand[]): ResumedCommand[] {
+    const { writer } = this.#parts;
+    const { clientId } = writer;
+    const open = commands.filter(({ requestId }) => {
+      const isApplied = this.#core.firstIndex({ clientId, requestId }) !== undefined;
+      if (isApplied) writer.outbox?.settle(requestId);
+      return !isApplied;
+    });
+    // All serials before the first proposal: its envelope says which is the lowest that may still come.
+    for (const { requestId } of open) writer.serials.take(requestId);
+    return open.map(({ lane, requestId, payload }) => {
+      const outcome = this.#proposeUntilKnown(payload, { lane, requestId });
+      // Nobody has to listen.
+      outcome.catch(() => {});
+      return { lane, payload, key: { clientId, requestId }, outcome };
+    });
   }
 
   laneState<S>(lane: LaneReducer<S>): S {
@@ -152,15 +196,16 @@ export class RunningNode implements RaftNode {
     if (payload.length > room) throw new PayloadTooLargeError(payload.length, room, "command");
     const { requestId, lane = LANE_GAME } = options;
     const known = requestId === undefined ? 0 : (this.#core.firstIndex({ clientId: writer.clientId, requestId }) ?? 0);
-    if (requestId !== undefined && known > 0) return { index: known, key: { clientId: writer.clientId, requestId } };
-    if (writer.serials.isFull) throw new BusyError("too many commands are open");
-    const key: DedupKey = { clientId: writer.clientId, requestId: writer.serials.take(requestId) };
+    if (requestId !== undefined && known > 0) {
+      writer.committed(requestId, known);
+      return { index: known, key: { clientId: writer.clientId, requestId } };
+    }
+    if (this.#disk.health === "full" && this.#disk.error !== undefined) throw this.#disk.error;
+    const key: DedupKey = { clientId: writer.clientId, requestId: writer.take(requestId, payload.length) };
     const own = payload.slice();
     const reserved = writer.whenReserved(key.requestId, this.#core.appliedIndex);
-    if (reserved !== undefined) {
-      await reserved;
-      this.#mustServe(options.signal);
-    }
+    if (reserved !== undefined) await this.#mayUse(key.requestId, reserved, options.signal);
+    writer.keep({ requestId: key.requestId, lane, payload: own });
     const ticket = this.#core.propose({ lane, key, payload: own }, {
       lowestOutstanding: Math.min(writer.serials.lowest, key.requestId), birth: writer.birth(this.#core.appliedIndex), fresh: requestId === undefined,
     });
@@ -197,6 +242,8 @@ export class RunningNode implements RaftNode {
     if (through > this.#core.appliedIndex) throw new InvalidArgumentError(`a snapshot through ${through} where ${this.#core.appliedIndex} is applied`);
     if (gameSection.length > snapshotTotalBytesMax) throw new PayloadTooLargeError(gameSection.length, snapshotTotalBytesMax, "snapshot");
     if (!this.#core.snapshot(through, gameSection)) return;
+    // Where there was no room, the snapshot goes with the write that failed, and the log it replaces makes some.
+    this.#disk.retry();
     this.#schedule();
     await new Promise<void>((resolve, reject) => this.#snapshotWaiters.push({ through, resolve, reject }));
   }
@@ -207,12 +254,46 @@ export class RunningNode implements RaftNode {
     // In `pagehide` there may be no later task: the goodbye leaves before this call returns.
     if (!this.#inTurn) this.#turn({});
     this.#stop(new ClosedError("the node has parted and"));
+    void this.#disk.close();
   }
 
   async close(): Promise<void> {
     this.#stop(new ClosedError("the node"));
     this.#feed.close();
-    await this.#writing;
+    await this.#disk.close();
+  }
+
+  #openDisk({ storage, reopenStorage: reopen, layout, owner, logger, writer, config }: RunningNodeParts): Disk {
+    return new Disk({
+      storage, reopen, layout, owner, logger, outbox: writer.outbox, pauseTicks: Math.ceil(RETRY_MS / config.tickMs),
+      written: (write) => this.#written(write),
+      rewrite: ({ id }, found) => this.#core.raft.rewrite(id, found),
+      recheck: (found) => this.#core.raft.recheck(found),
+      failed: (error) => this.#fail(error),
+      changed: () => this.#publish(),
+    });
+  }
+
+  async #mayUse(serial: number, reserved: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await reserved;
+      this.#mustServe(signal);
+    } catch (error) {
+      this.#parts.writer.withdrawn(serial);
+      throw error;
+    }
+  }
+
+  /** Asks again and again: what was in flight when a tab died has waited for a leader before. */
+  async #proposeUntilKnown(payload: Uint8Array, options: ProposeOptions): Promise<CommittedAt> {
+    for (;;) {
+      try {
+        return await this.propose(payload, options);
+      } catch (error) {
+        if (!hasCode(error, "proposal-timeout") && !hasCode(error, "busy") && !hasCode(error, "storage-quota")) throw error;
+        await new Promise<void>((resolve) => this.#onTick.push(resolve));
+      }
+    }
   }
 
   #mustServe(signal: AbortSignal | undefined): void {
@@ -228,7 +309,7 @@ export class RunningNode implements RaftNode {
       const letGo = onAbort(signal, (reason) => {
         this.#core.cancel(ticket);
         this.#forget(ticket);
-        if (request.kind === "propose") this.#parts.writer.serials.leaveOpen(request.key.requestId);
+        if (request.kind === "propose") this.#parts.writer.withdrawn(request.key.requestId);
         reject(reason);
       });
       this.#pending.set(ticket, { request, resolve, reject, letGo });
@@ -269,7 +350,10 @@ export class RunningNode implements RaftNode {
       while (this.#stopped === undefined && this.#core.hasWork(how)) {
         const work = this.#core.takeWork(how);
         for (const { to, bytes } of work.frames) this.#send(to, bytes);
-        if (work.write !== undefined) this.#store(work.write);
+        // What was refused at once is not kept for later incarnations.
+        for (const { ticket, settlement } of work.settled) if (settlement.outcome === "refused") this.#settle(ticket, settlement);
+        if (work.write !== undefined) this.#disk.take(work.write);
+        this.#disk.flush();
         if (work.events.length > 0) {
           this.#feed.deliver(work.events);
           this.#watchForTwins(work.events);
@@ -277,6 +361,7 @@ export class RunningNode implements RaftNode {
         for (const { ticket, settlement } of work.settled) this.#settle(ticket, settlement);
       }
       if (this.#core.failure !== undefined && this.#refusing === undefined) this.#refuse(this.#core.failure);
+      this.#disk.flush();
     } finally {
       this.#inTurn = false;
     }
@@ -296,18 +381,11 @@ export class RunningNode implements RaftNode {
     }
   }
 
-  #store(write: Write): void {
-    const { storage, layout } = this.#parts;
-    this.#writing = storage.write(writeToOps(write, layout)).then(
-      () => {
-        const { snapshot } = write;
-        if (snapshot !== undefined) this.#settleSnapshots((through) => through <= snapshot.index, undefined);
-        if (this.#stopped !== undefined) return;
-        this.#core.writeDone(write.id);
-        this.#schedule();
-      },
-      (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error))),
-    );
+  #written({ id, snapshot }: Write): void {
+    if (snapshot !== undefined) this.#settleSnapshots((through) => through <= snapshot.index, undefined);
+    if (this.#stopped !== undefined) return;
+    this.#core.writeDone(id);
+    this.#schedule();
   }
 
   #settle(ticket: number, settlement: Settlement): void {
@@ -317,12 +395,17 @@ export class RunningNode implements RaftNode {
     const { writer, config } = this.#parts;
     const outcome = outcomeOf(request, settlement, { leader: this.leader, timeoutMs: config.proposeTimeoutMs, commandBytesMax: config.commandBytesMax });
     if (request.kind === "propose") {
+      const { requestId } = request.key;
       if ("index" in outcome) {
-        writer.serials.settle(request.key.requestId);
-        writer.committedAt(outcome.index);
-        this.#ownSince ??= { index: outcome.index, serial: request.key.requestId };
+        writer.committed(requestId, outcome.index);
+        this.#ownSince ??= { index: outcome.index, serial: requestId };
+      } else if (settlement.outcome === "unknown") {
+        writer.unknown(requestId);
+      } else if (settlement.outcome === "refused" && settlement.reason !== "client-session-expired") {
+        writer.refused(requestId);
       } else {
-        writer.serials.leaveOpen(request.key.requestId);
+        // Nothing can ever come of this key.
+        writer.withdrawn(requestId);
       }
     }
     if ("index" in outcome) return pending.resolve(outcome.index);
@@ -364,6 +447,7 @@ export class RunningNode implements RaftNode {
     }
     this.#rejectAll(error);
     this.#settleSnapshots(() => true, error);
+    for (const tell of this.#onTick.splice(0)) tell();
   }
 
   #rejectAll(error: Error): void {
@@ -393,7 +477,7 @@ export class RunningNode implements RaftNode {
     return {
       role: raft.role, leader: isOn ? raft.leader : undefined, term: raft.term, commitIndex: raft.commitIndex, appliedIndex, membership: raft.membership,
       // A leader without a quorum steps down by itself (CheckQuorum), and a follower hears a leader only while that one leads.
-      hasQuorum: isOn && raft.leader !== undefined, pendingCount: this.#pendingProposals, failure: this.#refusing,
+      hasQuorum: isOn && raft.leader !== undefined, pendingCount: this.#pendingProposals, storage: this.#disk.health, failure: this.#refusing,
     };
   }
 
@@ -408,6 +492,6 @@ export class RunningNode implements RaftNode {
 function sameStatus(a: NodeStatus, b: NodeStatus): boolean {
   return (
     a.commitIndex === b.commitIndex && a.appliedIndex === b.appliedIndex && a.pendingCount === b.pendingCount && a.role === b.role && a.leader === b.leader &&
-    a.term === b.term && a.membership === b.membership && a.hasQuorum === b.hasQuorum && a.failure === b.failure
+    a.term === b.term && a.membership === b.membership && a.hasQuorum === b.hasQuorum && a.storage === b.storage && a.failure === b.failure
   );
 }

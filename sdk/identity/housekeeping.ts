@@ -35,7 +35,11 @@ export async function pruneIdentities(tools: RoomTools): Promise<void> {
     if (left <= 0) return;
     const lock = await holdPeer(tools, peerId, { ifAvailable: true }, () => "silent");
     if (lock === undefined) continue;
-    await eraseIdentity(tools.db, peerId).finally(() => lock.release());
+    try {
+      await eraseIdentity(tools.db, peerId);
+    } finally {
+      await lock.release();
+    }
     left -= 1;
   }
 }
@@ -53,7 +57,11 @@ export async function sweepRooms({ env, locks, room }: RoomTools): Promise<void>
       // Whoever opens a room holds this lock, shared, before and while it touches the database.
       const lock = await holdLock(locks, roomLockName(name), { ifAvailable: true });
       if (lock === undefined) continue;
-      await deleteIfUnused(index, env, { key, name, stamp }).finally(() => lock.release());
+      try {
+        await deleteIfUnused(index, env, { key, name, stamp });
+      } finally {
+        await lock.release();
+      }
     }
   } finally {
     await index.close();

@@ -12,7 +12,7 @@ export interface Identity {
    * An ECDSA signature (P-256, SHA-256) of `bytes`, 64 bytes; a prefix keeps it from meaning anything outside this SDK. Callers name what the
    * bytes are for in the bytes themselves. Signing twice gives two different signatures. Costs about 0.2 ms.
    */
-  sign(bytes: Uint8Array): Promise<Uint8Array>;
+  readonly sign: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
 
 /** What somebody shows to prove an id. */

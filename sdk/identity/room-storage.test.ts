@@ -1,3 +1,5 @@
+import { IDBFactory } from "fake-indexeddb";
+import "fake-indexeddb/auto";
 import { afterEach, describe, expect, test } from "vitest";
 import { seededRandom, utf8, type Clock } from "../base/index.ts";
 import { openRoomStorage, peerIdOfKey, verifySignature, type RoomEnvironment, type RoomStorage } from "./index.ts";
@@ -12,6 +14,7 @@ const fastClock: Clock = {
   },
 };
 
+const browserProfile = (): FakeBrowser => new FakeBrowser(new IDBFactory());
 const open: RoomStorage[] = [];
 const enter = async (tab: FakeTab, env: Partial<RoomEnvironment> = {}, room = "r"): Promise<RoomStorage> => {
   const storage = await openRoomStorage({ room, random: seededRandom(1), clock: fastClock, env: { ...tab.env, ...env } });
@@ -27,7 +30,7 @@ afterEach(async () => {
 
 describe("a tab in a room", () => {
   test("[ID1] has an id that is a digest of its key, and signs so that others can check it", async () => {
-    const { identity, peerId } = await enter(new FakeBrowser().tab());
+    const { identity, peerId } = await enter(browserProfile().tab());
     if (identity === undefined) throw new Error("no identity");
     expect(peerId).toMatch(/^[0-9a-hjkmnp-tv-z]{26}$/);
     expect(peerIdOfKey(identity.publicKey)).toBe(peerId);
@@ -38,7 +41,7 @@ describe("a tab in a room", () => {
   });
 
   test("[ID3] comes back as who it was, with its records, after everything was closed", async () => {
-    const browser = new FakeBrowser();
+    const browser = browserProfile();
     const first = await enter(browser.tab());
     expect(first.isNew).toBe(true);
     await write(first, 7);
@@ -50,7 +53,7 @@ describe("a tab in a room", () => {
   });
 
   test("[ID4] is another peer than a second tab of the same browser, with records of its own", async () => {
-    const browser = new FakeBrowser();
+    const browser = browserProfile();
     const [one, two] = await Promise.all([enter(browser.tab()), enter(browser.tab())]);
     expect(one.peerId).not.toBe(two.peerId);
     await write(one, 1);
@@ -60,7 +63,7 @@ describe("a tab in a room", () => {
   });
 
   test("[ID5] a duplicated tab is a new peer at once and knows whom it copies", async () => {
-    const browser = new FakeBrowser();
+    const browser = browserProfile();
     const tab = browser.tab();
     const first = await enter(tab);
     const copy = await enter(tab.duplicate());

@@ -23,9 +23,15 @@ export function holdLock(locks: NonNullable<RoomEnvironment["locks"]>, name: str
     let held: HeldLock | undefined;
     const ended: Promise<void> = locks
       .request(name, options, (lock) => {
-        if (lock === null) return void resolve(undefined);
+        if (lock === null) {
+          resolve(undefined);
+          return undefined;
+        }
         // Granted in the moment the caller gave up: nobody would ever release it.
-        if (options.signal?.aborted) return void reject(options.signal.reason);
+        if (options.signal?.aborted) {
+          reject(options.signal.reason);
+          return undefined;
+        }
         return new Promise<void>((free) => {
           const release = (): Promise<void> => {
             isOver = true;

@@ -1,6 +1,4 @@
 // A browser for tests: locks, channels and databases that tabs share, and tabs that reload, are duplicated, freeze and die.
-import { IDBFactory } from "fake-indexeddb";
-import "fake-indexeddb/auto";
 import type { RoomEnvironment, RoomMessages } from "./environment.ts";
 
 interface Entry {
@@ -16,7 +14,7 @@ class FakeLocks {
   readonly #held = new Map<string, Set<Entry>>();
   readonly #waiting = new Map<string, Entry[]>();
 
-  request(tab: FakeTab, ...[name, options, callback]: Parameters<Request>): Promise<unknown> {
+  request(tab: FakeTab, ...[name, options, held]: Parameters<Request>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (options.signal?.aborted) return reject(options.signal.reason);
       const waiting = this.#waiting.get(name) ?? [];
@@ -29,7 +27,7 @@ class FakeLocks {
           this.#heldOf(name).add(entry);
           void Promise.resolve().then(async () => {
             if (tab.isDead) return;
-            const outcome = Promise.resolve(callback({ name }));
+            const outcome = Promise.resolve(held({ name }));
             await outcome.catch(() => {});
             this.#heldOf(name).delete(entry);
             this.#turn(name);
@@ -42,7 +40,7 @@ class FakeLocks {
         reject(options.signal?.reason);
         this.#turn(name);
       };
-      if (options.ifAvailable && (waiting.length > 0 || !this.#fits(name, entry))) return void Promise.resolve().then(() => callback(null)).then(resolve, reject);
+      if (options.ifAvailable && (waiting.length > 0 || !this.#fits(name, entry))) return void Promise.resolve().then(() => held(null)).then(resolve, reject);
       options.signal?.addEventListener("abort", give, { once: true });
       waiting.push(entry);
       this.#turn(name);
@@ -85,10 +83,15 @@ class FakeLocks {
 
 /** One browser profile. */
 export class FakeBrowser {
-  readonly indexedDb: IDBFactory = new IDBFactory();
+  readonly indexedDb: IDBFactory;
   readonly locks: FakeLocks = new FakeLocks();
   readonly channels: Set<{ readonly name: string; readonly tab: FakeTab; readonly heard: (message: unknown) => void }> = new Set();
   wallNow = 1_000_000;
+
+  /** `indexedDb` is handed in, because only tests may import a fake one. */
+  constructor(indexedDb: IDBFactory) {
+    this.indexedDb = indexedDb;
+  }
 
   /** A new tab with an empty session. */
   tab(session: ReadonlyMap<string, string> = new Map()): FakeTab {

@@ -84,7 +84,7 @@ export class IndexedDbByteStore implements ByteStore {
     return this.#run(async () => {
       const store = this.#db.transaction(VALUES, "readonly").objectStore(VALUES);
       const [keys, values] = await Promise.all([promisifyRequest(store.getAllKeys()), promisifyRequest<unknown[]>(store.getAll())]);
-      return keys.map((key, at) => [String(key), values[at]] as const);
+      return keys.flatMap((key, at) => (typeof key === "string" ? [[key, values[at]] as const] : []));
     });
   }
 
@@ -135,7 +135,7 @@ export class IndexedDbByteStore implements ByteStore {
     const broken = await firstConflict(records, ops);
     try {
       if (broken === undefined) for (const op of ops) perform(records, op);
-      if (broken === undefined) for (const op of values) op.type === "put" ? kept.put(op.value, op.key) : kept.delete(op.key);
+      if (broken === undefined) for (const op of values) performValue(kept, op);
     } catch (error) {
       // What can not be cloned is refused by the call itself; requests made before it would still be committed.
       transaction.abort();
@@ -171,6 +171,11 @@ async function firstConflict(store: IDBObjectStore, ops: readonly ByteStoreOp[])
     if (op.type === "expect" && !sameBytes(await promisifyRequest<Uint8Array | undefined>(store.get(op.key)), op.value)) return op.key;
   }
   return undefined;
+}
+
+function performValue(store: IDBObjectStore, op: ValueOp): void {
+  if (op.type === "put") store.put(op.value, op.key);
+  else store.delete(op.key);
 }
 
 function sameBytes(held: Uint8Array | undefined, wanted: Uint8Array | undefined): boolean {

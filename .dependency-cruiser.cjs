@@ -1,6 +1,6 @@
 // The layer table is the single source of the arrows; ARCHITECTURE.md quotes it and a house test compares the two.
 const layers = require("./.layers.cjs");
-const tests = "\\.(test|contract|spec|test-d)\\.ts$";
+const tests = "(\\.(test|contract|spec|test-d)|/test-room)\\.ts$";
 const onlyIn = (name, file, pkg) => ({
   name, severity: "error", comment: `${pkg} has one importer, so that it can be patched or swapped in one place`,
   from: { path: "^(sdk|demo)/", pathNot: [file, tests] }, to: { path: `node_modules/${pkg}/` },
@@ -29,7 +29,7 @@ module.exports = {
     onlyIn("yjs-only-in-presence", "^sdk/session/presence\\.ts$", "(yjs|y-protocols)"),
     onlyIn("lib0-only-in-codec", "^sdk/base/codec\\.ts$", "lib0"),
     onlyIn("noble-only-in-hash", "^sdk/base/hash\\.ts$", "@noble"),
-    onlyIn("nanostores-only-in-store", "^sdk/(game/store|open-match)\\.ts$", "nanostores"),
+    onlyIn("nanostores-only-in-store", "^sdk/(game/store|open-match-live|open-match-types)\\.ts$", "nanostores"),
     onlyIn("ws-only-in-server", "^sdk/server/", "ws"),
   ],
   options: { tsConfig: { fileName: "tsconfig.json" }, tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" }, exclude: { path: "^dist/" } },

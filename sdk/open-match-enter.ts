@@ -2,7 +2,7 @@
 import { hasCode } from "./base/index.ts";
 import type { Meeting } from "./open-match-seam.ts";
 import { SeamTornError } from "./seam/index.ts";
-import { gameHost, gameJoin, gameSpectate, waitFor, type GameSession, type SessionOptions } from "./session/index.ts";
+import { gameHost, gameJoin, gameResume, gameSpectate, waitFor, type GameSession, type SessionOptions } from "./session/index.ts";
 
 /** How long signaling may take to come up before this tab goes on without it, ms. */
 const WEAVE_TIMEOUT_MS = 10_000;
@@ -17,11 +17,15 @@ export interface EnterOptions {
   readonly meeting: Meeting;
   readonly seats: number;
   readonly spectate: boolean;
+  /** Comes back to the match its storage holds, before anything else. */
+  readonly mayResume: boolean;
   readonly session: SessionOptions;
 }
 
 /** Resolves with a place in the match. Rejects with the session's errors, `SeamTornError`, or the signal's reason; then nothing of it is left running. */
 export async function enterMatch(options: EnterOptions): Promise<GameSession> {
+  const back = await comeBack(options);
+  if (back !== undefined) return back;
   await settle(options);
   const { clock } = options.session;
   const deadline = clock.now() + ENTER_TIMEOUT_MS;
@@ -34,6 +38,11 @@ export async function enterMatch(options: EnterOptions): Promise<GameSession> {
       if (!isWorthAnotherTry || clock.now() >= deadline) throw error;
     }
   }
+}
+
+async function comeBack({ meeting: { seam }, spectate, mayResume, session }: EnterOptions): Promise<GameSession | undefined> {
+  const { storage } = session;
+  return storage === undefined || spectate || !mayResume ? undefined : gameResume(seam, { ...session, storage });
 }
 
 async function takePlace({ meeting: { seam }, seats, session }: EnterOptions): Promise<GameSession> {

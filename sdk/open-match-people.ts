@@ -39,14 +39,17 @@ export function phaseOf(session: GameSession): MatchPhase {
   return session.roster.seats.includes(undefined) ? "waiting" : "live";
 }
 
+/** What stays the same for as long as the match is open here. */
+export type Place = Pick<MatchStatus, "selfId" | "storage" | "storageNote">;
+
 /** What the status atom shows of a running session. */
-export function statusOf(session: GameSession, pendingCount: number, peers: ReadonlySet<PeerId>): MatchStatus {
+export function statusOf(session: GameSession, place: Place, { pendingCount, peers }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId> }): MatchStatus {
   const { role, leader, term, commitIndex } = session.node.status;
   const seat = seatOf(session.roster, session.selfId);
   return {
+    ...place,
     phase: phaseOf(session),
     reason: undefined,
-    selfId: session.selfId,
     seat,
     spectating: seat === undefined,
     leader,
@@ -57,14 +60,13 @@ export function statusOf(session: GameSession, pendingCount: number, peers: Read
     pendingCount,
     peers: [...peers].sort(),
     roundTripMs: session.roundTripMs,
-    storage: "memory",
   };
 }
 
-/** The status of a match that has no session: on its way in, or over. */
-export function statusWithout(selfId: PeerId, phase: "connecting" | "closed", reason: string | undefined, before?: MatchStatus): MatchStatus {
-  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, pendingCount: 0, storage: "memory" } as const;
-  return { ...blank, ...before, selfId, phase, reason, leader: undefined, isLeader: false, role: "learner", peers: [selfId], roundTripMs: {} };
+/** The status of a match that has no session: on its way in, or back, or over. */
+export function statusWithout(place: Place, phase: "connecting" | "reconnecting" | "closed", reason: string | undefined, before?: MatchStatus): MatchStatus {
+  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, pendingCount: 0 } as const;
+  return { ...blank, ...before, ...place, phase, reason, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], roundTripMs: {} };
 }
 
 /** Two values that would look the same: plain data, compared by what it holds. */

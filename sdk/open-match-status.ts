@@ -25,7 +25,10 @@ export interface MatchStatus {
   readonly peers: readonly PeerId[];
   /** Peer → last measured round trip, ms. */
   readonly roundTripMs: Readonly<Record<string, number>>;
-  readonly storage: "memory" | "indexeddb";
+  /** Where this tab's part of the match lives; `memory` does not survive the tab. */
+  readonly storage: "memory" | "indexeddb" | "custom";
+  /** Why it is only memory, for people; undefined when it is not. */
+  readonly storageNote: string | undefined;
 }
 
 /** One person of the match; the atom holds them seats first, then spectators. */

@@ -1,4 +1,5 @@
 // Small words about byte arrays that several layers need.
+import { InvalidArgumentError } from "./errors.ts";
 
 /** The empty byte array. */
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
@@ -41,4 +42,10 @@ export function toHex(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) text += HEX[byte] ?? "";
   return text;
+}
+
+/** The bytes of pairs of hexadecimal digits, of either case. Throws `InvalidArgumentError` for anything else. */
+export function fromHex(text: string): Uint8Array {
+  if (!/^(?:[0-9a-f]{2})*$/iu.test(text)) throw new InvalidArgumentError(`not hexadecimal: ${JSON.stringify(text.slice(0, 32))}`);
+  return Uint8Array.from({ length: text.length / 2 }, (_, at) => Number.parseInt(text.slice(2 * at, 2 * at + 2), 16));
 }

@@ -1,7 +1,7 @@
 // The words everyone uses.
 export { assert, AssertionError, unreachable } from "./assert.ts";
 export { isPeerId, PEER_ID_CHARS_MAX, peerId, type Brand, type LogIndex, type PeerId, type Term } from "./brand.ts";
-export { bytesEqual, concatBytes, fromUtf8, NO_BYTES, toHex, utf8 } from "./bytes.ts";
+export { bytesEqual, concatBytes, fromHex, fromUtf8, NO_BYTES, toHex, utf8 } from "./bytes.ts";
 export type { Clock } from "./clock.ts";
 export { ByteReader, ByteWriter, jsonCodec, type Codec } from "./codec.ts";
 export { ClosedError, hasCode, InvalidArgumentError, MalformedError, PayloadTooLargeError, SdkError } from "./errors.ts";

@@ -12,7 +12,7 @@ import { Manager, type VerifyClaim } from "./manager.ts";
 import { cleanName, type Declaration, type SeatClaim } from "./presence-state.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
-import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, type Roster } from "./roster.ts";
+import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, seatOf, type Roster } from "./roster.ts";
 import { storageOfGroup } from "./stored-group.ts";
 import { WayBack } from "./way-back.ts";
 
@@ -78,6 +78,8 @@ export interface GameSession {
   readonly roundTripMs: Readonly<Record<string, number>>;
   /** True once closed. */
   readonly isClosed: boolean;
+  /** Why it ended by itself; undefined while it has not. */
+  readonly failure: Error | undefined;
   /** How a peer looks from here. */
   standingOf(peer: PeerId): Standing;
   /** Application traffic under a name of 1 to 255 UTF-8 bytes; every name is free. Same instance per name; closing it closes the view only. */
@@ -309,11 +311,19 @@ export class Session implements GameSession {
   changed(): void {
     if (this.isClosed) return;
     this.#sayWhetherSynced();
+    this.#takeSeatBack();
     if (this.presence.self.leaving === undefined) this.wayBack.remember(this.#roster);
     this.#checkOut();
     if (this.isClosed) return;
     this.#manager?.poke();
     this.#events.emit("change");
+  }
+
+  /** A claim that was granted is done with: who has its seat again plays. */
+  #takeSeatBack(): void {
+    const { claim, declares } = this.presence.self;
+    if (claim === undefined || seatOf(this.#roster, this.selfId) === undefined) return;
+    this.presence.set({ claim: undefined, declares: declares === "spectate" ? "join" : declares });
   }
 
   /** Commits come by the thousand; only what management looks at wakes it. */

@@ -1,19 +1,27 @@
 // How a peer that stored its log comes back to its match: where to, whether it has caught up, and when that match is over for it.
-import { silentLogger, type PeerId } from "../base/index.ts";
+import { silentLogger, type Clock, type Logger, type PeerId } from "../base/index.ts";
+import type { ByteStore } from "../storage/index.ts";
 import type { Membership, RaftNode } from "../replica/index.ts";
 import { MovedOnError } from "./errors.ts";
 import { refusalOfJoiner, visibleGroups } from "./lobby.ts";
 import type { PresenceState } from "./presence-state.ts";
 import { seatOf, type Roster } from "./roster.ts";
-import type { SessionOptions } from "./session.ts";
 import { writeStoredGroup, type StoredGroup } from "./stored-group.ts";
+
+/** What of a session's options matters here. */
+export interface WayBackOptions {
+  readonly clock: Clock;
+  readonly storage?: ByteStore | undefined;
+  readonly evictAfterMs?: number | undefined;
+  readonly logger?: Logger | undefined;
+}
 
 /** One session's way back. */
 export class WayBack {
   /** This session came back by what it had stored. */
   isTaken = false;
   readonly #self: PeerId;
-  readonly #options: SessionOptions;
+  readonly #options: WayBackOptions;
   readonly #changed: () => void;
   #node: RaftNode | undefined;
   #groupId = "";
@@ -24,7 +32,7 @@ export class WayBack {
   #leaderlessSince: number | undefined;
 
   /** `changed` is called when an answer comes later than the question. */
-  constructor(self: PeerId, options: SessionOptions, changed: () => void) {
+  constructor(self: PeerId, options: WayBackOptions, changed: () => void) {
     this.#self = self;
     this.#options = options;
     this.#changed = changed;

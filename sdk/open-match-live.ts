@@ -1,0 +1,351 @@
+// A running match over one seam: its session may end and begin again (another host was first, the page was away), its atoms stay.
+import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
+import { ClosedError, hasCode, utf8, toHex, type PeerId } from "./base/index.ts";
+import type { DefinedGame, Outcome, SpeculativeSequencer } from "./game/index.ts";
+import { enterMatch } from "./open-match-enter.ts";
+import type { Home } from "./open-match-home.ts";
+import { looksSame, playersOf, statusOf, statusWithout, type Place } from "./open-match-people.ts";
+import type { Invite } from "./open-match-room.ts";
+import { runGame } from "./open-match-run.ts";
+import type { Meeting } from "./open-match-seam.ts";
+import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
+import type { Match, MatchOptions } from "./open-match-types.ts";
+import type { Identity } from "./identity/index.ts";
+import type { PageLifecycle } from "./platform/index.ts";
+import type { RaftNode } from "./replica/index.ts";
+import { APPLICATION_TAG, ManagedSeam, MuxSeam, NamedMux, type Seam } from "./seam/index.ts";
+import { seatClaimText, shareDoc, type Doc, type GameSession, type SessionOptions, type SharedDoc } from "./session/index.ts";
+
+/** Tag of the channel that carries shared documents, so that their names and `channel`'s never meet. */
+const SHARED_TAG = 5;
+
+/** What a match is made of. */
+export interface LiveMatchParts<State, Action> {
+  readonly options: MatchOptions<State, Action>;
+  readonly game: DefinedGame<State, Action>;
+  readonly seats: number;
+  readonly home: Home;
+  /** Goes out to meet the others: once at the start, and again when a page comes back from the back/forward cache. */
+  readonly meet: () => Meeting;
+  readonly page: PageLifecycle;
+  readonly session: SessionOptions;
+  readonly invite: Invite;
+}
+
+/** Why an attempt to enter was broken off: the page went away, and comes back or not. */
+class SuspendedError extends ClosedError {}
+
+/** The match behind `openMatch`. */
+export class LiveMatch<State, Action> implements Match<State, Action> {
+  readonly invite: Invite;
+  readonly #parts: LiveMatchParts<State, Action>;
+  readonly #place: Place;
+  readonly #seam: ManagedSeam;
+  readonly #mux: MuxSeam;
+  readonly #channels: NamedMux;
+  readonly #sharedChannels: NamedMux;
+  readonly #shared = new Map<string, SharedDoc>();
+  readonly #state: WritableAtom<State>;
+  readonly #confirmed: WritableAtom<State>;
+  readonly #pending: WritableAtom<readonly Action[]> = atom<readonly Action[]>([]);
+  readonly #status: WritableAtom<MatchStatus>;
+  readonly #players: WritableAtom<readonly MatchPlayer[]> = atom<readonly MatchPlayer[]>([]);
+  readonly #leaving = new AbortController();
+  readonly #offs: (() => void)[];
+  #meeting: Meeting;
+  #entering: AbortController | undefined;
+  #session: GameSession | undefined;
+  #sequencer: SpeculativeSequencer<State, Action> | undefined;
+  /** Who this tab was before, once it can prove it. */
+  #formerSelf: Identity | undefined;
+  #isRefreshing = false;
+  #isUnloaded = false;
+  #closing: Promise<void> | undefined;
+  /** Set while the page is frozen or kept in the back/forward cache; called when it is back. */
+  #wake: (() => void) | undefined;
+  #awake: Promise<void> = Promise.resolve();
+  /** Sessions that were ended, until they have. */
+  #ended: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: LiveMatchParts<State, Action>) {
+    const { home, invite, game, seats, page } = parts;
+    this.#parts = parts;
+    this.invite = invite;
+    this.#place = { selfId: home.peerId, storage: home.kind, storageNote: home.why };
+    this.#meeting = parts.meet();
+    this.#seam = new ManagedSeam(home.peerId, this.#meeting.seam.payloadBytesMax, (reason) => void this.#seam.end(reason));
+    this.#seam.attach(this.#meeting.seam);
+    this.#mux = new MuxSeam(this.#seam);
+    this.#channels = new NamedMux(this.#mux.channel(APPLICATION_TAG));
+    this.#sharedChannels = new NamedMux(this.#mux.channel(SHARED_TAG));
+    const initial = game.setup({ seats });
+    this.#state = atom<State>(initial);
+    this.#confirmed = atom<State>(initial);
+    this.#status = atom<MatchStatus>(statusWithout(this.#place, "connecting", undefined));
+    this.#offs = [
+      page.on("hide", () => this.#pageHides()),
+      page.on("show", () => this.#pageShows()),
+      page.on("freeze", () => this.#pageFreezes()),
+      page.on("resume", () => this.#pageResumes()),
+    ];
+  }
+
+  get state(): ReadableAtom<State> {
+    return this.#state;
+  }
+
+  get confirmed(): ReadableAtom<State> {
+    return this.#confirmed;
+  }
+
+  get pending(): ReadableAtom<readonly Action[]> {
+    return this.#pending;
+  }
+
+  get status(): ReadableAtom<MatchStatus> {
+    return this.#status;
+  }
+
+  get players(): ReadableAtom<readonly MatchPlayer[]> {
+    return this.#players;
+  }
+
+  get node(): RaftNode {
+    if (this.#session === undefined) throw new ClosedError("the match (it has no node now)");
+    return this.#session.node;
+  }
+
+  /** Enters; on failure everything is closed before the caller hears of it. */
+  async open(signal: AbortSignal | undefined): Promise<void> {
+    const { onProgress } = this.#parts.options;
+    const stopProgress = onProgress === undefined ? (): void => {} : this.#status.subscribe((status) => onProgress(status));
+    const abort = (): void => this.#leaving.abort(signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted === true) abort();
+    try {
+      await this.#enter(this.#parts.options.resume ?? true);
+    } catch (error) {
+      await this.#close(messageOf(error));
+      throw error;
+    } finally {
+      stopProgress();
+      signal?.removeEventListener("abort", abort);
+    }
+    void this.#becomeFormerSelf();
+  }
+
+  play(action: Action): Promise<Outcome> {
+    if (this.#closing !== undefined) return Promise.resolve({ outcome: "rejected", reason: "closed" });
+    if (this.#sequencer === undefined) return Promise.resolve({ outcome: "rejected", reason: "not-seated" });
+    return this.#sequencer.propose(action);
+  }
+
+  channel(name: string): Seam {
+    return this.#channels.channel(name);
+  }
+
+  shared(name: string): Doc {
+    const known = this.#shared.get(name);
+    if (known !== undefined) return known.doc;
+    const shared = shareDoc(this.#sharedChannels.channel(name));
+    this.#shared.set(name, shared);
+    return shared.doc;
+  }
+
+  async kick(peer: PeerId, reason?: string): Promise<void> {
+    await this.#inSession().kick(peer, reason);
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.#inSession().rename(name);
+  }
+
+  async leave(): Promise<void> {
+    const left = this.#session?.leave();
+    this.#ended = Promise.all([this.#ended, left]);
+    await this.#close("left");
+  }
+
+  #inSession(): GameSession {
+    if (this.#session === undefined) throw new ClosedError("the match");
+    return this.#session;
+  }
+
+  /** Enters as often as it takes: an attempt the page's going away broke off is made again when it is back. */
+  async #enter(mayResume: boolean): Promise<void> {
+    const { seats, session: options, options: { spectate = false } } = this.#parts;
+    for (;;) {
+      await this.#awake;
+      const attempt = new AbortController();
+      const { signal } = this.#leaving;
+      const leave = (): void => attempt.abort(signal.reason);
+      if (signal.aborted) leave();
+      signal.addEventListener("abort", leave, { once: true });
+      this.#entering = attempt;
+      try {
+        const session = await enterMatch({ meeting: { seam: this.#seam, seen: this.#meeting.seen }, seats, spectate, mayResume, session: { ...options, signal: attempt.signal } });
+        if (!attempt.signal.aborted) return this.#begin(session);
+        await session.close();
+        attempt.signal.throwIfAborted();
+      } catch (error) {
+        if (!(error instanceof SuspendedError)) throw error;
+      } finally {
+        signal.removeEventListener("abort", leave);
+      }
+    }
+  }
+
+  #begin(session: GameSession): void {
+    this.#session = session;
+    session.on("closed", (reason) => this.#sessionEnded(session, reason));
+    session.on("change", () => this.#refreshSoon());
+    this.#startGame(session);
+    this.#refresh();
+    void this.#claimFormerSeat(session);
+    if (session.isClosed) this.#sessionEnded(session, session.failure);
+  }
+
+  #startGame(session: GameSession): void {
+    const { game, seats, options: { development, onReport, logger } } = this.#parts;
+    const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger });
+    this.#sequencer = sequencer;
+    const show = (): void => {
+      const pending = sequencer.pending.map(({ action }) => action);
+      if (pending.length + this.#pending.get().length > 0) this.#pending.set(pending);
+      this.#confirmed.set(sequencer.confirmedState);
+      this.#state.set(sequencer.speculativeState);
+      this.#refreshSoon();
+    };
+    sequencer.on("change", show);
+    show();
+  }
+
+  /** A session that ended by itself: who gave way to another match of the room goes in again, everything else is the end. */
+  #sessionEnded(session: GameSession, reason: Error | undefined): void {
+    if (this.#session !== session || this.#closing !== undefined) return;
+    this.#sequencer?.close();
+    this.#session = undefined;
+    this.#sequencer = undefined;
+    const isElsewhere = hasCode(reason, "duplicate-host") || hasCode(reason, "moved-on") || hasCode(reason, "roster-full");
+    if (!isElsewhere) return void this.#close(reason === undefined ? "closed" : messageOf(reason));
+    return this.#enterAgain(false);
+  }
+
+  #enterAgain(mayResume: boolean): void {
+    this.#refresh();
+    void this.#enter(mayResume).catch((error: unknown) => this.#close(messageOf(error)));
+  }
+
+  /** Waits until the identity this tab had is nobody's any more, and asks for its seat. */
+  async #becomeFormerSelf(): Promise<void> {
+    const { home, options: { logger } } = this.#parts;
+    if (home.displaced === undefined) return;
+    try {
+      this.#formerSelf = await home.takeOver(this.#leaving.signal);
+      if (this.#session !== undefined) await this.#claimFormerSeat(this.#session);
+    } catch (error) {
+      if (!this.#leaving.signal.aborted) logger?.error("the seat this tab had could not be asked for", error);
+    }
+  }
+
+  async #claimFormerSeat(session: GameSession): Promise<void> {
+    const former = this.#formerSelf;
+    if (former === undefined) return;
+    const signature = await former.sign(utf8(seatClaimText(session.groupId, former.peerId, session.selfId)));
+    session.claimSeat({ peer: former.peerId, publicKey: toHex(former.publicKey), signature: toHex(signature) });
+  }
+
+  /** Many things change in one task; status and players are assigned once after it. */
+  #refreshSoon(): void {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    void Promise.resolve().then(() => {
+      this.#isRefreshing = false;
+      this.#refresh();
+    });
+  }
+
+  #refresh(): void {
+    if (this.#closing !== undefined) return;
+    const session = this.#session;
+    const before = this.#status.get();
+    // Before the first session it is on its way in, after it on its way back.
+    const phase = before.phase === "connecting" ? "connecting" : "reconnecting";
+    const status = session === undefined ? statusWithout(this.#place, phase, undefined, before) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers });
+    if (!looksSame(status, before)) this.#status.set(status);
+    if (session === undefined) return;
+    const players = playersOf(session);
+    if (!looksSame(players, this.#players.get())) this.#players.set(players);
+  }
+
+  /** In `pagehide` there is no time left: what must be said is said at once. Whether the page comes back nobody knows. */
+  #pageHides(): void {
+    this.#isUnloaded = true;
+    this.#suspend();
+    void this.#seam.detach()?.close();
+  }
+
+  #pageShows(): void {
+    if (this.#closing !== undefined) return;
+    this.#isUnloaded = false;
+    this.#meeting = this.#parts.meet();
+    this.#seam.attach(this.#meeting.seam);
+    this.#wake?.();
+  }
+
+  /** Out of the back/forward cache this comes before `show`, when there is no way to the others yet. */
+  #pageResumes(): void {
+    if (!this.#isUnloaded) this.#wake?.();
+  }
+
+  /** A frozen leader leads nobody; a frozen follower is only silent, and its links hold. */
+  #pageFreezes(): void {
+    if (this.#session?.node.role === "leader") this.#suspend();
+  }
+
+  #suspend(): void {
+    if (this.#closing !== undefined || this.#wake !== undefined) return;
+    const session = this.#session;
+    this.#awake = new Promise((resolve) => {
+      this.#wake = (): void => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+    this.#entering?.abort(new SuspendedError("the page"));
+    if (session === undefined) return;
+    session.part();
+    this.#sequencer?.close();
+    this.#session = undefined;
+    this.#sequencer = undefined;
+    this.#ended = session.close();
+    this.#awake = Promise.all([this.#awake, this.#ended]).then(() => {});
+    this.#enterAgain(true);
+  }
+
+  #close(reason: string): Promise<void> {
+    this.#closing ??= this.#end(reason);
+    return this.#closing;
+  }
+
+  async #end(reason: string): Promise<void> {
+    for (const off of this.#offs) off();
+    this.#leaving.abort(new ClosedError("the match"));
+    this.#wake?.();
+    this.#sequencer?.close();
+    for (const shared of this.#shared.values()) shared.stop();
+    this.#status.set(statusWithout(this.#place, "closed", reason, this.#status.get()));
+    const ended = this.#session?.close();
+    this.#channels.close();
+    this.#sharedChannels.close();
+    this.#mux.close();
+    // The goodbye is sent by closing the seam, so that goes out in this very task too.
+    const torn = this.#seam.close();
+    await Promise.all([ended, this.#ended, torn]);
+    await this.#parts.home.release();
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

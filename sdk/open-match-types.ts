@@ -1,0 +1,90 @@
+// What openMatch takes and gives: the words most games need. Types only.
+import type { ReadableAtom } from "nanostores";
+import type { Clock, Logger, PeerId, Random } from "./base/index.ts";
+import type { Game, GameReport, Outcome } from "./game/index.ts";
+import type { Durability } from "./open-match-home.ts";
+import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
+import type { RaftConfig } from "./raft/index.ts";
+import type { RaftNode } from "./replica/index.ts";
+import type { Seam, SignalingFactory } from "./seam/index.ts";
+import type { Admit, Doc } from "./session/index.ts";
+import type { ByteStore } from "./storage/index.ts";
+
+/** How an action ended: committed at an index, or without effect for a reason. */
+export type PlayOutcome = Outcome;
+
+/** What `openMatch` takes: the game, and whatever differs from the defaults. */
+export interface MatchOptions<State, Action> {
+  /** Room code; everybody with the same code (and secret) meets. Default: read from the page's URL (`#room=…`), else a new one is made up. */
+  readonly room?: string | undefined;
+  readonly game: Game<State, Action>;
+  /** Number of seats. Default 2. */
+  readonly seats?: number | undefined;
+  /** Shown to the others. Default: "Player". At most 40 characters. */
+  readonly name?: string | undefined;
+  /** How strangers meet: a WebSocket URL of the bundled server (with BroadcastChannel beside it, so that tabs of one browser need no server), or factories of your own, which run side by side. Default: BroadcastChannel between tabs of this browser. */
+  readonly signaling?: string | SignalingFactory | readonly SignalingFactory[] | undefined;
+  /** Only watch. Default false; a full room offers spectating by itself. */
+  readonly spectate?: boolean | undefined;
+  /** A value, or a function asked anew for every link. Default: two public STUN servers; TURN is yours to add. */
+  readonly iceServers?: readonly RTCIceServer[] | (() => Promise<readonly RTCIceServer[]>) | undefined;
+  /** Overrides of the `browser` timing. The same for everybody in the room. */
+  readonly raft?: Partial<RaftConfig> | undefined;
+  /** Silence after which a peer loses its vote (never its seat), ms. Default 10 000. */
+  readonly evictAfterMs?: number | undefined;
+  /**
+   * Where this tab's part of the match lives. `indexeddb`: it survives reload, crash and closing, and the tab is the same peer with the same seat
+   * again; where the browser can not (private mode, no https) it is memory all the same, and the status says why. A store of your own must hold
+   * what this peer id wrote and nothing of another. Default `indexeddb`; with `seam`, memory.
+   */
+  readonly storage?: "indexeddb" | "memory" | ByteStore | undefined;
+  /** What a confirmed move survives on this device: `strict` also a power cut, `relaxed` the end of tab and browser. Default `strict`. */
+  readonly durability?: Durability | undefined;
+  /** Come back to the match this tab (or another of this browser) was in. Default true; false plays whatever the room plays now, or opens a new match. */
+  readonly resume?: boolean | undefined;
+  /** The game's own rule about newcomers; asked on whoever leads, so give it to everybody. Default: everybody may come. */
+  readonly admit?: Admit | undefined;
+  /** Hears the status while the room is being opened, before there is a match to ask. */
+  readonly onProgress?: ((status: MatchStatus) => void) | undefined;
+  /** Freezes states and runs the game's functions twice to find impure ones; see `onReport`. Default false. */
+  readonly development?: boolean | undefined;
+  /** Hears what deserves a look: illegal committed actions, impure games, listeners that threw. Default: the logger. */
+  readonly onReport?: ((report: GameReport) => void) | undefined;
+  /** A seam made elsewhere (tests); then `signaling` and `iceServers` are not used. */
+  readonly seam?: Seam | undefined;
+  /** Time and timers made elsewhere (tests). Default: the page's. */
+  readonly clock?: Clock | undefined;
+  /** Randomness made elsewhere (tests). Default: `crypto`. */
+  readonly random?: Random | undefined;
+  readonly logger?: Logger | undefined;
+  /** Gives up opening and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A running match. Its atoms are assigned only when their value is a new one. */
+export interface Match<State, Action> {
+  /** What to draw: the committed state with this tab's pending actions on top. Same identity while nothing changed. */
+  readonly state: ReadableAtom<State>;
+  /** Only what is committed. */
+  readonly confirmed: ReadableAtom<State>;
+  readonly status: ReadableAtom<MatchStatus>;
+  readonly players: ReadableAtom<readonly MatchPlayer[]>;
+  /** This tab's actions that are not settled yet, oldest first. */
+  readonly pending: ReadableAtom<readonly Action[]>;
+  /** Applies to `state` in this very task and proposes. Rejections carry the game's reason, or `not-seated`, `closed`. Throws `OutcomeUnknownError` (with `settled` to await) when the fate stays open. */
+  play(action: Action): Promise<PlayOutcome>;
+  /** The room's code and a link that leads there. */
+  readonly invite: { readonly room: string; readonly url: string };
+  /** Ephemeral traffic beside the log, to everybody who opens the same name (1 to 255 UTF-8 bytes). Not ordered with actions, not stored. */
+  channel(name: string): Seam;
+  /** A Y.Doc kept in step with everybody who opens the same name. Same instance per name; ends with the match. Names are apart from `channel`'s. */
+  shared(name: string): Doc;
+  /** The node underneath, for inspectors. */
+  readonly node: RaftNode;
+  /** Puts a player out for good. Void unless this tab holds a seat. */
+  kick(peer: PeerId, reason?: string): Promise<void>;
+  /** Changes this player's name for everybody. */
+  rename(name: string): Promise<void>;
+  /** Gives up the seat, says goodbye, hands leadership over, frees everything. Idempotent. */
+  leave(): Promise<void>;
+}

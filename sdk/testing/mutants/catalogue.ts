@@ -148,4 +148,25 @@ export const MUTANTS: readonly Mutant[] = [
     find: "  return voters.size <= 2;\n", replace: "  return voters.size <= 3;\n" },
   { id: "lone-removal-shown-early", row: "two voters", what: "a lone leader counts by itself before the shrinking entry is durable", file: replication,
     find: "  if (core.isSoleVoter && core.log.membershipIndex > core.commit && index < core.log.membershipIndex) return;\n", replace: "" },
+  { id: "lone-leader-shows-early", row: "two voters", what: "a lone leader sends entries that it could still forget", file: replication,
+    find: "const limit = core.isSoleVoter ? core.log.stable : core.log.last;", replace: "const limit = core.log.last;" },
+  { id: "parting-grant-unsettled", row: "two voters", what: "a leader gives its vote away with a membership in doubt or without an entry of its term", file: "sdk/raft/handover.ts",
+    find: "  if (!core.ownTermCommitted || core.log.membershipIndex > core.commit) return;\n", replace: "" },
+  { id: "parting-grant-keeps-pair", row: "two voters", what: "whoever was elected by a parting grant goes on with two voters", file: election,
+    find: "  if (core.grantedTerm === core.term) shrinkAfterGrant(core);\n", replace: "" },
+  { id: "storage-of-another", row: "B5", what: "a log is continued under another id than it was written under", file: "sdk/replica/node-records.ts",
+    find: "if (owner === id && group === groupId) return [];", replace: "if (owner.length + group.length > 0) return [];" },
+  { id: "heartbeat-beyond-log", row: "B9", what: "a commit index beyond a log that lost its end is believed", file: following,
+    find: "  if (message.commit > core.log.last) return core.drop(\"commit-beyond-log\", from, message);\n", replace: "" },
+  { id: "restored-commit-unchecked", row: "B9", what: "a stored commit index beyond the stored log is believed", file: "sdk/raft/restore.ts",
+    find: "  check(hardState.commit <= core.log.last, \"hard-state\", `commit ${hardState.commit} is beyond the last entry ${core.log.last}`);\n", replace: "" },
+  { id: "cut-leaves-records", row: "B12", what: "cutting the stored log leaves the records behind the cut", file: "sdk/replica/raft-log-store.ts",
+    find: "    ops.push({ type: \"delete-range\", from: logKey(first + 1), to: LOG_END });\n", replace: "" },
+  { id: "lease-read", row: "B22", what: "a leader that heard a quorum lately answers reads without a round", file: reads,
+    find: "    if (read.round === 0 || read.round > confirmed) break;\n", replace: "    if (read.round === 0 || (read.round > confirmed && core.peers.filter((peer) => peer.active).length * 2 < core.peers.length)) break;\n" },
 ];
+
+/** Rows of the catalogue of real bugs that can not be planted into this engine, and why. */
+export const NOT_PLANTED: Readonly<Record<string, string>> = {
+  B32: "Peers share no object: what crosses the simulated wire and every other transport here is bytes, so there is nothing to leave out.",
+};

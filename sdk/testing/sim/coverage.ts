@@ -7,11 +7,11 @@ import type { NodeSheet } from "./history.ts";
 export const MARKS = [
   "elected", "re-elected", "split-vote", "leader-stepped-down", "leader-crashed", "leader-frozen", "leader-isolated", "leader-stalled",
   "truncated", "inherited-tail-committed", "compacted", "snapshot-sent", "snapshot-in-chunks", "snapshot-installed",
-  "joint-entered", "joint-interrupted", "learner-promoted", "leader-removed-itself", "lone-removal",
+  "joint-entered", "joint-interrupted", "learner-promoted", "leader-removed-itself", "lone-removal", "spare-promoted",
   "transfer-asked", "transfer-done", "transfer-refused", "parting-grant", "elected-by-parting-grant",
   "read-by-leader", "read-by-follower", "read-refused", "forwarded", "forward-refused", "duplicate-skipped", "outcome-unknown", "refused-busy",
   "torn-write-kept", "torn-write-lost", "write-refused", "wiped", "pre-vote-refused", "vote-refused", "append-refused",
-  "snapshot-progress", "one-way-partition", "channel-reset", "frame-duplicated", "frame-lost", "frame-late", "clock-jumped",
+  "snapshot-progress", "one-way-partition", "channel-reset", "frame-duplicated", "frame-lost", "frame-late", "clock-jumped", "converged-under-load",
 ] as const;
 
 /** One mark. */

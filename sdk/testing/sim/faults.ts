@@ -284,14 +284,14 @@ function drawPartition(kind: string, { random, size, victim }: { random: Random;
   return directions;
 }
 
-/** Every membership that some node may still act by: the newest committed one and whatever came after it anywhere. */
+/**
+ * Every membership that some node may still act by: the newest committed one and whatever was made after it and may still turn up anywhere.
+ * Who votes in one of them may still be needed.
+ */
 export function membershipsInForce(world: SimWorld): Membership[] {
-  const newest = [...world.history.nodes.values()].flatMap(({ disk, engine }) => {
-    const stored = disk.durable.membership;
-    // Only a leader acts by a membership before it is durable.
-    const acting = engine?.machine.role === "leader" ? [{ index: Number.MAX_SAFE_INTEGER, membership: engine.machine.membership }] : [];
-    return stored === undefined ? acting : [stored, ...acting];
-  });
-  const committed = Math.max(...[...world.history.nodes.values()].map(({ disk }) => disk.durable.membershipUpTo(world.history.committed)));
-  return newest.filter(({ index }) => index >= committed).map(({ membership }) => membership);
+  const { history } = world;
+  const nodes = [...history.nodes.values()];
+  const stored = nodes.flatMap(({ id, disk }) => (disk.durable.membership === undefined || world.isGone(id) ? [] : [disk.durable.membership]));
+  const committed = Math.max(...nodes.map(({ disk }) => disk.durable.membershipUpTo(history.committed)));
+  return [...stored, ...history.openMemberships()].filter(({ index }) => index >= committed).map(({ membership }) => membership);
 }

@@ -45,6 +45,13 @@ interface AskedRead {
   readonly committed: LogIndex;
 }
 
+/** A membership entry somebody made, whether or not it ever reached a disk. */
+interface MadeMembership {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly membership: Membership;
+}
+
 /** Everything the rules know. */
 export class History {
   readonly nodes: Map<PeerId, NodeSheet> = new Map();
@@ -61,6 +68,8 @@ export class History {
   /** Digest of the snapshot at an index, from the first that was stored. */
   readonly snapshotHashes: Map<LogIndex, number> = new Map();
   readonly #entries: KnownEntry[][] = [];
+  /** Memberships whose place in the log was open when they were first seen in somebody's memory. */
+  #memberships: MadeMembership[] = [];
   readonly #spans = new Map<Term, { first: LogIndex; last: LogIndex }>();
   /** By index: the committed entry's term, and the term of the leader that first reported it. */
   readonly #committedTerms: Term[] = [0];
@@ -106,6 +115,21 @@ export class History {
     const span = this.#spans.get(term);
     if (span !== undefined && index >= span.first) return index <= span.last ? term : undefined;
     return this.assertions.get(term)?.get(index) ?? image?.termAt(index);
+  }
+
+  /** A membership entry as somebody holds it in memory. */
+  noteMembership(made: MadeMembership): void {
+    const isKnown = this.#memberships.some(({ index, term }) => index === made.index && term === made.term);
+    if (!isKnown) this.#memberships.push(made);
+  }
+
+  /**
+   * The memberships that are committed or still may be: they may be in nobody's log now and yet in a frame under way, a write under way, or the
+   * inbox of a frozen tab, and come into force later. Those in whose place something else is committed are forgotten.
+   */
+  openMemberships(): readonly MadeMembership[] {
+    this.#memberships = this.#memberships.filter(({ index, term }) => index > this.committed || this.committedTerm(index) === term);
+    return this.#memberships;
   }
 
   sheet(id: PeerId): NodeSheet {

@@ -85,7 +85,7 @@ export class Keeper {
     const membership = leader.engine?.machine.membership;
     if (membership === undefined) return;
     const present = this.#world.peers.map((peer) => peer.id);
-    const target = tend(membership, { present, votersWanted: this.#world.plan.voters, self: leader.id });
+    const target = tend(membership, { present, votersWanted: this.#world.plan.votersWanted, self: leader.id });
     if (target !== undefined) this.ask(leader, target);
   }
 
@@ -93,7 +93,15 @@ export class Keeper {
   ask(leader: SimPeer, target: MembershipTarget): void {
     const before = leader.engine?.machine.membership;
     this.#world.ask(leader, "other", (engine) => engine.changeMembership(target), () => undefined);
-    const alone = before?.voters.length === 2 && target.voters.length === 1 && target.voters[0] === leader.id;
-    if (alone && leader.engine?.machine.membership.votersOutgoing.length === 0 && leader.engine.machine.membership.voters.length === 1) this.#world.coverage.hit("lone-removal");
+    const after = leader.engine?.machine.membership;
+    if (before !== undefined && after !== undefined) this.#note(leader.id, before, after);
+  }
+
+  #note(leader: PeerId, before: Membership, after: Membership): void {
+    const { coverage } = this.#world;
+    if (before.voters.length > 2) return;
+    const isAlone = after.votersOutgoing.length === 0 && after.voters.length === 1 && after.voters[0] === leader;
+    if (before.voters.length === 2 && isAlone) coverage.hit("lone-removal");
+    if (after.voters.some((id) => before.learners.includes(id))) coverage.hit("spare-promoted");
   }
 }

@@ -13,6 +13,8 @@ export interface Tally {
   readonly failures: SimReport[];
   /** Seeds that hit a mark at least once. */
   readonly marks: Record<string, number>;
+  /** How often each mark was hit in all. */
+  readonly hits: Record<string, number>;
   readonly messages: Record<string, number>;
   readonly transitions: Record<string, number>;
   readonly faults: Record<string, number>;
@@ -24,7 +26,7 @@ export interface Tally {
 /** Nothing yet. */
 export function emptyTally(): Tally {
   const marks = Object.fromEntries(MARKS.map((mark) => [mark, 0]));
-  return { seeds: 0, simulatedMs: 0, events: 0, operations: 0, commands: 0, vacuous: 0, failures: [], marks, messages: {}, transitions: {}, faults: {}, rules: {}, leaderAfter: [] };
+  return { seeds: 0, simulatedMs: 0, events: 0, operations: 0, commands: 0, vacuous: 0, failures: [], marks, hits: {}, messages: {}, transitions: {}, faults: {}, rules: {}, leaderAfter: [] };
 }
 
 /** Failures kept with their reports; of more only the count per rule. */
@@ -44,6 +46,7 @@ export function addReport(tally: Tally, report: SimReport): void {
   }
   if (report.healing?.hadCore === true) tally.leaderAfter.push(report.healing.leaderAfter);
   for (const mark of report.marks.keys()) tally.marks[mark] = (tally.marks[mark] ?? 0) + 1;
+  addCounts(tally.hits, report.marks);
   addCounts(tally.messages, report.messages);
   addCounts(tally.transitions, report.transitions);
   addCounts(tally.faults, report.faults);
@@ -58,7 +61,7 @@ export function addTally(into: Tally, from: Tally): void {
   for (const name of ["seeds", "simulatedMs", "events", "operations", "commands", "vacuous"] as const) into[name] += from[name];
   into.failures.push(...from.failures.slice(0, FAILURES_MAX - into.failures.length));
   for (const value of from.leaderAfter) into.leaderAfter.push(value);
-  for (const name of ["marks", "messages", "transitions", "faults", "rules"] as const) addCounts(into[name], new Map(Object.entries(from[name])));
+  for (const name of ["marks", "hits", "messages", "transitions", "faults", "rules"] as const) addCounts(into[name], new Map(Object.entries(from[name])));
 }
 
 /** Runs the seeds `from` to `to - 1`. */

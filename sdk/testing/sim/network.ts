@@ -50,7 +50,10 @@ export class SimNetwork {
   readonly counts: NetworkCounts = { sent: 0, delivered: 0, lost: 0, duplicated: 0, late: 0, blocked: 0, storms: 0 };
   /** Latency is multiplied by this while links are slow. */
   slowness = 1;
-  /** False once everything is healed: no loss, no duplicates, no late frames. */
+  /**
+   * False once everything is healed: no loss, no duplicates, and late frames that are still under way never arrive. Heartbeats from seconds
+   * ago would keep followers loyal to a leader that stepped down since, and no election could be judged by its duration.
+   */
   noisy = true;
   readonly #queue: EventQueue;
   readonly #random: Random;
@@ -84,10 +87,10 @@ export class SimNetwork {
       this.counts.lost += 1;
       return;
     }
-    this.#arrive({ from, to, frame, at: this.#queue.now + this.#datagramDelay() });
+    this.#sendDatagram(from, to, frame);
     if (this.noisy && chance(this.#random, this.#plan.duplicate)) {
       this.counts.duplicated += 1;
-      this.#arrive({ from, to, frame, at: this.#queue.now + this.#datagramDelay() });
+      this.#sendDatagram(from, to, frame);
     }
   }
 
@@ -118,11 +121,18 @@ export class SimNetwork {
     return this.#link(from, to).blocks === 0;
   }
 
-  #arrive({ from, to, frame, at }: { from: number; to: number; frame: SimFrame; at: number }): void {
+  #sendDatagram(from: number, to: number, frame: SimFrame): void {
+    const isLate = this.noisy && chance(this.#random, this.#plan.late);
+    const delay = isLate ? Math.round((0.2 + 9.8 * fraction(this.#random)) * SECOND) : this.#latency();
+    if (isLate) this.counts.late += 1;
+    this.#arrive({ from, to, frame, at: this.#queue.now + delay, isLate });
+  }
+
+  #arrive({ from, to, frame, at, isLate = false }: { from: number; to: number; frame: SimFrame; at: number; isLate?: boolean }): void {
     const link = this.#link(from, to);
     const epoch = link.epoch;
     this.#queue.at(at, () => {
-      if (link.epoch !== epoch) {
+      if (link.epoch !== epoch || (isLate && !this.noisy)) {
         this.counts.lost += 1;
       } else if (link.blocks > 0) {
         this.counts.blocked += 1;
@@ -137,12 +147,6 @@ export class SimNetwork {
   #latency(): number {
     const { latencyMin, latencyMax } = this.#plan;
     return Math.round((latencyMin + (latencyMax - latencyMin) * fraction(this.#random)) * this.slowness);
-  }
-
-  #datagramDelay(): number {
-    if (!this.noisy || !chance(this.#random, this.#plan.late)) return this.#latency();
-    this.counts.late += 1;
-    return Math.round((0.2 + 9.8 * fraction(this.#random)) * SECOND);
   }
 
   #watchForStorm(link: Link): void {

@@ -1,6 +1,7 @@
 // After the faults: first only a random core that can decide is healed and everything else stays broken for good (liveness), then
 // everything is healed (convergence). Progress is judged in election timeouts; a group that still moves is given more time.
 import { below, type PeerId, type Random } from "../../base/index.ts";
+import type { SimClient } from "./clients.ts";
 import { between, pick, shuffled } from "./draw.ts";
 import { membershipsInForce, type Faults } from "./faults.ts";
 import { isQuorum } from "./history.ts";
@@ -16,6 +17,8 @@ const MS = 1_000;
 const LEADER_TIMEOUTS_MAX = 10;
 /** Nothing at all may stand still for longer than this many election timeouts while something is to be done. */
 const STANDSTILL_TIMEOUTS_MAX = 20;
+/** Clients go on for this long while members catch up; then they stop, because limits of one entry per round trip may never carry both. */
+const LOADED_TIMEOUTS_MAX = 40;
 /** However slowly it moves, it is done by then. */
 const PATIENCE_TIMEOUTS_MAX = 1_000;
 
@@ -33,14 +36,16 @@ export class Phases {
   readonly #world: SimWorld;
   readonly #faults: Faults;
   readonly #keeper: Keeper;
+  readonly #clients: readonly SimClient[];
   readonly #random: Random;
   readonly #timeout: number;
   #probes = 0;
 
-  constructor(world: SimWorld, parts: { readonly faults: Faults; readonly keeper: Keeper; readonly random: Random }) {
+  constructor(world: SimWorld, parts: { readonly faults: Faults; readonly keeper: Keeper; readonly clients: readonly SimClient[]; readonly random: Random }) {
     this.#world = world;
     this.#faults = parts.faults;
     this.#keeper = parts.keeper;
+    this.#clients = parts.clients;
     this.#random = parts.random;
     this.#timeout = world.plan.raft.electionTimeoutMsMax * MS;
   }
@@ -171,6 +176,8 @@ export class Phases {
     if (!canDecide) return 0;
     this.#await("L1", () => this.#coreLeader(world.peers) !== undefined, { peers: world.peers, timeouts: 2 * LEADER_TIMEOUTS_MAX, strict: true, what: "a healed group elects a leader" });
     this.#commitProbe(world.peers, "L1");
+    if (this.#waits(() => this.#converged(), start + LOADED_TIMEOUTS_MAX * this.#timeout)) world.coverage.hit("converged-under-load");
+    for (const client of this.#clients) client.stop();
     const end = this.#await("L4", () => this.#converged(), { peers: world.peers, timeouts: STANDSTILL_TIMEOUTS_MAX, strict: false, what: "all members catch up" });
     return (end - start) / this.#timeout;
   }
@@ -184,6 +191,16 @@ export class Phases {
       const engine = world.peerOf(id)?.engine;
       return world.isGone(id) || (engine !== undefined && engine.appliedIndex === machine.commitIndex && engine.machine.stableIndex === machine.lastIndex);
     });
+  }
+
+  /** Steps until `holds`, at most until `limit`; false when it did not hold by then. */
+  #waits(holds: () => boolean, limit: number): boolean {
+    const { queue } = this.#world;
+    while (!holds() && queue.now < limit) {
+      const until = Math.min(limit, queue.now + this.#timeout / 8);
+      while (queue.step(until));
+    }
+    return holds();
   }
 
   /** Steps until `holds`; throws when it takes longer than allowed, or (not strict) when nothing moved for that long. */

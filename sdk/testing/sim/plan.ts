@@ -19,6 +19,8 @@ export interface SimPlan {
   readonly seed: number;
   /** Voters at the start, 1 to 7. */
   readonly voters: number;
+  /** As many voters the group is brought back to, where there are people: more than at the start when spares are to vote. */
+  readonly votersWanted: number;
   /** Peers that are there from the start without being members. */
   readonly spares: number;
   readonly raft: RaftConfig;
@@ -36,6 +38,7 @@ export interface SimPlan {
   /** A peer compacts after this many applied entries; 0: only when told. */
   readonly snapshotEvery: number;
   readonly workload: { readonly clients: number; readonly keys: number; readonly pauseMax: number; readonly readShare: number; readonly valueBytes: number };
+  /** What each disturbance is drawn from; a kind that stands here twice comes twice as often. */
   readonly faults: readonly FaultKind[];
   /** Mean time between two faults. */
   readonly faultGap: number;
@@ -48,10 +51,22 @@ export interface SimPlan {
 const MS = 1_000;
 const SIZES = [1, 2, 2, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7];
 
+/** Share of seeds that are about two-voter groups: goodbyes and lone removals among the faults, and people who can become spare voters. */
+const PAIR_SHARE = 0.2;
+const PAIR_FAULTS: readonly FaultKind[] = ["part", "part", "lone-removal"];
+
+interface People { readonly voters: number; readonly votersWanted: number; readonly spares: number }
+
+function drawPeople(random: Random, isPair: boolean): People {
+  if (isPair) return { voters: 2, votersWanted: pick(random, [2, 2, 3]), spares: pick(random, [0, 1, 1, 2]) };
+  const voters = pick(random, SIZES);
+  return { voters, votersWanted: voters, spares: pick(random, [0, 0, 1, 1, 2]) };
+}
+
 /** The plan of a seed; `duration` in microseconds of simulated time. */
 export function drawPlan(seed: number, duration: number): SimPlan {
   const random = stream(seed, STREAM.plan);
-  const voters = pick(random, SIZES);
+  const isPair = chance(random, PAIR_SHARE);
   const latencyMax = pick(random, [1, 3, 10, 20, 40]) * MS;
   const writeMax = pick(random, [100, 1 * MS, 3 * MS, 10 * MS]);
   const raft = drawConfig(random, Math.ceil((2 * latencyMax + 2 * writeMax) / MS));
@@ -59,8 +74,7 @@ export function drawPlan(seed: number, duration: number): SimPlan {
   const healing = Math.min(duration * 0.6, 2 * 11 * raft.electionTimeoutMsMax * MS);
   return {
     seed,
-    voters,
-    spares: pick(random, [0, 0, 1, 1, 2]),
+    ...drawPeople(random, isPair),
     raft,
     network: drawNetwork(random, latencyMax),
     disk: { writeMin: Math.min(100, writeMax), writeMax },
@@ -72,7 +86,7 @@ export function drawPlan(seed: number, duration: number): SimPlan {
       readShare: pick(random, [0.1, 0.3, 0.5]),
       valueBytes: pick(random, [0, 0, 8, 100]),
     },
-    faults: FAULT_KINDS.filter(() => chance(random, 0.3)),
+    faults: [...FAULT_KINDS.filter(() => chance(random, 0.3)), ...(isPair ? PAIR_FAULTS : [])],
     // In proportion to the time the group needs to recover: never so dense that nothing can happen between two faults.
     faultGap: pick(random, [1, 2, 4]) * raft.electionTimeoutMsMax * MS,
     faultsEnd: Math.floor(duration - healing),

@@ -95,13 +95,17 @@ function judgePatience({ from, to, patienceTicks }: Sent, term: Term, what: stri
   demand("L2", waited >= patienceTicks, () => `${from.id} grants ${to} a ${what} for term ${term}, asked ${waited} ticks after it heard a leader`);
 }
 
-/** Remembers how long a voter had heard no leader when it was asked: an answer may leave later. A voter that has left the leader's term is free. */
-export function noteRequest(asked: NodeSheet, from: PeerId, message: Message): void {
+/**
+ * Remembers how long a voter had heard no leader when it was asked: an answer may leave later. Nobody is deposed by a voter that heard none or
+ * has left the leader's term, by a transfer, or by a request for the very term the leader won: that is a late copy of what elected it.
+ */
+export function noteRequest({ ticks, term, contact, patience }: NodeSheet, from: PeerId, message: Message): void {
+  if (message.type !== "pre-vote" && message.type !== "vote") return;
   const transfer = message.type === "vote" && message.transfer;
-  if ((message.type !== "pre-vote" && message.type !== "vote") || asked.contact === undefined) return;
+  const deposes = contact !== undefined && contact.term === term && message.term > contact.term && !transfer;
   const key = `${message.type} ${from} ${message.term}`;
-  const waited = transfer || asked.contact.term !== asked.term ? Number.POSITIVE_INFINITY : asked.ticks - asked.contact.ticks;
-  asked.patience.set(key, Math.max(waited, asked.patience.get(key) ?? 0));
+  const waited = deposes ? ticks - contact.ticks : Number.POSITIVE_INFINITY;
+  patience.set(key, Math.max(waited, patience.get(key) ?? 0));
 }
 
 function judgeGrant(history: History, sent: Sent, reply: VoteReply): void {

@@ -86,7 +86,7 @@ function runPhases(world: SimWorld, { clients, omit }: { readonly clients: reado
   keeper.start();
   faults.schedule(drawFaults(plan).filter(({ number }) => omit?.has(number) !== true));
   while (queue.step(plan.faultsEnd));
-  const healing = new Phases(world, { faults, keeper, random: stream(plan.seed, STREAM.keeper + 50) }).run();
+  const healing = new Phases(world, { faults, keeper, clients, random: stream(plan.seed, STREAM.keeper + 50) }).run();
   for (const client of clients) client.abandon();
   demand("E1", world.network.counts.storms === 0, () => `${world.network.counts.storms} links carried a storm of messages`);
   judgeHistories(clients, plan.workload.keys);
@@ -117,7 +117,7 @@ function whyVacuous({ coverage, model, plan }: SimWorld, operations: number): st
   if (coverage.count("elected") === 0) return "nobody was ever elected";
   if (model.commands.length < COMMANDS_MIN) return `only ${model.commands.length} commands committed`;
   if (operations < OPERATIONS_MIN) return `only ${operations} operations were answered`;
-  const wanted = plan.faults.length;
+  const wanted = new Set(plan.faults).size;
   if (coverage.faults.size * 2 < wanted) return `only ${coverage.faults.size} of ${wanted} kinds of faults happened`;
   return undefined;
 }

@@ -1,6 +1,6 @@
 // The simulated world: peers, wires, disks and time, driven by one queue of events and watched by the rules after each of them.
 import { type PeerId } from "../../base/index.ts";
-import { bootstrapState, decodeMembership, type Message } from "../../raft/index.ts";
+import { bootstrapState, decodeMembership, ENTRY_MEMBERSHIP, type Message } from "../../raft/index.ts";
 import { Coverage } from "./coverage.ts";
 import { DiskImage, SimDisk } from "./disk.ts";
 import { between, chance, EventHash, hashText, pick, stream, STREAM } from "./draw.ts";
@@ -311,6 +311,7 @@ export class SimWorld {
   #judgeView(peer: SimPeer): void {
     const { sheet } = peer;
     const joint = sheet.membership.votersOutgoing.length > 0;
+    if (peer.engine !== undefined && peer.engine.machine.membership !== sheet.membership) this.#noteMemberships(peer.engine);
     const change = judgeView(this.history, sheet);
     if (this.log !== undefined) this.#logView(sheet);
     if (change.becameLeader) {
@@ -321,6 +322,12 @@ export class SimWorld {
     if (change.ceasedToLead) this.coverage.hit("leader-stepped-down");
     if (change.committed > 0) this.mark(8, peer.slot, sheet.commit);
     this.coverage.viewed(sheet);
+  }
+
+  #noteMemberships({ machine }: SimEngine): void {
+    for (const { index, term, kind, data } of machine.entries(this.history.committed + 1, machine.lastIndex)) {
+      if (kind === ENTRY_MEMBERSHIP) this.history.noteMembership({ index, term, membership: decodeMembership(data) });
+    }
   }
 
   #logView({ id, term, role, commit, membership }: NodeSheet): void {

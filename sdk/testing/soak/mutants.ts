@@ -1,20 +1,22 @@
 // Plants one fault at a time into the engine and looks for what notices: seeds first, then the engine's own tests.
-// `npm run mutants`, or `npm run mutants -- --only figure-8 --seeds 1000`. Writes sdk/testing/mutants/RESULTS.md when all were tried.
-import { execFile } from "node:child_process";
+// `npm run mutants`, or `npm run mutants -- --only figure-8 --seeds 1000 --threads 1`. Writes sdk/testing/mutants/RESULTS.md when all were tried.
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { MUTANTS, type Mutant } from "../mutants/catalogue.ts";
 import { bundleWorker } from "./bundle.ts";
+import { firstFailingTest } from "./engine-tests.ts";
 import { runPool } from "./pool.ts";
 
 /** npm runs scripts from the root of the project. */
 const ROOT = process.cwd();
 const RESULTS = `${ROOT}/sdk/testing/mutants/RESULTS.md`;
 const SEEDS = 400;
+const THREADS = 2;
+/** Share of the faults that must be noticed. */
+const CAUGHT_MIN = 0.9;
 /** A thread that is silent for this long loops. */
 const HANG_MS = 180_000;
 const HOUR_MS = 3_600_000;
-const run = promisify(execFile);
 
 interface Result {
   readonly mutant: Mutant;
@@ -24,8 +26,8 @@ interface Result {
   readonly effort: string;
 }
 
-async function bySeeds(mutant: Mutant, seeds: number): Promise<Result> {
-  const tally = await runPool({ code: await bundleWorker([mutant]), first: 1, end: () => seeds + 1, chunk: 4, untilFailure: true, hangMs: HANG_MS });
+async function bySeeds(mutant: Mutant, { seeds, threads }: { readonly seeds: number; readonly threads: number }): Promise<Result> {
+  const tally = await runPool({ code: await bundleWorker([mutant]), first: 1, end: () => seeds + 1, chunk: 4, untilFailure: true, threads, hangMs: HANG_MS });
   const effort = `${tally.seeds} seeds, ${(tally.simulatedMs / HOUR_MS).toFixed(2)} h`;
   if (tally.rules["hang"] !== undefined) return { mutant, caughtBy: "simulation, never ends", detail: "", effort };
   const failure = [...tally.failures].sort((a, b) => a.seed - b.seed)[0];
@@ -38,14 +40,9 @@ function firstLine(text: string): string {
   return (text.split("\n")[0] ?? "").slice(0, 160);
 }
 
-/** The engine's own tests with the fault planted: the title of the first that fails. */
-async function byTests(mutant: Mutant, before: Result): Promise<Result> {
-  const args = ["vitest", "run", "--config", "sdk/testing/soak/mutant.vitest.config.ts", "--reporter", "json", "--bail", "1"];
-  const output = await run("npx", args, { cwd: ROOT, env: { ...process.env, MUTANT: mutant.id }, maxBuffer: 64 * 1024 * 1024, timeout: 900_000 }).then(
-    ({ stdout }) => stdout,
-    (error: unknown) => (error instanceof Error && "stdout" in error ? String(error.stdout) : ""),
-  );
-  const failed = /"status":"failed","title":"((?:[^"\\]|\\.)*)"/.exec(output)?.[1];
+/** The engine's own tests with the fault planted. */
+async function byTests(mutant: Mutant, before: Result, threads: number): Promise<Result> {
+  const failed = await firstFailingTest(mutant.id, threads);
   return failed === undefined ? before : { ...before, caughtBy: "test", detail: failed.slice(0, 160) };
 }
 
@@ -69,23 +66,26 @@ function table(results: readonly Result[]): string {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { only: { type: "string" }, seeds: { type: "string" } } });
+  const { values } = parseArgs({ options: { only: { type: "string" }, seeds: { type: "string" }, threads: { type: "string" } } });
+  const how = { seeds: Number(values.seeds ?? SEEDS), threads: Number(values.threads ?? THREADS) };
   const wanted = values.only === undefined ? MUTANTS : MUTANTS.filter(({ id }) => values.only?.split(",").includes(id));
-  const results: Result[] = [];
   for (const mutant of wanted) {
     const matches = readFileSync(`${ROOT}/${mutant.file}`, "utf8").split(mutant.find).length - 1;
     if (matches !== 1) throw new Error(`${mutant.id}: ${mutant.file} holds what it replaces ${matches} times, not once`);
   }
+  const failing = await firstFailingTest(undefined, how.threads);
+  if (failing !== undefined) throw new Error(`without any fault planted this fails already: ${failing}`);
+  const results: Result[] = [];
   for (const mutant of wanted) {
-    const simulated = await bySeeds(mutant, Number(values.seeds ?? SEEDS));
-    const result = simulated.caughtBy === undefined ? await byTests(mutant, simulated) : simulated;
+    const simulated = await bySeeds(mutant, how);
+    const result = simulated.caughtBy === undefined ? await byTests(mutant, simulated, how.threads) : simulated;
     results.push(result);
     console.log(`${mutant.id.padEnd(30)} ${result.caughtBy ?? "SURVIVED"} (${result.effort}) ${result.detail}`);
   }
   if (values.only === undefined) writeFileSync(RESULTS, table(results));
   const caught = results.filter(({ caughtBy }) => caughtBy !== undefined).length;
   console.log(`${caught} of ${results.length} noticed`);
-  if (caught < results.length * 0.9) process.exitCode = 1;
+  if (caught < results.length * CAUGHT_MIN) process.exitCode = 1;
 }
 
 await main();

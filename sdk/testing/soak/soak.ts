@@ -36,8 +36,8 @@ function percent(part: number, whole: number): string {
   return `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`;
 }
 
-function counts(title: string, of: Readonly<Record<string, number>>, show: (count: number) => string): string {
-  const rows = Object.entries(of).sort(([, a], [, b]) => b - a).map(([name, count]) => `  ${name.padEnd(34)} ${show(count)}`);
+function counts(title: string, of: Readonly<Record<string, number>>, show: (count: number, name: string) => string): string {
+  const rows = Object.entries(of).sort(([, a], [, b]) => b - a).map(([name, count]) => `  ${name.padEnd(34)} ${show(count, name)}`);
   return `${title}\n${rows.join("\n")}`;
 }
 
@@ -79,7 +79,7 @@ async function main(): Promise<void> {
   });
   console.log(summary(tally, performance.now() - started));
   console.log(counts("faults", tally.faults, String));
-  console.log(counts("coverage marks, share of seeds", tally.marks, (count) => percent(count, tally.seeds)));
+  console.log(counts("coverage marks: share of seeds, times in all", tally.marks, (count, name) => `${percent(count, tally.seeds).padStart(7)} ${String(tally.hits[name] ?? 0).padStart(10)}`));
   console.log(counts("messages sent", tally.messages, String));
   console.log(counts("role transitions", tally.transitions, String));
   if (Object.keys(tally.rules).length === 0) return;

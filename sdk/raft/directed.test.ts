@@ -1,0 +1,16 @@
+// Directed tests: planted faults that random runs do not notice, because a correct leader hardly ever sends what shows them.
+import { describe, expect, test } from "vitest";
+import { A, B, C, stateWith, TestNetwork } from "./test-network.ts";
+
+describe("a follower", () => {
+  test("[RF12] commits only what an append verified, however far the leader's commit index is and its own log reaches", () => {
+    const net = new TestNetwork();
+    // Entries 3 and 4 are of a leader nobody else heard; the leader of term 3 committed other ones there.
+    net.add(B, stateWith([A, B, C], [1, 2, 2]));
+    const verified = { index: 2, term: 1, kind: 1, time: 0, data: new TextEncoder().encode("t1i2") } as const;
+    net.raft(B).step(A, { type: "append", term: 3, prevIndex: 1, prevTerm: 1, commit: 4, entries: [verified] });
+    net.drain(B);
+    expect(net.raft(B).commitIndex).toBe(2);
+    expect(net.node(B).payloads).toEqual(["t1i2"]);
+  });
+});

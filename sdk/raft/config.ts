@@ -18,6 +18,8 @@ export interface RaftConfig {
   readonly maxTermJump: number;
   /** Append messages under way to one follower before the leader waits for an acknowledgement. */
   readonly inflightMax: number;
+  /** Entries of appends under way to one follower before the leader waits for an acknowledgement, bytes (a single larger append still travels alone). */
+  readonly inflightBytesMax: number;
   /** Entries of one append message together, bytes (a single larger entry still travels alone). */
   readonly batchBytesMax: number;
   /** Proposals beyond this many uncommitted bytes are refused, bytes. */
@@ -38,6 +40,7 @@ export const LAN_CONFIG: RaftConfig = {
   snapshotTotalBytesMax: 64 * 1024 * 1024,
   maxTermJump: 10_000,
   inflightMax: 64,
+  inflightBytesMax: 512 * 1024,
   batchBytesMax: 64 * 1024,
   uncommittedBytesMax: 4 * 1024 * 1024,
   commandBytesMax: 256 * 1024,
@@ -72,5 +75,6 @@ export function raftConfig(overrides: Partial<RaftConfig> = {}, preset: keyof ty
   least("electionTimeoutMsMin", "electionTimeoutMsMax", false);
   least("snapshotChunkBytes", "snapshotTotalBytesMax", false);
   least("commandBytesMax", "uncommittedBytesMax", false);
+  least("batchBytesMax", "inflightBytesMax", false);
   return config;
 }

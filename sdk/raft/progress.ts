@@ -33,6 +33,8 @@ export class Progress {
   probeSent = false;
   /** Last index of the probe's entries; when it is acknowledged in part, the rest is on its disk soon and need not travel again. */
   probeEnd: LogIndex = 0;
+  /** What they take. */
+  probeBytes = 0;
   /** Something came from it since the last quorum check. */
   active = false;
   /** Highest heartbeat round of this term it echoed. */
@@ -44,8 +46,11 @@ export class Progress {
   /** Send one append even if it is empty and the window is full: the answer tells what was lost. */
   nudge = false;
   transfer: SnapshotTransfer | undefined;
-  /** Last indexes of the appends under way, oldest first, as a ring. */
+  /** Bytes of the entries of all appends under way. */
+  inflightBytes = 0;
+  /** Last indexes of the appends under way, oldest first, as a ring; beside them what each one's entries take. */
   readonly #inflight: LogIndex[] = [];
+  readonly #inflightSizes: number[] = [];
   #inflightStart = 0;
 
   constructor(id: PeerId, next: LogIndex) {
@@ -57,21 +62,32 @@ export class Progress {
     return this.#inflight.length - this.#inflightStart;
   }
 
-  addInflight(last: LogIndex): void {
+  addInflight(last: LogIndex, bytes: number): void {
     this.#inflight.push(last);
+    this.#inflightSizes.push(bytes);
+    this.inflightBytes += bytes;
   }
 
   /** Appends that end at or before `index` have arrived. */
   freeThrough(index: LogIndex): void {
     const list = this.#inflight;
-    while (this.#inflightStart < list.length && (list[this.#inflightStart] ?? 0) <= index) this.#inflightStart += 1;
-    if (this.#inflightStart === list.length) {
-      list.length = 0;
-      this.#inflightStart = 0;
-    } else if (this.#inflightStart > 64) {
+    while (this.#inflightStart < list.length && (list[this.#inflightStart] ?? 0) <= index) {
+      this.inflightBytes -= this.#inflightSizes[this.#inflightStart] ?? 0;
+      this.#inflightStart += 1;
+    }
+    if (this.#inflightStart === list.length) this.#clearInflight();
+    else if (this.#inflightStart > 64) {
       list.splice(0, this.#inflightStart);
+      this.#inflightSizes.splice(0, this.#inflightStart);
       this.#inflightStart = 0;
     }
+  }
+
+  #clearInflight(): void {
+    this.#inflight.length = 0;
+    this.#inflightSizes.length = 0;
+    this.#inflightStart = 0;
+    this.inflightBytes = 0;
   }
 
   toProbe(next: LogIndex): void {
@@ -79,9 +95,9 @@ export class Progress {
   }
 
   toReplicate(): void {
-    const { probeEnd } = this;
+    const { probeEnd, probeBytes } = this;
     this.#enter("replicate", Math.max(this.match, probeEnd) + 1);
-    if (probeEnd > this.match) this.addInflight(probeEnd);
+    if (probeEnd > this.match) this.addInflight(probeEnd, probeBytes);
   }
 
   toSnapshot(transfer: SnapshotTransfer): void {
@@ -94,10 +110,10 @@ export class Progress {
     this.next = next;
     this.probeSent = false;
     this.probeEnd = 0;
+    this.probeBytes = 0;
     this.nudge = false;
     this.transfer = undefined;
-    this.#inflight.length = 0;
-    this.#inflightStart = 0;
+    this.#clearInflight();
   }
 
   /** Takes an acknowledgement in; false when it says nothing new. */

@@ -47,9 +47,10 @@ class World {
     this.random = seededRandom(seed, 99);
     const founders = NAMES.slice(0, 1 + below(this.random, 4));
     this.goodbyes = below(this.random, 4);
+    const batchBytesMax = 1 + below(this.random, 200);
     this.net = new TestNetwork({
       seed,
-      config: { inflightMax: 1 + below(this.random, 4), batchBytesMax: 1 + below(this.random, 200), snapshotChunkBytes: 8, uncommittedBytesMax: 600, commandBytesMax: 100 },
+      config: { inflightMax: 1 + below(this.random, 4), inflightBytesMax: batchBytesMax + below(this.random, 200), batchBytesMax, snapshotChunkBytes: 8, uncommittedBytesMax: 600, commandBytesMax: 100 },
     });
     const founded = TestNetwork.of(founders).nodes;
     for (const id of NAMES) this.net.add(id, founded.get(id)?.disk.state);

@@ -59,6 +59,30 @@ describe("replication", () => {
     expect(appendsTo(net, B).map((append) => append.entries.map((entry) => entry.data.length))).toEqual([[30, 30], [30], [200], [30]]);
   });
 
+  test("[RF96] bytes under way to one follower stay within their limit, however many messages would be allowed, and the rest follows the answers", () => {
+    const net = led({ config: { batchBytesMax: 100, inflightBytesMax: 250 } });
+    net.sent.length = 0;
+    // What counts is what an entry takes, 16 bytes beside its data: three to a window, of which one batch takes one.
+    for (let i = 0; i < 10; i += 1) net.raft(A).propose([new Uint8Array(64).fill(i)]);
+    net.drain(A);
+    expect(appendsTo(net, B).map(({ entries }) => entries.length)).toEqual([1, 1, 1]);
+    net.inject(B, A, { type: "append-reply", term: 2, ok: true, index: 3, hintIndex: 0, hintTerm: 0 });
+    expect(appendsTo(net, B).map(({ entries }) => entries.length), "an answer makes room for one more").toEqual([1, 1, 1, 1]);
+    net.settle();
+    expect(net.node(B).committed.length).toBe(12);
+    expect(appendsTo(net, B).length, "nothing travels twice").toBe(10);
+  });
+
+  test("[RF96] an entry larger than the limit waits until nothing is under way, and then goes alone", () => {
+    const net = led({ config: { batchBytesMax: 100, inflightBytesMax: 100 } });
+    net.sent.length = 0;
+    net.raft(A).propose([30, 200, 30].map((size) => new Uint8Array(size)));
+    net.drain(A);
+    expect(appendsTo(net, B).map(({ entries }) => entries.map(({ data }) => data.length))).toEqual([[30]]);
+    net.settle();
+    expect(appendsTo(net, B).map(({ entries }) => entries.map(({ data }) => data.length))).toEqual([[30], [200], [30]]);
+  });
+
   test("[RF82] lost appends and lost acknowledgements are noticed by heartbeats and made good", () => {
     for (const lost of ["append", "append-reply"] as const) {
       const net = led({ config: { inflightMax: 2 } });

@@ -160,13 +160,26 @@ function flushPeer(core: Core, peer: Progress, turn: { readonly limit: LogIndex;
 function mayAppend(core: Core, peer: Progress, limit: LogIndex): boolean {
   if (peer.state === "probe") return !peer.probeSent;
   if (peer.nudge) return true;
-  return peer.next <= limit && peer.inflight < core.config.inflightMax;
+  return peer.next <= limit && hasRoom(core, peer);
+}
+
+/** The window has room for another append that begins at the member's next entry (RF81, RF96). */
+function hasRoom(core: Core, peer: Progress): boolean {
+  const { inflightMax, inflightBytesMax } = core.config;
+  if (peer.inflight === 0) return true;
+  return peer.inflight < inflightMax && peer.inflightBytes + core.log.sizeBetween(peer.next - 1, peer.next) <= inflightBytesMax;
+}
+
+/** The last index of the member's next append; the one before it when the append is to be empty. */
+function appendEnd(core: Core, peer: Progress, limit: LogIndex): LogIndex {
+  if (peer.next > limit || (peer.state !== "probe" && !hasRoom(core, peer))) return peer.next - 1;
+  const { batchBytesMax, inflightBytesMax } = core.config;
+  return core.log.batchEnd(peer.next, limit, Math.min(batchBytesMax, inflightBytesMax - peer.inflightBytes), APPEND_ENTRIES_MAX);
 }
 
 function sendAppend(core: Core, peer: Progress, turn: { readonly limit: LogIndex; readonly shared: AppendRequest | undefined }): AppendRequest {
-  const full = peer.inflight >= core.config.inflightMax;
   const prevIndex = peer.next - 1;
-  const last = full || peer.next > turn.limit ? prevIndex : core.log.batchEnd(peer.next, turn.limit, core.config.batchBytesMax, APPEND_ENTRIES_MAX);
+  const last = appendEnd(core, peer, turn.limit);
   const { shared } = turn;
   // Members at the same place get the same object, which an encoder may notice.
   const message: AppendRequest =
@@ -179,9 +192,10 @@ function sendAppend(core: Core, peer: Progress, turn: { readonly limit: LogIndex
   if (peer.state === "probe") {
     peer.probeSent = true;
     peer.probeEnd = last;
+    peer.probeBytes = core.log.sizeBetween(prevIndex, last);
   } else if (last > prevIndex) {
     peer.next = last + 1;
-    peer.addInflight(last);
+    peer.addInflight(last, core.log.sizeBetween(prevIndex, last));
   }
   return message;
 }

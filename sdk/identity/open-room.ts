@@ -5,7 +5,7 @@ import { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import type { RoomEnvironment } from "./environment.ts";
 import { RoomChannel } from "./room-channel.ts";
 import { databaseName, roomLockName, type RoomTools } from "./room-tools.ts";
-import { holdLock } from "./tab-lock.ts";
+import { holdLock, type HeldLock } from "./tab-lock.ts";
 
 /** How long a database may take to open before the match goes on without it, ms. Some browsers never answer after a crash of their storage process. */
 export const OPEN_PATIENCE_MS = 5_000;
@@ -34,9 +34,22 @@ export async function openRoom(options: OpenRoomOptions): Promise<OpenRoom | str
   if (subtle === undefined) return "this page has no WebCrypto: it must be served over https, or from localhost";
   if (indexedDb === undefined) return "this browser has no IndexedDB here";
   if (locks === undefined) return "this browser has no Web Locks here";
-  const inRoom = await holdLock(locks, roomLockName(room), { mode: "shared", signal: options.signal });
+  const tooLate = new AbortController();
+  const cancel = clock.after(OPEN_PATIENCE_MS, () => tooLate.abort(new StorageUnavailableError(`the room's database did not open within ${OPEN_PATIENCE_MS} ms`)));
   try {
-    const db = await openInTime(options, indexedDb);
+    // Only a tab that is deleting this room, unused for a month, stands in the way, and only for a moment.
+    const inRoom = await holdLock(locks, roomLockName(room), { mode: "shared", signal: AbortSignal.any([options.signal, tooLate.signal]) });
+    return await withDatabase(options, { locks, subtle, indexedDb }, inRoom, tooLate.signal);
+  } finally {
+    cancel();
+  }
+}
+
+type Present = { readonly [Part in "locks" | "subtle" | "indexedDb"]: NonNullable<RoomEnvironment[Part]> };
+
+async function withDatabase({ room, clock, logger, env, durability }: OpenRoomOptions, { locks, subtle, indexedDb }: Present, inRoom: HeldLock | undefined, tooLate: AbortSignal): Promise<OpenRoom> {
+  try {
+    const db = await inTime(IndexedDbByteStore.open({ name: databaseName(room), factory: indexedDb, durability }), tooLate);
     const channel = new RoomChannel(env, room);
     const close = async (): Promise<void> => {
       channel.close();
@@ -50,17 +63,11 @@ export async function openRoom(options: OpenRoomOptions): Promise<OpenRoom | str
   }
 }
 
-async function openInTime({ room, clock, durability }: OpenRoomOptions, factory: IDBFactory): Promise<IndexedDbByteStore> {
-  const opening = IndexedDbByteStore.open({ name: databaseName(room), factory, durability });
-  let cancel = (): void => {};
-  let isLate = false;
-  const late = new Promise<never>((_, reject) => {
-    cancel = clock.after(OPEN_PATIENCE_MS, () => {
-      isLate = true;
-      reject(new StorageUnavailableError(`the database did not open within ${OPEN_PATIENCE_MS} ms`));
-    });
-  });
+function inTime(opening: Promise<IndexedDbByteStore>, tooLate: AbortSignal): Promise<IndexedDbByteStore> {
   // One that opens after all would keep others from deleting it.
-  opening.then((db) => (isLate ? db.close() : undefined)).catch(() => {});
-  return Promise.race([opening, late]).finally(() => cancel());
+  opening.then((db) => (tooLate.aborted ? db.close() : undefined)).catch(() => {});
+  const late = new Promise<never>((_, reject) => {
+    tooLate.addEventListener("abort", () => reject(tooLate.reason), { once: true });
+  });
+  return Promise.race([opening, late]);
 }

@@ -43,7 +43,10 @@ export async function openDatabase(name: string, factory: IDBFactory): Promise<I
   throw new StorageUnavailableError(`database ${JSON.stringify(name)} was made by something else`);
 }
 
-/** Deletes the database with everything in it; no error when there is none. Rejects with `StorageBlockedError` when a tab keeps it open, and it is then deleted once that tab lets go. */
+/**
+ * Deletes the database with everything in it; no error when there is none. Rejects with `StorageBlockedError` when it is still open somewhere (just
+ * closed is still open to some browsers); it is deleted all the same, once it is let go of and before anybody can open it again.
+ */
 export async function deleteDatabase(name: string, factory: IDBFactory = ownFactory()): Promise<void> {
   try {
     await answered(factory.deleteDatabase(name), name);

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { describeContract } from "../../testing/contract.ts";
 import { byteStoreContract, type ByteStoreHarness } from "../byte-store.contract.ts";
-import { IndexedDbByteStore, type StorageDurability } from "./indexeddb-byte-store.ts";
+import { scopedByteStore } from "../index.ts";
+import { deleteDatabase, IndexedDbByteStore, type StorageDurability } from "./index.ts";
 
 let places = 0;
 
@@ -21,6 +22,47 @@ const harness = (durability: StorageDurability): ByteStoreHarness => ({
 
 describeContract("IndexedDbByteStore in Chromium, relaxed", byteStoreContract, harness("relaxed"));
 describeContract("IndexedDbByteStore in Chromium, strict", byteStoreContract, harness("strict"));
+
+const unscoped = harness("relaxed");
+describeContract("ScopedByteStore of an IndexedDbByteStore in Chromium", byteStoreContract, {
+  place: async (bytesMax) => {
+    const place = await unscoped.place(bytesMax);
+    return { open: async () => scopedByteStore(await place.open(), "peer/") };
+  },
+});
+
+test("[ST17] a key that can not be read is kept, works after reopening, and leaves with its records", async () => {
+  const name = `storage-key-${performance.timeOrigin}`;
+  const { privateKey, publicKey } = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+  const first = await IndexedDbByteStore.open({ name });
+  await first.write([{ type: "put", key: "mark", value: new Uint8Array(1) }], [{ type: "put", key: "key", value: privateKey }]);
+  await first.close();
+  const second = await IndexedDbByteStore.open({ name });
+  const kept = (await second.readValues())[0]?.[1] as CryptoKey;
+  await expect(crypto.subtle.exportKey("pkcs8", kept)).rejects.toBeInstanceOf(Error);
+  const bytes = new Uint8Array([1, 2, 3]);
+  const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, kept, bytes);
+  expect(await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, publicKey, signature, bytes)).toBe(true);
+  await second.write([{ type: "delete", key: "mark" }], [{ type: "delete", key: "key" }]);
+  expect(await second.readValues()).toEqual([]);
+  await second.close();
+});
+
+test("[ST18] a connection that does not let go blocks the upgrade, and one that does not", async () => {
+  const name = `storage-blocked-${performance.timeOrigin}`;
+  const theirs = await new Promise<IDBDatabase>((resolve) => {
+    const request = indexedDB.open(name, 1);
+    request.onupgradeneeded = () => void request.result.createObjectStore("records").put(new Uint8Array([7]), "old");
+    request.onsuccess = () => resolve(request.result);
+  });
+  await expect(IndexedDbByteStore.open({ name })).rejects.toMatchObject({ code: "storage-blocked" });
+  theirs.close();
+  const store = await IndexedDbByteStore.open({ name });
+  expect(await store.read("old")).toEqual(new Uint8Array([7]));
+  // A deletion asks the store to let go, and it does.
+  await deleteDatabase(name);
+  await expect(store.read("old")).rejects.toMatchObject({ code: "storage-unavailable" });
+});
 
 test("[ST5] a frame that goes away in the middle of a batch leaves all of it or nothing", async () => {
   for (let round = 0; round < 10; round += 1) {

@@ -49,7 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
   { id: "match-not-monotonic", row: "9.6, B15", what: "an older acknowledgement moves the match index back", file: "sdk/raft/progress.ts",
     find: "    if (index <= this.match) return false;\n    this.match = index;\n    this.next = Math.max(this.next, index + 1);", replace: "    if (index === this.match) return false;\n    this.match = index;\n    this.next = index + 1;" },
   { id: "no-inflight-accounting", row: "9.6, B30", what: "appends are sent without counting what is under way", file: replication,
-    find: "    peer.next = last + 1;\n    peer.addInflight(last);", replace: "    peer.addInflight(last);" },
+    find: "    peer.next = last + 1;\n    peer.addInflight(last, core.log.sizeBetween(prevIndex, last));", replace: "    peer.addInflight(last, core.log.sizeBetween(prevIndex, last));" },
   { id: "vote-not-persisted", row: "9.6, B6", what: "the vote is left out of the write", file: persistence,
     find: "{ term: core.term, vote: core.vote, commit: core.commit }", replace: "{ term: core.term, vote: undefined, commit: core.commit }" },
   { id: "old-term-votes-count", row: "9.6, B14", what: "votes of an older election count", file: election,

@@ -32,7 +32,7 @@ export interface DiskParts {
   readonly owner: NodeRecord;
   readonly outbox: BesideWrites | undefined;
   readonly logger: Logger;
-  /** Ticks between two attempts to go on, at first; doubles up to 16 times that. */
+  /** Ticks before a full disk is asked again, at first; doubles up to 16 times that. A lost one is asked sooner. */
   readonly pauseTicks: number;
   /** The write is durable. */
   written(write: Write): void;
@@ -198,8 +198,7 @@ export class Disk {
     const canGoOn = health === "full" || (this.#parts.reopen !== undefined && this.#attempts < REOPEN_MAX && !hasCode(error, "closed"));
     if (!canGoOn || this.#isClosed) return this.#fail(error);
     this.#parts.logger.error(health === "full" ? "storage is full: this node acknowledges nothing until there is room" : "storage was lost: this node acknowledges nothing until it is open again", error);
-    // The first attempt to reopen comes with the next tick; a full disk is not asked again that soon.
-    this.#ticksToRetry = health === "reopening" && this.#attempts === 0 ? 1 : this.#parts.pauseTicks * 2 ** Math.min(this.#attempts, PAUSE_DOUBLINGS);
+    this.#ticksToRetry = pauseBefore(health, this.#attempts, this.#parts.pauseTicks);
     this.#attempts += 1;
     this.#be(health, error);
   }
@@ -250,6 +249,12 @@ export class Disk {
     this.#error = error;
     if (isNews) this.#parts.changed();
   }
+}
+
+/** The first attempt to reopen comes with the next tick; a full disk is not asked again that soon. */
+function pauseBefore(health: "full" | "reopening", attempts: number, pauseTicks: number): number {
+  if (health === "full") return pauseTicks * 2 ** Math.min(attempts, PAUSE_DOUBLINGS);
+  return attempts === 0 ? 1 : Math.ceil(pauseTicks / 4) * 2 ** Math.min(attempts - 1, PAUSE_DOUBLINGS);
 }
 
 function errorOf(cause: unknown): Error {

@@ -4,6 +4,7 @@ import type { Clock, Logger, PeerId, Random } from "./base/index.ts";
 import type { Game, GameReport, Outcome } from "./game/index.ts";
 import type { Durability } from "./open-match-home.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
+import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftConfig } from "./raft/index.ts";
 import type { RaftNode } from "./replica/index.ts";
 import type { Seam, SignalingFactory } from "./seam/index.ts";
@@ -50,8 +51,10 @@ export interface MatchOptions<State, Action> {
   readonly development?: boolean | undefined;
   /** Hears what deserves a look: illegal committed actions, impure games, listeners that threw. Default: the logger. */
   readonly onReport?: ((report: GameReport) => void) | undefined;
-  /** A seam made elsewhere (tests); then `signaling` and `iceServers` are not used. */
-  readonly seam?: Seam | undefined;
+  /** A seam made elsewhere, or a function that makes one whenever this tab goes out to the others (tests); then `signaling` and `iceServers` are not used. */
+  readonly seam?: Seam | (() => Seam) | undefined;
+  /** A page's life made elsewhere (tests). Default: this page's. */
+  readonly page?: PageLifecycle | undefined;
   /** Time and timers made elsewhere (tests). Default: the page's. */
   readonly clock?: Clock | undefined;
   /** Randomness made elsewhere (tests). Default: `crypto`. */

@@ -1,10 +1,13 @@
 // Whole matches on seams of one process, in virtual time: the journeys of two and three players.
+import { createNanoEvents } from "nanoevents";
 import { afterEach, describe, expect, test } from "vitest";
 import { peerId, seededRandom, type PeerId } from "./base/index.ts";
 import type { Game } from "./game/index.ts";
 import { inviteTo, roomFrom } from "./open-match-room.ts";
 import { openMatch, type Match, type MatchOptions } from "./open-match.ts";
+import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
+import { MemoryByteStore } from "./storage/index.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
 
 interface Grid {
@@ -316,5 +319,130 @@ describe("opening", () => {
   test("a room code is made up when there is none, and travels in the link's fragment", () => {
     expect(roomFrom(undefined, seededRandom(1))).toMatch(/^[0-9a-z]{8}$/u);
     expect(inviteTo("a b&c")).toEqual({ room: "a b&c", url: "#room=a%20b%26c" });
+  });
+});
+
+/** A page's life, turned by hand. */
+class Page implements PageLifecycle {
+  isHidden = false;
+  readonly #events = createNanoEvents<Record<PageEvent, () => void>>();
+
+  on(event: PageEvent, listener: () => void): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  tell(event: PageEvent): void {
+    this.#events.emit(event);
+  }
+}
+
+describe("a page's life", () => {
+  /** Two players, the first of whom keeps its log and can go out to the others again. */
+  async function withPage(): Promise<{ readonly page: Page; readonly first: Played; readonly second: Played }> {
+    const page = new Page();
+    const first = await table.get(table.open(ann, { page, seam: () => table.hub.seam(ann), storage: new MemoryByteStore() }));
+    const second = await table.get(table.open(bob, { storage: new MemoryByteStore() }));
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    return { page, first, second };
+  }
+
+  test("a host whose page goes into the back/forward cache hands over at once, and has its seat when it is shown again", async () => {
+    sit();
+    const { page, first, second } = await withPage();
+    await table.get(first.play({ cell: 4 }));
+    const heard: string[] = [];
+    first.channel("chat").on("frame", (_, bytes) => heard.push(bytes.join()));
+    page.tell("hide");
+    page.tell("freeze");
+    expect(first.status.get().phase).toBe("reconnecting");
+    expect(await table.until(() => second.status.get().isLeader, 500)).toBe(true);
+    expect(await table.get(second.play({ cell: 0 }))).toMatchObject({ outcome: "committed" });
+    await table.clock.advance(60_000);
+    page.tell("resume");
+    page.tell("show");
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    expect([first.status.get().seat, second.status.get().seat]).toEqual([0, 1]);
+    expect(await table.until(() => cells(first) === "1---0----")).toBe(true);
+    second.channel("chat").broadcast(Uint8Array.of(7));
+    expect(await table.until(() => heard.join() === "7")).toBe(true);
+    expect(await table.get(first.play({ cell: 1 }))).toMatchObject({ outcome: "committed" });
+  });
+
+  test("a leader that is frozen hands over at once and follows when it is resumed; a frozen follower is only silent", async () => {
+    sit();
+    const { page, first, second } = await withPage();
+    page.tell("freeze");
+    expect(await table.until(() => second.status.get().isLeader, 500)).toBe(true);
+    await table.get(second.play({ rematch: true }));
+    page.tell("resume");
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    expect(second.status.get().isLeader).toBe(true);
+    expect(await table.until(() => first.confirmed.get().rounds === 1)).toBe(true);
+    page.tell("freeze");
+    await table.clock.advance(1_000);
+    expect(phases([first, second])).toEqual(["live", "live"]);
+    page.tell("resume");
+    expect(await table.get(first.play({ cell: 4 }))).toMatchObject({ outcome: "committed" });
+  });
+
+  test("a page that goes away while it opens the room goes on opening it when it is back", async () => {
+    sit();
+    const page = new Page();
+    await table.get(table.open(bob));
+    const opening = table.open(ann, { page, seam: () => table.hub.seam(ann) });
+    await table.clock.advance(100);
+    page.tell("hide");
+    await table.clock.advance(5_000);
+    page.tell("show");
+    const match = await table.get(opening);
+    expect(await table.until(() => match.status.get().phase === "live")).toBe(true);
+  });
+
+  test("leaving while the page is away leaves nothing behind", async () => {
+    sit();
+    const { page, first, second } = await withPage();
+    page.tell("hide");
+    await table.get(first.leave());
+    page.tell("show");
+    expect(first.status.get()).toMatchObject({ phase: "closed", reason: "left" });
+    expect(await table.until(() => second.status.get().isLeader)).toBe(true);
+  });
+});
+
+describe("a match that is kept", () => {
+  /** What the disk of a tab holds at the moment it crashes: the crashed one, which lives on in this process, writes to its own. */
+  async function crash(id: PeerId, disk: MemoryByteStore): Promise<MemoryByteStore> {
+    table.hub.kill(id);
+    const kept = new MemoryByteStore();
+    await kept.write((await disk.readRange("", "\uffff")).map(([key, value]) => ({ type: "put", key, value })));
+    return kept;
+  }
+
+  test("a tab that crashed opens the room again and plays on from its seat, with every move", async () => {
+    sit();
+    const disk = new MemoryByteStore();
+    const first = await table.get(table.open(ann, { storage: disk }));
+    const second = await table.get(table.open(bob, { storage: new MemoryByteStore() }));
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    expect(first.status.get()).toMatchObject({ storage: "custom", storageNote: undefined });
+    await table.get(first.play({ cell: 4 }));
+    const again = await table.get(table.open(ann, { storage: await crash(ann, disk), random: seededRandom(1) }));
+    expect(await table.until(() => again.status.get().phase === "live" && [again, second].every((match) => cells(match) === "----0----"))).toBe(true);
+    expect(again.status.get().seat).toBe(0);
+    await table.get(second.play({ cell: 0 }));
+    expect(await table.until(() => cells(again) === "1---0----")).toBe(true);
+  });
+
+  test("a tab comes back to its match, or, asked not to, opens a new one", async () => {
+    sit();
+    const disk = new MemoryByteStore();
+    const first = await table.get(table.open(ann, { storage: disk }));
+    await table.get(first.play({ cell: 4 }));
+    const kept = await crash(ann, disk);
+    const again = await table.get(table.open(ann, { storage: kept, random: seededRandom(2) }));
+    expect(await table.until(() => cells(again) === "----0----")).toBe(true);
+    const fresh = await table.get(table.open(ann, { storage: await crash(ann, kept), resume: false, random: seededRandom(3) }));
+    await table.clock.advance(5_000);
+    expect(cells(fresh)).toBe("---------");
   });
 });

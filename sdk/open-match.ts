@@ -8,6 +8,7 @@ import { inviteTo, roomFrom } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
 import type { Match, MatchOptions } from "./open-match-types.ts";
 import { pageLifecycle, systemClock, systemRandom, wallClock, type PageLifecycle } from "./platform/index.ts";
+import type { Seam } from "./seam/index.ts";
 import { SEATS_MAX, type SessionOptions } from "./session/index.ts";
 
 export type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
@@ -22,23 +23,29 @@ export type { Match, MatchOptions, PlayOutcome } from "./open-match-types.ts";
  * (signaling failed for good), or the signal's reason. Then nothing is left running.
  */
 export async function openMatch<State, Action>(options: MatchOptions<State, Action>): Promise<Match<State, Action>> {
-  const { seats = 2, signal, seam, storage, durability = "strict", logger } = options;
+  const { seats = 2, signal, storage, durability = "strict", logger, page = pageLifecycle() } = options;
   if (!Number.isInteger(seats) || seats < 1 || seats > SEATS_MAX) throw new InvalidArgumentError(`seats is a whole number from 1 to ${SEATS_MAX}, got ${seats}`);
   const game = defineGame(options.game);
   const random = options.random ?? systemRandom();
   const clock = options.clock ?? systemClock;
   const room = roomFrom(options.room, random);
   signal?.throwIfAborted();
+  const seam = typeof options.seam === "function" ? options.seam() : options.seam;
   const home = await openHome({ room, selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
-  const page = pageLifecycle();
-  const match = new LiveMatch({ options, game, seats, home, page, meet: meeter(options, { selfId: home.peerId, room, clock, random }), session: sessionOptions(options, { game, clock, random, home, page }), invite: inviteTo(room) });
+  const match = new LiveMatch({ options, game, seats, home, page, meet: meeter(options, seam, { selfId: home.peerId, room, clock, random }), session: sessionOptions(options, { game, clock, random, home, page }), invite: inviteTo(room) });
   await match.open(signal);
   return match;
 }
 
-function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, self: Pick<MeetingOptions, "selfId" | "room" | "clock" | "random">): () => Meeting {
-  if (seam !== undefined) return () => meetOver(seam);
-  return () => meet({ ...self, signaling, iceServers });
+/** How this tab goes out to the others, the first time and every later one. */
+function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "room" | "clock" | "random">): () => Meeting {
+  if (first === undefined) return () => meet({ ...self, signaling, iceServers });
+  let next: Seam | undefined = first;
+  return () => {
+    const met = next ?? (typeof seam === "function" ? seam() : first);
+    next = undefined;
+    return meetOver(met);
+  };
 }
 
 function sessionOptions<State, Action>(

@@ -97,15 +97,22 @@ function judgePatience({ from, to, patienceTicks }: Sent, term: Term, what: stri
 
 /**
  * Remembers how long a voter had heard no leader when it was asked: an answer may leave later. Nobody is deposed by a voter that heard none or
- * has left the leader's term, by a transfer, or by a request for the very term the leader won: that is a late copy of what elected it.
+ * has left the leader's term (with an earlier message of the same frame, too), by a transfer, or by a request for the very term the leader won:
+ * that is a late copy of what elected it.
  */
-export function noteRequest({ ticks, term, contact, patience }: NodeSheet, from: PeerId, message: Message): void {
-  if (message.type !== "pre-vote" && message.type !== "vote") return;
-  const transfer = message.type === "vote" && message.transfer;
-  const deposes = contact !== undefined && contact.term === term && message.term > contact.term && !transfer;
-  const key = `${message.type} ${from} ${message.term}`;
-  const waited = deposes ? ticks - contact.ticks : Number.POSITIVE_INFINITY;
-  patience.set(key, Math.max(waited, patience.get(key) ?? 0));
+export function noteRequests({ ticks, term, contact, patience }: NodeSheet, from: PeerId, messages: readonly Message[]): void {
+  let hasLeft = contact === undefined || contact.term !== term;
+  for (const message of messages) {
+    const asks = message.type === "pre-vote" || message.type === "vote";
+    const transfer = message.type === "vote" && message.transfer;
+    if (asks) {
+      const deposes = contact !== undefined && !hasLeft && message.term > contact.term && !transfer;
+      const key = `${message.type} ${from} ${message.term}`;
+      const waited = deposes ? ticks - contact.ticks : Number.POSITIVE_INFINITY;
+      patience.set(key, Math.max(waited, patience.get(key) ?? 0));
+    }
+    hasLeft ||= message.term > term && (!asks || transfer) && !(message.type === "pre-vote-reply" && message.granted);
+  }
 }
 
 function judgeGrant(history: History, sent: Sent, reply: VoteReply): void {

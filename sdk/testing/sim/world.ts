@@ -11,7 +11,7 @@ import { SimNetwork, type SimFrame } from "./network.ts";
 import { SimPeer } from "./peer.ts";
 import type { SimPlan } from "./plan.ts";
 import { Model } from "./rules-applied.ts";
-import { judgeReadAuthority, judgeSent, noteRequest } from "./rules-messages.ts";
+import { judgeReadAuthority, judgeSent, noteRequests } from "./rules-messages.ts";
 import { judgeLeaderContact, judgeView } from "./rules-views.ts";
 import { describeMembership, hashEntry, judgeDurable, judgeMembershipEntries, judgeWrite } from "./rules-writes.ts";
 import { demand, Violation } from "./violation.ts";
@@ -271,10 +271,8 @@ export class SimWorld {
   #receive(peer: SimPeer, { from, bytes, messages }: SimFrame): void {
     const { sheet } = peer;
     sheet.heard.set(from, sheet.ticks);
-    for (const message of messages) {
-      noteRequest(sheet, from, message);
-      this.log?.(`${from} → ${peer.id} ${describeMessage(message)}`);
-    }
+    noteRequests(sheet, from, messages);
+    if (this.log !== undefined) for (const message of messages) this.log(`${from} → ${peer.id} ${describeMessage(message)}`);
     this.mark(5, peer.slot, bytes.length);
     this.act(peer, (engine) => engine.receive(from, bytes));
     for (const { type, term } of messages) {

@@ -5,8 +5,10 @@ import { ENTRY_MEMBERSHIP, type Entry, type EntryKind, type Membership, type Sna
 
 /** Entries per segment. 1024 keeps the fixed part of a segment at 13 KiB, so a short game stays small. */
 const SEGMENT_ENTRIES = 1024;
-/** First buffer of a segment; it doubles as needed and is cut to size when the segment is full. */
+/** First buffer of the first segment; a later one begins with what the one before it took. It doubles as needed and is cut to size when the segment is full. */
 const SEGMENT_BYTES_MIN = 4096;
+/** A later segment begins with this much at most: after one of large entries the next may be one of small ones. */
+const SEGMENT_BYTES_AHEAD_MAX = 256 * 1024;
 /** How many of the newest entries also stay as objects, so that writing, sending and delivering one shares it. */
 const RECENT_ENTRIES = 1024;
 /** What an entry counts beside its data, so that empty commands are bounded too. */
@@ -16,13 +18,14 @@ class Segment {
   readonly ends: Uint32Array = new Uint32Array(SEGMENT_ENTRIES);
   readonly times: Float64Array = new Float64Array(SEGMENT_ENTRIES);
   readonly kinds: Uint8Array = new Uint8Array(SEGMENT_ENTRIES);
-  bytes: Uint8Array = new Uint8Array(SEGMENT_BYTES_MIN);
+  bytes: Uint8Array;
   used = 0;
   /** Data bytes of all segments before this one. */
   readonly bytesBefore: number;
 
-  constructor(bytesBefore: number) {
+  constructor(bytesBefore: number, bytesExpected: number) {
     this.bytesBefore = bytesBefore;
+    this.bytes = new Uint8Array(Math.max(SEGMENT_BYTES_MIN, Math.min(bytesExpected, SEGMENT_BYTES_AHEAD_MAX)));
   }
 
   reserve(length: number): void {
@@ -203,7 +206,8 @@ export class RaftLog {
     if (existing !== undefined) return existing;
     const previous = this.#segments[this.#segments.length - 1];
     if (previous !== undefined) previous.bytes = previous.bytes.slice(0, previous.used);
-    const segment = new Segment(previous === undefined ? 0 : previous.bytesBefore + previous.used);
+    // An eighth more: doubling at the end would cost more than it.
+    const segment = previous === undefined ? new Segment(0, 0) : new Segment(previous.bytesBefore + previous.used, Math.ceil(previous.used * 1.125));
     this.#segments.push(segment);
     return segment;
   }

@@ -1,8 +1,10 @@
 // Ties a promise to an AbortSignal without leaving a listener behind.
 
+const NOTHING_TO_LET_GO = (): void => {};
+
 /** Calls `then` when the signal aborts. Returns the function that lets go of the signal. */
 export function onAbort(signal: AbortSignal | undefined, then: (reason: unknown) => void): () => void {
-  if (signal === undefined) return () => {};
+  if (signal === undefined) return NOTHING_TO_LET_GO;
   const listener = (): void => then(signal.reason);
   signal.addEventListener("abort", listener, { once: true });
   return () => signal.removeEventListener("abort", listener);

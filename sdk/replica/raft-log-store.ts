@@ -14,7 +14,7 @@ import {
   BLANK_STATE, CorruptStateError, ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, readMembership, writeMembership, type Entry, type EntryKind, type HardState,
   type RestoredState, type Snapshot, type Write,
 } from "../raft/index.ts";
-import { openRecord, sealRecord } from "./record.ts";
+import { openRecord, sealWritten } from "./record.ts";
 
 /** Range that holds everything of a node's Raft state: `from <= key < to`. */
 export const RAFT_RECORDS: { readonly from: string; readonly to: string } = { from: "raft/", to: "raft0" };
@@ -160,7 +160,7 @@ interface Numbered<T> {
 function sealed<T>(key: string, { batch }: LogLayout, value: T, encode: (writer: ByteWriter, value: T) => void): Uint8Array {
   const writer = new ByteWriter().uint(batch);
   encode(writer, value);
-  return sealRecord(key, writer.finish());
+  return sealWritten(key, writer);
 }
 
 function decoded<T>(key: string, record: Uint8Array, read: (reader: ByteReader) => T): Numbered<T> {

@@ -1,5 +1,5 @@
 // One stored record: a format version and a checksum in front of the bytes, so that damage is found before it is believed.
-import { utf8 } from "../base/index.ts";
+import { utf8, type ByteWriter } from "../base/index.ts";
 import { CorruptStateError } from "../raft/index.ts";
 import { crc32 } from "./crc32.ts";
 
@@ -10,9 +10,22 @@ const HEADER_BYTES = 5;
 /** The bytes to store under `key`. The checksum covers key and version too: a record in the wrong place is damage as well. */
 export function sealRecord(key: string, body: Uint8Array): Uint8Array {
   const record = new Uint8Array(HEADER_BYTES + body.length);
-  record[0] = RECORD_VERSION;
   record.set(body, HEADER_BYTES);
-  new DataView(record.buffer).setUint32(1, checksum(key, body));
+  return sealed(key, record);
+}
+
+/** {@link sealRecord} of everything written, copied once; the writer is over. */
+export function sealWritten(key: string, writer: ByteWriter): Uint8Array {
+  const record = new Uint8Array(HEADER_BYTES + writer.length);
+  writer.finishInto(record, HEADER_BYTES);
+  return sealed(key, record);
+}
+
+/** Fills in the header in front of the body. */
+function sealed(key: string, record: Uint8Array): Uint8Array {
+  record[0] = RECORD_VERSION;
+  const sum = checksum(key, record.subarray(HEADER_BYTES));
+  for (let at = 0; at < 4; at += 1) record[1 + at] = sum >>> (24 - 8 * at);
   return record;
 }
 

@@ -202,7 +202,8 @@ export class RunningNode implements RaftNode {
     }
     if (this.#disk.health === "full" && this.#disk.error !== undefined) throw this.#disk.error;
     const key: DedupKey = { clientId: writer.clientId, requestId: writer.take(requestId, payload.length) };
-    const own = payload.slice();
+    // A writer that nobody remembers encodes the payload before this call returns; any other keeps it.
+    const own = writer.outbox === undefined ? payload : payload.slice();
     const reserved = writer.whenReserved(key.requestId, this.#core.appliedIndex);
     if (reserved !== undefined) await this.#mayUse(key.requestId, reserved, options.signal);
     writer.keep({ requestId: key.requestId, lane, payload: own });

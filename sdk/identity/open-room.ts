@@ -4,7 +4,7 @@ import { StorageUnavailableError } from "../storage/index.ts";
 import { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import type { RoomEnvironment } from "./environment.ts";
 import { RoomChannel } from "./room-channel.ts";
-import { databaseName, roomLockName, type RoomTools } from "./room-tools.ts";
+import { databaseName, firstOf, roomLockName, type RoomTools } from "./room-tools.ts";
 import { holdLock, type HeldLock } from "./tab-lock.ts";
 
 /** How long a database may take to open before the match goes on without it, ms. Some browsers never answer after a crash of their storage process. */
@@ -29,7 +29,7 @@ export interface OpenRoom {
 
 /** Opens it, or says why there can be nothing durable. Rejects with the storage's errors. */
 export async function openRoom(options: OpenRoomOptions): Promise<OpenRoom | string> {
-  const { env: { indexedDb, locks, subtle }, mode, room, clock, logger, env } = options;
+  const { env: { indexedDb, locks, subtle }, mode, room, clock } = options;
   if (mode === "memory") return "the page asked for memory";
   if (subtle === undefined) return "this page has no WebCrypto: it must be served over https, or from localhost";
   if (indexedDb === undefined) return "this browser has no IndexedDB here";
@@ -38,7 +38,7 @@ export async function openRoom(options: OpenRoomOptions): Promise<OpenRoom | str
   const cancel = clock.after(OPEN_PATIENCE_MS, () => tooLate.abort(new StorageUnavailableError(`the room's database did not open within ${OPEN_PATIENCE_MS} ms`)));
   try {
     // Only a tab that is deleting this room, unused for a month, stands in the way, and only for a moment.
-    const inRoom = await holdLock(locks, roomLockName(room), { mode: "shared", signal: AbortSignal.any([options.signal, tooLate.signal]) });
+    const inRoom = await holdLock(locks, roomLockName(room), { mode: "shared", signal: firstOf(options.signal, tooLate.signal) });
     return await withDatabase(options, { locks, subtle, indexedDb }, inRoom, tooLate.signal);
   } finally {
     cancel();

@@ -7,6 +7,7 @@ import { identityOf, makeKeyPair, type Identity } from "./identity.ts";
 import { openRoom, type OpenRoom } from "./open-room.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { randomPeerId } from "./peer-id.ts";
+import { firstOf } from "./room-tools.ts";
 import { recordsOf, spendIdentity, stampIdentity } from "./room-records.ts";
 import { waitForPlace } from "./take-over.ts";
 import type { HeldLock } from "./tab-lock.ts";
@@ -144,7 +145,7 @@ class DurableRoomStorage implements RoomStorage {
     if (this.#takingOver !== undefined) throw new InvalidArgumentError("takeOver is called once at a time, and waits already or is done");
     signal.throwIfAborted();
     this.#released.signal.throwIfAborted();
-    this.#takingOver = waitForPlace(this.#room.tools, displaced, AbortSignal.any([signal, this.#released.signal]));
+    this.#takingOver = waitForPlace(this.#room.tools, displaced, firstOf(signal, this.#released.signal));
     try {
       await this.#takingOver;
     } catch (error) {

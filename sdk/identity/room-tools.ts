@@ -45,6 +45,17 @@ export function databaseName(room: string): string {
   return `flotilla/${room}`;
 }
 
+/** Aborted as soon as one of them is, with its reason. Browsers of 2023 have no `AbortSignal.any`. */
+export function firstOf(...signals: readonly AbortSignal[]): AbortSignal {
+  const first = new AbortController();
+  for (const signal of signals) {
+    const abort = (): void => first.abort(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true, signal: first.signal });
+  }
+  return first.signal;
+}
+
 /** Resolves after `ms`, or rejects with the signal's reason. */
 export function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

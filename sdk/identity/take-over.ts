@@ -1,7 +1,7 @@
 // Waiting until the tab that lives under an identity is really gone: a reload lets go of its lock too, and comes back for it.
 import type { PeerId } from "../base/index.ts";
 import type { Displaced } from "./choose.ts";
-import { holdPeer, wait, type RoomTools } from "./room-tools.ts";
+import { firstOf, holdPeer, wait, type RoomTools } from "./room-tools.ts";
 import type { HeldLock } from "./tab-lock.ts";
 
 /** How long a tab that let go may take to come back before it counts as gone, ms: a reload over a slow network, not a closed tab. */
@@ -30,7 +30,7 @@ async function keptFor(tools: RoomTools, peer: PeerId, signal: AbortSignal): Pro
   const lock = await holdPeer(tools, peer, { signal }, answer);
   if (lock === undefined) throw new Error("a lock was asked for with patience and not given");
   try {
-    await wait(tools.clock, RELOAD_GRACE_MS, AbortSignal.any([signal, returned.signal]));
+    await wait(tools.clock, RELOAD_GRACE_MS, firstOf(signal, returned.signal));
     isOurs = true;
     return lock;
   } catch (error) {

@@ -71,6 +71,11 @@ export class AppliedLog {
     return this.#base.index;
   }
 
+  /** The snapshot after `baseIndex`, encoded; undefined while the log is held from its beginning. */
+  baseData(): Uint8Array | undefined {
+    return this.#base.index === 0 ? undefined : encodeParts({ table: this.#baseTable, sections: this.#base.sections });
+  }
+
   /** State of a registered lane after `appliedIndex`. */
   state(lane: number): unknown {
     return this.#live.state(lane);

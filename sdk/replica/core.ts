@@ -5,6 +5,7 @@ import { AppliedLog, KNOWN_LANES } from "./applied-log.ts";
 import { decodeHead, isClientId } from "./envelope.ts";
 import { encodeFrame, encodeFrameOf, framedSize, frameHeader, headerFault, HEADER_BYTES, messagesOf, onlyMessageAt } from "./frame.ts";
 import type { LaneReducer } from "./lane.ts";
+import type { CommittedImage } from "./log-export.ts";
 import { LeaderRequests } from "./leader-requests.ts";
 import type { DedupKey, LogEvent } from "./ordered-log.ts";
 import { Proposals } from "./proposals.ts";
@@ -185,6 +186,14 @@ class Core implements ReplicaCore {
 
   firstIndex(key: DedupKey): LogIndex | undefined {
     return this.#log.firstIndex(key.clientId, key.requestId);
+  }
+
+  image(wallMs: number): Omit<CommittedImage, "groupId"> | undefined {
+    const { baseIndex: index, appliedIndex } = this.#log;
+    const data = this.#log.baseData();
+    const entries = this.raft.entries(index + 1, appliedIndex);
+    if (entries.length !== appliedIndex - index) return undefined;
+    return { snapshot: data === undefined ? undefined : { index, data, time: entries[0]?.time ?? wallMs }, entries };
   }
 
   part(): void {

@@ -8,6 +8,7 @@ export { createReplicaCore } from "./core.ts";
 export type { LaneReducer } from "./lane.ts";
 export { LocalLog, type LocalLogOptions } from "./local-log.ts";
 export type { StorageHealth } from "./disk.ts";
+export { readExport, type ExportedLog } from "./log-export.ts";
 export type { NodeChannel } from "./node-channel.ts";
 export {
   LANE_CLUSTER, LANE_FENCE, LANE_GAME, LANE_SESSION, type CommittedAt, type CommittedCommand, type DedupKey, type InstalledSnapshot, type LogEvent,

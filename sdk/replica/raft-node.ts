@@ -50,6 +50,13 @@ export interface RaftNode extends OrderedLog {
   changeMembership(target: MembershipTarget, options?: { readonly signal?: AbortSignal | undefined }): Promise<LogIndex>;
   /** Leader only. Resolves when somebody else leads; rejects with `LeadershipTransferError` when it did not happen within an election timeout. */
   transferLeadership(to: PeerId): Promise<void>;
+  /**
+   * Everything committed and applied here as one file, to open the match from in another place: `openReplica({ founding: bytes, voters, groupId, … })`
+   * with a group id of its own. Holds the newest snapshot of every lane, the exactly-once table and the commands after it; no term, no vote, no
+   * membership, no identity, and nothing of the outbox. Throws `UnknownLaneError` where this node can not apply what is committed, `BusyError` while it
+   * takes in a snapshot of another node. Cost: a copy of all that.
+   */
+  exportLog(): Uint8Array;
   /** Sends the parting message at once and synchronously (usable in `pagehide`), then stops taking part. */
   part(): void;
 }

@@ -3,6 +3,7 @@
 import type { LogIndex, PeerId, Random } from "../base/index.ts";
 import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, RestoredState, TraceEvent, WorkOptions, Write } from "../raft/index.ts";
 import type { LaneReducer } from "./lane.ts";
+import type { CommittedImage } from "./log-export.ts";
 import type { DedupKey, LogEvent } from "./ordered-log.ts";
 
 /** What a {@link ReplicaCore} is made from. */
@@ -92,6 +93,8 @@ export interface ReplicaCore {
   replay(from: LogIndex, max?: number): readonly LogEvent[];
   /** Where a key was first applied; 0 when that is forgotten, undefined when it was not applied as far as is known here. */
   firstIndex(key: DedupKey): LogIndex | undefined;
+  /** What is applied here, for a file: the newest snapshot and the entries after it. `wallMs` stands in for a time that is not known any more. Undefined while a received snapshot is about to replace them. */
+  image(wallMs: number): Omit<CommittedImage, "groupId"> | undefined;
   /** This node goes away for good; a leader's goodbye is in the frames of the next `takeWork`. */
   part(): void;
   /** Everything to do now, less what `options` hold back; empty lists when nothing. Taking it is a promise to do it. */

@@ -6,6 +6,7 @@ import { MemoryByteStore, type ByteStore, type ByteStoreOp } from "../storage/in
 import { createReplicaCore } from "./core.ts";
 import { isClientId } from "./envelope.ts";
 import type { LaneReducer } from "./lane.ts";
+import { foundFrom } from "./log-export.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import { claimStorage, readClientRecord, readWriterId, writerIdOp } from "./node-records.ts";
 import { EMPTY_OUTBOX, OUTBOX_RECORDS, readOutbox } from "./outbox.ts";
@@ -28,6 +29,12 @@ export interface ReplicaOptions {
   readonly wallClock: () => number;
   /** The founding voters, this node among them, when the group is to begin here and now; every founder gives the same. Left out by whoever joins. Not looked at when the storage holds a log already. */
   readonly voters?: readonly PeerId[] | undefined;
+  /**
+   * A file made by `exportLog`: the group founded by `voters` begins with the state and commands in it, under a `groupId` other than theirs; every
+   * founder gives the same file. Its commands keep their indexes, times, proposers and keys, so a `clientId` of your own must be a new one. Refused
+   * with `InvalidArgumentError` where there are no `voters` or the storage holds a log already, with `CorruptStateError` when the file is damaged.
+   */
+  readonly founding?: Uint8Array | undefined;
   /** Where the log lives. Default: memory, which must never be followed by a restart under the same id. Not closed with the node. */
   readonly storage?: ByteStore | undefined;
   /**
@@ -86,7 +93,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const kept = isDurable && options.clientId === undefined ? await readWriterId(storage) : undefined;
   const clientId = options.clientId ?? kept ?? newClientId(options.random);
   const claims = isDurable && options.clientId === undefined && kept === undefined ? [writerIdOp(clientId)] : [];
-  const { restored, layout } = await readState(options, storage, claims);
+  const { restored, layout } = await readState(options, storage, { claims, snapshotBytesMax: config.snapshotTotalBytesMax });
   const outbox = isDurable ? readOutbox(await storage.readRange(OUTBOX_RECORDS.from, OUTBOX_RECORDS.to), clientId) : EMPTY_OUTBOX;
   for (const error of outbox.damaged) logger.error("a record of the outbox is lost", error);
   const writer = isDurable ? WriterIdentity.durable(clientId, config.uncommittedBytesMax, { record: await readClientRecord(storage, clientId), outbox }) : WriterIdentity.auto(options.random);
@@ -107,18 +114,19 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   return node;
 }
 
-async function readState(options: ReplicaOptions, storage: ByteStore, claims: readonly ByteStoreOp[]): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
+async function readState(options: ReplicaOptions, storage: ByteStore, { claims, snapshotBytesMax }: { readonly claims: readonly ByteStoreOp[]; readonly snapshotBytesMax: number }): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
   const { seam: { selfId: id }, groupId, voters = [] } = options;
   const claim = [...(await claimStorage(storage, { id, groupId })), ...claims];
   const found = restoreFrom(await storage.readRange(RAFT_RECORDS.from, RAFT_RECORDS.to));
   const isBlank = found.restored.hardState.term === 0 && found.layout.next === 1;
+  if (options.founding !== undefined && (!isBlank || voters.length === 0)) throw new InvalidArgumentError(isBlank ? "founding from a file needs the founding voters" : "this storage holds a log already, nothing can be founded on it");
   if (!isBlank || voters.length === 0) {
     if (claim.length > 0) await storage.write(claim);
     return found;
   }
-  const restored = bootstrapState(id, voters);
+  const restored = options.founding === undefined ? bootstrapState(id, voters) : foundFrom(options.founding, { id, groupId, voters, snapshotBytesMax });
   // Founding and claiming are one batch: a tab that dies here has founded nothing.
-  const ops = writeToOps({ id: 0, hardState: restored.hardState, truncateAfter: undefined, entries: restored.entries, snapshot: undefined }, found.layout);
+  const ops = writeToOps({ id: 0, hardState: restored.hardState, truncateAfter: undefined, entries: restored.entries, snapshot: restored.snapshot }, found.layout);
   await storage.write([...claim, ...ops]);
   return { restored, layout: found.layout };
 }

@@ -6,8 +6,9 @@ import type { ByteStore } from "../storage/index.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import { Disk } from "./disk.ts";
 import { envelopeOverheadMax } from "./envelope.ts";
-import { ClientIdCollisionError } from "./errors.ts";
+import { BusyError, ClientIdCollisionError } from "./errors.ts";
 import type { LaneReducer } from "./lane.ts";
+import { encodeExport } from "./log-export.ts";
 import { LogFeed } from "./log-feed.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import type { NodeRecord } from "./node-records.ts";
@@ -247,6 +248,14 @@ export class RunningNode implements RaftNode {
     this.#disk.retry();
     this.#schedule();
     await new Promise<void>((resolve, reject) => this.#snapshotWaiters.push({ through, resolve, reject }));
+  }
+
+  exportLog(): Uint8Array {
+    const { owner, wallClock } = this.#parts;
+    if (this.#core.failure !== undefined) throw this.#core.failure;
+    const image = this.#core.image(Math.max(0, Math.floor(wallClock())));
+    if (image === undefined) throw new BusyError("a snapshot is being taken in");
+    return encodeExport({ groupId: owner.groupId, ...image });
   }
 
   part(): void {

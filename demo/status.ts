@@ -28,7 +28,7 @@ function factsOf(status: MatchStatus): readonly (readonly [name: string, value: 
     ["round trip", trip === undefined ? "–" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`, "There and back over WebRTC"],
     ["pending", String(status.pendingCount), "Marks of this tab that are not agreed on yet"],
     ["tabs", String(status.peers.length), "Tabs connected to each other, this one included"],
-    ["storage", status.storage === "indexeddb" ? "on disk" : "memory", "Where this tab keeps its log"],
+    ["storage", status.storage === "memory" ? "memory" : "on disk", status.storageNote ?? "Where this tab keeps its log: on disk it survives a reload"],
   ];
 }
 
@@ -54,9 +54,12 @@ export class StatusBar {
     put(this.#root, "data-peers", String(status.peers.length));
     put(this.#root, "data-seat", status.seat === undefined ? "" : String(status.seat));
     put(this.#root, "data-spectating", String(status.spectating));
-    factsOf(status).forEach(([, value], at) => {
+    put(this.#root, "data-storage", status.storage);
+    factsOf(status).forEach(([, value, about], at) => {
       const shown = this.#values[at];
-      if (shown !== undefined) say(shown, value);
+      if (shown === undefined) return;
+      say(shown, value);
+      if (shown.parentElement !== null) put(shown.parentElement, "title", about);
     });
   }
 }

@@ -38,6 +38,9 @@ class SuspendedError extends ClosedError {}
 /** The match behind `openMatch`. */
 export class LiveMatch<State, Action> implements Match<State, Action> {
   readonly invite: Invite;
+  /** Resolves once everything of the match has ended. */
+  readonly ended: Promise<void>;
+  #hasEnded: () => void = () => {};
   readonly #parts: LiveMatchParts<State, Action>;
   readonly #place: Place;
   readonly #seam: ManagedSeam;
@@ -60,6 +63,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #formerSelf: Identity | undefined;
   #isRefreshing = false;
   #isUnloaded = false;
+  /** What is stored can not be believed: this identity is not used again. */
+  #isDamaged = false;
   #closing: Promise<void> | undefined;
   /** Set while the page is frozen or kept in the back/forward cache; called when it is back. */
   #wake: (() => void) | undefined;
@@ -71,6 +76,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const { home, invite, game, seats, page } = parts;
     this.#parts = parts;
     this.invite = invite;
+    this.ended = new Promise((resolve) => (this.#hasEnded = resolve));
     this.#place = { selfId: home.peerId, storage: home.kind, storageNote: home.why };
     this.#meeting = parts.meet();
     this.#seam = new ManagedSeam(home.peerId, this.#meeting.seam.payloadBytesMax, (reason) => void this.#seam.end(reason));
@@ -125,7 +131,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     try {
       await this.#enter(this.#parts.options.resume ?? true);
     } catch (error) {
-      await this.#close(messageOf(error));
+      await this.#failed(error);
       throw error;
     } finally {
       stopProgress();
@@ -233,7 +239,12 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   #enterAgain(mayResume: boolean): void {
     this.#refresh();
-    void this.#enter(mayResume).catch((error: unknown) => this.#close(messageOf(error)));
+    void this.#enter(mayResume).catch((error: unknown) => this.#failed(error));
+  }
+
+  #failed(error: unknown): Promise<void> {
+    this.#isDamaged ||= hasCode(error, "corrupt-state");
+    return this.#close(messageOf(error));
   }
 
   /** Waits until the identity this tab had is nobody's any more, and asks for its seat. */
@@ -265,7 +276,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     });
   }
 
-  #refresh(): void {
+  #refresh(): undefined {
     if (this.#closing !== undefined) return;
     const session = this.#session;
     const before = this.#status.get();
@@ -274,6 +285,9 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const status = session === undefined ? statusWithout(this.#place, phase, undefined, before) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers });
     if (!looksSame(status, before)) this.#status.set(status);
     if (session === undefined) return;
+    // A node without its disk promises nothing any more; nor can it come back under its id before this tab is opened anew.
+    const { failure, storage } = session.node.status;
+    if (failure !== undefined && storage === "failed") return void this.#failed(failure);
     const players = playersOf(session);
     if (!looksSame(players, this.#players.get())) this.#players.set(players);
   }
@@ -342,7 +356,9 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     // The goodbye is sent by closing the seam, so that goes out in this very task too.
     const torn = this.#seam.close();
     await Promise.all([ended, this.#ended, torn]);
-    await this.#parts.home.release();
+    const { home, options: { logger } } = this.#parts;
+    await (this.#isDamaged ? home.abandon() : home.release()).catch((error: unknown) => logger?.error("this tab's place in the room was not left as it should be", error));
+    this.#hasEnded();
   }
 }
 

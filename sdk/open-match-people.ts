@@ -42,12 +42,19 @@ export function phaseOf(session: GameSession): MatchPhase {
 /** What stays the same for as long as the match is open here. */
 export type Place = Pick<MatchStatus, "selfId" | "storage" | "storageNote">;
 
+/** What people should know of a disk that is not as it should be. */
+const STORAGE_NOTES: Partial<Record<GameSession["node"]["status"]["storage"], string>> = {
+  full: "this device has no room left: nothing is agreed on with this tab until there is",
+  reopening: "the browser lost its storage, and opens it again",
+};
+
 /** What the status atom shows of a running session. */
 export function statusOf(session: GameSession, place: Place, { pendingCount, peers }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId> }): MatchStatus {
-  const { role, leader, term, commitIndex } = session.node.status;
+  const { role, leader, term, commitIndex, storage } = session.node.status;
   const seat = seatOf(session.roster, session.selfId);
   return {
     ...place,
+    storageNote: STORAGE_NOTES[storage] ?? place.storageNote,
     phase: phaseOf(session),
     reason: undefined,
     seat,

@@ -27,7 +27,7 @@ export interface MatchStatus {
   readonly roundTripMs: Readonly<Record<string, number>>;
   /** Where this tab's part of the match lives; `memory` does not survive the tab. */
   readonly storage: "memory" | "indexeddb" | "custom";
-  /** Why it is only memory, for people; undefined when it is not. */
+  /** Why it is only memory, or what is wrong with the disk now, for people; undefined when all is well. */
   readonly storageNote: string | undefined;
 }
 

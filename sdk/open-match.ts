@@ -1,5 +1,5 @@
 // The composition root: one call that joins identity, seam, replica, session and game. The one place that may know every layer.
-import { fromHex, InvalidArgumentError, utf8, type Clock, type Random } from "./base/index.ts";
+import { fromHex, hasCode, InvalidArgumentError, utf8, type Clock, type Random } from "./base/index.ts";
 import { defineGame, type DefinedGame } from "./game/index.ts";
 import { verifySignature } from "./identity/index.ts";
 import { openHome, type Home } from "./open-match-home.ts";
@@ -7,7 +7,7 @@ import { LiveMatch } from "./open-match-live.ts";
 import { inviteTo, roomFrom } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
 import type { Match, MatchOptions } from "./open-match-types.ts";
-import { pageLifecycle, systemClock, systemRandom, wallClock, type PageLifecycle } from "./platform/index.ts";
+import { pageLifecycle, systemRandom, tabClock, wallClock, type PageLifecycle } from "./platform/index.ts";
 import type { Seam } from "./seam/index.ts";
 import { SEATS_MAX, type SessionOptions } from "./session/index.ts";
 
@@ -23,16 +23,44 @@ export type { Match, MatchOptions, PlayOutcome } from "./open-match-types.ts";
  * (signaling failed for good), or the signal's reason. Then nothing is left running.
  */
 export async function openMatch<State, Action>(options: MatchOptions<State, Action>): Promise<Match<State, Action>> {
-  const { seats = 2, signal, storage, durability = "strict", logger, page = pageLifecycle() } = options;
+  const { seats = 2, signal, logger, page = pageLifecycle() } = options;
   if (!Number.isInteger(seats) || seats < 1 || seats > SEATS_MAX) throw new InvalidArgumentError(`seats is a whole number from 1 to ${SEATS_MAX}, got ${seats}`);
   const game = defineGame(options.game);
   const random = options.random ?? systemRandom();
-  const clock = options.clock ?? systemClock;
   const room = roomFrom(options.room, random);
   signal?.throwIfAborted();
+  const ownClock = tabClock({ lifecycle: page });
+  const world = { game, room, random, clock: options.clock ?? ownClock, page, seats };
+  try {
+    const match = await openIn(world, options).catch((error: unknown) => {
+      // What was stored can not be believed, and was put aside: this tab goes on as somebody new, who can prove whom it was.
+      if (!hasCode(error, "corrupt-state") || options.seam !== undefined) throw error;
+      logger?.error("what this tab had stored of the match is damaged; it goes on as a new peer", error);
+      return openIn(world, options);
+    });
+    void match.ended.then(() => ownClock.close());
+    return match;
+  } catch (error) {
+    ownClock.close();
+    throw error;
+  }
+}
+
+interface World<State, Action> {
+  readonly game: DefinedGame<State, Action>;
+  readonly room: string;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly page: PageLifecycle;
+  readonly seats: number;
+}
+
+async function openIn<State, Action>(world: World<State, Action>, options: MatchOptions<State, Action>): Promise<LiveMatch<State, Action>> {
+  const { room, random, clock } = world;
+  const { signal, storage, durability = "strict", logger } = options;
   const seam = typeof options.seam === "function" ? options.seam() : options.seam;
   const home = await openHome({ room, selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
-  const match = new LiveMatch({ options, game, seats, home, page, meet: meeter(options, seam, { selfId: home.peerId, room, clock, random }), session: sessionOptions(options, { game, clock, random, home, page }), invite: inviteTo(room) });
+  const match = new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, room, clock, random }), session: sessionOptions(options, world, home), invite: inviteTo(room) });
   await match.open(signal);
   return match;
 }
@@ -48,10 +76,7 @@ function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<Sta
   };
 }
 
-function sessionOptions<State, Action>(
-  options: MatchOptions<State, Action>,
-  { game, clock, random, home, page }: { readonly game: DefinedGame<State, Action>; readonly clock: Clock; readonly random: Random; readonly home: Home; readonly page: PageLifecycle },
-): SessionOptions {
+function sessionOptions<State, Action>(options: MatchOptions<State, Action>, { game, clock, random, page }: World<State, Action>, home: Home): SessionOptions {
   const { name, raft, admit, evictAfterMs, logger } = options;
   return {
     clock,

@@ -202,7 +202,7 @@ export class Session implements GameSession {
     this.#membersLane = { ...rosterLane, initial: roster };
     this.#roster = roster;
     const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
-    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage });
+    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage, identity: ownStorage === undefined ? "auto" : "durable" });
     if (this.isClosed) {
       await node.close();
       throw this.#failure ?? new ClosedError("the session");

@@ -31,6 +31,8 @@ export class MachineNode implements BenchNode {
   }
 
   propose(payload: Uint8Array): void {
+    // No two in a row begin alike: what a message leaves out is to be what real commands have in common, not this bench's.
+    payload[0] = this.#proposed & 255;
     const result = this.raft.propose([payload]);
     if ("refused" in result) throw new Error(`refused: ${result.refused}`);
     if (this.#proposed === 0) this.#ownFirst = result.first;

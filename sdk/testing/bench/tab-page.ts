@@ -77,6 +77,7 @@ export class TabBench {
   /** Keeps `inFlight` proposals under way for about `ms`, each followed by the next when it resolves. */
   async raft({ ms, entryBytes, inFlight }: { readonly ms: number; readonly entryBytes: number; readonly inFlight: number }): Promise<TabSample> {
     const node = this.#node;
+    // The serial in front of it keeps neighbours from sharing any of the payload's bytes on the wire: all of them travel, as in the bare pattern.
     const payload = new Uint8Array(entryBytes).fill(7);
     const watch = new Stopwatch();
     const proposer = async (): Promise<void> => {

@@ -210,8 +210,10 @@ export class Phases {
     let moved = queue.now;
     let progress = this.#progress(peers);
     while (!holds()) {
-      const limit = strict ? begun + timeouts * this.#timeout : Math.min(moved + timeouts * this.#timeout, begun + PATIENCE_TIMEOUTS_MAX * this.#timeout);
-      demand(rule, queue.now < limit, () => `not within ${strict ? "" : "a standstill of "}${timeouts} election timeouts: ${what}\n${this.#describe()}`);
+      const patience = begun + PATIENCE_TIMEOUTS_MAX * this.#timeout;
+      const limit = strict ? begun + timeouts * this.#timeout : Math.min(moved + timeouts * this.#timeout, patience);
+      const allowed = strict ? `${timeouts}` : limit === patience ? `${PATIENCE_TIMEOUTS_MAX}` : `a standstill of ${timeouts}`;
+      demand(rule, queue.now < limit, () => `not within ${allowed} election timeouts: ${what}\n${this.#describe()}`);
       const until = Math.min(limit, queue.now + this.#timeout / 8);
       while (queue.step(until));
       const now = this.#progress(peers);

@@ -134,6 +134,7 @@ export function mayShrinkAlone(core: Core): boolean {
 /** Builds whatever the members can take now into the outbox: once per turn, so that everything ready travels together. */
 export function flushPeers(core: Core, holdNews = false): void {
   core.flushDue = false;
+  core.newsHeld = false;
   // While this node alone decides, only what it holds durably is shown: a membership it could still forget must not be known elsewhere (RF45).
   const limit = core.isSoleVoter ? core.log.stable : core.log.last;
   let shared: AppendRequest | undefined;

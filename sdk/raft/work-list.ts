@@ -17,9 +17,9 @@ const NO_READS: Work["reads"] = [];
 const NO_REFUSED: Work["refusedForwards"] = [];
 
 /** True when {@link collectWork} may find something; false means it would find nothing. */
-export function hasWork(core: Core, { holdNews = false }: WorkOptions = {}): boolean {
+export function hasWork(core: Core, options?: WorkOptions): boolean {
   return (
-    (core.newsHeld && !holdNews) ||
+    (core.newsHeld && options?.holdNews !== true) ||
     core.flushDue || core.heartbeatDue || (core.outbox.length > 0 && core.hardDurable) || ackReady(core) || installedReady(core) ||
     writeReady(core) || committedReady(core) || (core.readyInstall !== undefined && core.pendingInstall === undefined) ||
     core.readResults.length > 0 || core.refusedForwards.length > 0
@@ -31,11 +31,9 @@ function committedReady(core: Core): boolean {
 }
 
 /** Gathers everything that must be done now. */
-export function collectWork(core: Core, { holdNews = false }: WorkOptions = {}): Work {
-  if (core.newsHeld && !holdNews) {
-    core.newsHeld = false;
-    core.flushDue = true;
-  }
+export function collectWork(core: Core, options?: WorkOptions): Work {
+  const holdNews = options?.holdNews === true;
+  if (core.newsHeld && !holdNews) core.flushDue = true;
   if (core.role === "leader") flushLeader(core, holdNews);
   flushInstalled(core);
   flushAck(core);

@@ -348,9 +348,10 @@ export class RunningNode implements RaftNode {
   /** News of a commit wait until whoever was told of it has had the chance to propose on: then the next append carries them. */
   async #tellNews(): Promise<void> {
     this.#isTelling = true;
-    for (let hop = 0; hop < NEWS_HOPS; hop += 1) await HOP;
+    // Once an append has carried them there is nothing left to wait for.
+    for (let hop = 0; hop < NEWS_HOPS && this.#core.hasWork(); hop += 1) await HOP;
     this.#isTelling = false;
-    if (this.#stopped === undefined && !this.#inTurn) this.#turn({});
+    if (this.#stopped === undefined && !this.#inTurn && this.#core.hasWork()) this.#turn({});
   }
 
   #turn(how: WorkOptions): void {

@@ -16,6 +16,8 @@ class FakeLocks {
 
   request(tab: FakeTab, ...[name, options, held]: Parameters<Request>): Promise<unknown> {
     return new Promise((resolve, reject) => {
+      // The code of a dead document goes on here, as it would not in a browser; nobody hears it.
+      if (tab.isDead) return;
       if (options.signal?.aborted) return reject(options.signal.reason);
       const waiting = this.#waiting.get(name) ?? [];
       this.#waiting.set(name, waiting);
@@ -103,7 +105,12 @@ export class FakeBrowser {
 export class FakeTab {
   readonly env: RoomEnvironment;
   readonly session: Map<string, string>;
+  #tellGone = (): void => {};
   isDead = false;
+  /** Resolves when the document is gone; what it waited for then never comes. */
+  readonly gone: Promise<void> = new Promise((resolve) => {
+    this.#tellGone = resolve;
+  });
   isFrozen = false;
   readonly #browser: FakeBrowser;
   readonly #page = new EventTarget();
@@ -138,6 +145,7 @@ export class FakeTab {
   /** Closed or crashed: the browser frees what it held. */
   die(): void {
     this.isDead = true;
+    this.#tellGone();
     for (const channel of this.#browser.channels) if (channel.tab === this) this.#browser.channels.delete(channel);
     this.#browser.locks.drop(this);
   }

@@ -1,6 +1,7 @@
 // The words every wire format is made of: what is written is read, and nothing else is.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fromUtf8, utf8 } from "./bytes.ts";
 import { ByteReader, ByteWriter, jsonCodec } from "./codec.ts";
 
 const fields = fc.array(fc.oneof(
@@ -55,6 +56,13 @@ test("random bytes give values or a malformed error, never anything else and nev
       expect(error).toMatchObject({ code: "malformed" });
     }
   }), { numRuns: 2_000 });
+});
+
+test("text is the UTF-8 that the platform makes of it, short or long, ASCII or not", () => {
+  fc.assert(fc.property(fc.oneof(fc.string({ maxLength: 80, unit: "binary" }), fc.string({ maxLength: 80, unit: "binary-ascii" })), (text) => {
+    expect(utf8(text)).toEqual(new Uint8Array(new TextEncoder().encode(text)));
+    expect(fromUtf8(utf8(text))).toBe(text);
+  }), { numRuns: 1_000 });
 });
 
 test("a finished writer is over, and what it wrote stays as it was", () => {

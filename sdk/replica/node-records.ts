@@ -32,23 +32,25 @@ export async function readWriterId(storage: ByteStore): Promise<string | undefin
   return decoded(WRITER, reader, () => reader.text());
 }
 
-/** The operation that gives this storage a writer of its own. */
-export function writerIdOp(clientId: string): ByteStoreOp {
-  return { type: "put", key: WRITER, value: sealRecord(WRITER, new ByteWriter().text(clientId).finish()) };
+/** The operations that give this storage a writer of its own, which has used no serial yet. */
+export function writerOps(clientId: string): ByteStoreOp[] {
+  return [{ type: "put", key: WRITER, value: sealRecord(WRITER, new ByteWriter().text(clientId).finish()) }, clientRecordOp(clientId, { reserved: 0, birth: 0 })];
 }
 
 /** How far a durable client id may have counted. */
 export interface ClientRecord {
-  /** Serials up to this one may have been used. */
+  /** Serials up to this one may have been used; 0: none was, and `birth` is still open. */
   readonly reserved: number;
   /** See ClientSessionTable; written once per client id and never changed. */
   readonly birth: LogIndex;
 }
 
-/** The client's record, or undefined when this storage never saw the id. Throws `CorruptStateError`. */
-export async function readClientRecord(storage: ByteStore, clientId: string): Promise<ClientRecord | undefined> {
+/** The client's record, or undefined when this storage never saw the id. `hasWritten`: something else in the storage is this client's. Throws `CorruptStateError`. */
+export async function readClientRecord(storage: ByteStore, clientId: string, hasWritten: boolean): Promise<ClientRecord | undefined> {
   const key = CLIENT + clientId;
   const record = await storage.read(key);
+  // Without it serials would be used a second time, and what they stand for would be taken for duplicates.
+  if (record === undefined && hasWritten) throw new CorruptStateError(key, "it is missing beside what this client wrote");
   if (record === undefined) return undefined;
   const reader = readerOf(key, record);
   return decoded(key, reader, () => ({ reserved: reader.uint(), birth: reader.uint() }));

@@ -7,7 +7,8 @@
 // cut off once can never show again.
 //
 // Every record carries the number of its batch, a batch begins with a put, and `raft/hard` is its last operation. A store that broke its promise
-// and kept only the beginning of a batch therefore shows a record that is newer than the hard state, and is refused.
+// and kept only the beginning of a batch therefore shows a record that is newer than the hard state, and is refused. The hard state also says where the
+// snapshot and the log end and how many records the log has, so that a record lost whole is missed wherever it was.
 import type { ByteStoreOp } from "../storage/index.ts";
 import { ByteReader, ByteWriter, hasCode, isPeerId, MalformedError, type LogIndex } from "../base/index.ts";
 import {
@@ -32,6 +33,8 @@ export interface LogLayout {
   firsts: LogIndex[];
   /** The index after the last stored entry. */
   next: LogIndex;
+  /** Index of the stored snapshot; 0: there is none. */
+  base: LogIndex;
   /** Number of the last batch. */
   batch: number;
   /** The hard state of the last batch. */
@@ -40,7 +43,7 @@ export interface LogLayout {
 
 /** The layout of an empty store. */
 export function emptyLayout(): LogLayout {
-  return { firsts: [], next: 1, batch: 0, hard: BLANK_STATE.hardState };
+  return { firsts: [], next: 1, base: 0, batch: 0, hard: BLANK_STATE.hardState };
 }
 
 /** The operations of one atomic batch that make `write` durable, in an order that means the same as the machine's. Moves `layout` on: do it once per write, in the order of the writes. */
@@ -51,28 +54,31 @@ export function writeToOps(write: Write, layout: LogLayout): ByteStoreOp[] {
   if (write.snapshot !== undefined) storeSnapshot(write, write.snapshot, layout, ops);
   const first = write.entries[0]?.index ?? (write.truncateAfter ?? Number.POSITIVE_INFINITY) + 1;
   if (first < layout.next || write.entries.length > 0) putEntries(first, write.entries, layout, ops);
-  ops.push({ type: "put", key: HARD, value: sealed(HARD, layout, layout.hard, encodeHardState) });
+  ops.push({ type: "put", key: HARD, value: sealed(HARD, layout, layout, encodeHard) });
   return ops;
 }
 
 /** The state in these records (all of {@link RAFT_RECORDS}, in key order) and its layout. Throws `CorruptStateError` naming the record; nothing is ever guessed. */
 export function restoreFrom(records: readonly (readonly [key: string, value: Uint8Array])[]): { readonly restored: RestoredState; readonly layout: LogLayout } {
-  let hard: Numbered<HardState> | undefined;
+  let hard: Numbered<StoredHard> | undefined;
   let snapshot: Numbered<Snapshot> | undefined;
   const logRecords: (readonly [key: string, value: Uint8Array])[] = [];
   for (const [key, value] of records) {
-    if (key === HARD) hard = decoded(key, value, decodeHardState);
+    if (key === HARD) hard = decoded(key, value, decodeHard);
     else if (key === SNAPSHOT) snapshot = decoded(key, value, decodeSnapshot);
     else if (key.startsWith(LOG)) logRecords.push([key, value]);
     else throw new CorruptStateError(key, "no record has this name");
   }
   if (hard === undefined && (snapshot !== undefined || logRecords.length > 0)) throw new CorruptStateError(HARD, "it is missing beside a log");
-  const { value: hardState, batch } = hard ?? { value: BLANK_STATE.hardState, batch: 0 };
+  const { value: { hardState, base, next, count }, batch } = hard ?? { value: { hardState: BLANK_STATE.hardState, base: 0, next: 1, count: 0 }, batch: 0 };
   if (snapshot !== undefined && snapshot.batch > batch) throw isTorn(SNAPSHOT);
+  if ((snapshot?.value.index ?? 0) !== base) throw new CorruptStateError(SNAPSHOT, `it ends at ${snapshot?.value.index ?? 0} instead of ${base}`);
   const { entries, ...log } = restoreLog(logRecords, snapshot?.value, batch);
+  if (log.next !== next) throw new CorruptStateError(logKey(Math.min(log.next, next)), `the log ends at ${log.next - 1} instead of ${next - 1}`);
+  if (log.firsts.length !== count) throw new CorruptStateError(LOG, `it has ${log.firsts.length} records instead of ${count}`);
   const restored: RestoredState = { hardState, snapshot: snapshot?.value, entries };
   checkTerms(restored);
-  return { restored, layout: { ...log, batch, hard: hardState } };
+  return { restored, layout: { ...log, base, batch, hard: hardState } };
 }
 
 function isTorn(key: string): CorruptStateError {
@@ -80,6 +86,7 @@ function isTorn(key: string): CorruptStateError {
 }
 
 function storeSnapshot(write: Write, snapshot: Snapshot, layout: LogLayout, ops: ByteStoreOp[]): void {
+  layout.base = snapshot.index;
   ops.push({ type: "put", key: SNAPSHOT, value: sealed(SNAPSHOT, layout, snapshot, encodeSnapshot) });
   const { truncateAfter } = write;
   const isAllCovered = layout.next <= snapshot.index + 1 || (truncateAfter !== undefined && truncateAfter <= snapshot.index);
@@ -176,15 +183,23 @@ function decoded<T>(key: string, record: Uint8Array, read: (reader: ByteReader) 
   }
 }
 
-function encodeHardState(writer: ByteWriter, { term, vote, commit }: HardState): void {
-  writer.uint(term).text(vote ?? "").uint(commit);
+/** The hard state, and what the log was when it was put. */
+interface StoredHard {
+  readonly hardState: HardState;
+  readonly base: LogIndex;
+  readonly next: LogIndex;
+  readonly count: number;
 }
 
-function decodeHardState(reader: ByteReader): HardState {
+function encodeHard(writer: ByteWriter, { hard: { term, vote, commit }, base, next, firsts }: LogLayout): void {
+  writer.uint(term).text(vote ?? "").uint(commit).uint(base).uint(next).uint(firsts.length);
+}
+
+function decodeHard(reader: ByteReader): StoredHard {
   const term = reader.uint();
   const vote = reader.text();
   if (vote !== "" && !isPeerId(vote)) throw new MalformedError("a vote for no peer id");
-  return { term, vote: vote === "" ? undefined : vote, commit: reader.uint() };
+  return { hardState: { term, vote: vote === "" ? undefined : vote, commit: reader.uint() }, base: reader.uint(), next: reader.uint(), count: reader.uint() };
 }
 
 /** Terms and times as differences to the entry before; both never fall. */

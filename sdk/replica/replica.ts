@@ -1,15 +1,15 @@
 // Opens a node: reads what is stored, founds a group where that is asked for, and starts the loop.
 import { createNanoEvents } from "nanoevents";
 import { InvalidArgumentError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
-import { bootstrapState, raftConfig, type CorruptStateError, type RaftConfig, type RestoredState } from "../raft/index.ts";
+import { BLANK_STATE, bootstrapState, CorruptStateError, raftConfig, type RaftConfig, type RestoredState } from "../raft/index.ts";
 import { MemoryByteStore, type ByteStore, type ByteStoreOp } from "../storage/index.ts";
 import { createReplicaCore } from "./core.ts";
 import { isClientId } from "./envelope.ts";
 import type { LaneReducer } from "./lane.ts";
 import { foundFrom } from "./log-export.ts";
 import type { NodeChannel } from "./node-channel.ts";
-import { claimStorage, readClientRecord, readWriterId, writerIdOp } from "./node-records.ts";
-import { EMPTY_OUTBOX, OUTBOX_RECORDS, readOutbox } from "./outbox.ts";
+import { claimStorage, readClientRecord, readWriterId, writerOps } from "./node-records.ts";
+import { EMPTY_OUTBOX, OUTBOX_RECORDS, readOutbox, type FoundOutbox } from "./outbox.ts";
 import { RAFT_RECORDS, restoreFrom, writeToOps, type LogLayout } from "./raft-log-store.ts";
 import type { RaftNode, RaftNodeEvents } from "./raft-node.ts";
 import type { ResumedCommand } from "./resumed.ts";
@@ -88,15 +88,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const id = seam.selfId;
   checkSizes(config, seam.payloadBytesMax);
   if (options.clientId !== undefined && !isClientId(options.clientId)) throw new InvalidArgumentError(`a client id has 1 to 64 characters, got ${JSON.stringify(options.clientId)}`);
-  if (options.identity === "auto" && options.clientId !== undefined) throw new InvalidArgumentError("a writer that goes by a clientId of the caller's is durable, not auto");
-  const isDurable = options.identity === "durable" || options.clientId !== undefined;
-  const kept = isDurable && options.clientId === undefined ? await readWriterId(storage) : undefined;
-  const clientId = options.clientId ?? kept ?? newClientId(options.random);
-  const claims = isDurable && options.clientId === undefined && kept === undefined ? [writerIdOp(clientId)] : [];
-  const { restored, layout } = await readState(options, storage, { claims, snapshotBytesMax: config.snapshotTotalBytesMax });
-  const outbox = isDurable ? readOutbox(await storage.readRange(OUTBOX_RECORDS.from, OUTBOX_RECORDS.to), clientId) : EMPTY_OUTBOX;
+  const { writer, outbox, claims } = await readWriter(options, storage, config);
   for (const error of outbox.damaged) logger.error("a record of the outbox is lost", error);
-  const writer = isDurable ? WriterIdentity.durable(clientId, config.uncommittedBytesMax, { record: await readClientRecord(storage, clientId), outbox }) : WriterIdentity.auto(options.random);
+  const { restored, layout } = await readState(options, storage, { claims, snapshotBytesMax: config.snapshotTotalBytesMax });
   const events = createNanoEvents<RaftNodeEvents>();
   const core = createReplicaCore({
     id, groupId: options.groupId, config, random: options.random, restored, lanes: options.lanes,
@@ -114,13 +108,31 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   return node;
 }
 
+/** Who writes, what is left of its earlier incarnations, and what makes the storage its own. */
+async function readWriter(options: ReplicaOptions, storage: ByteStore, config: RaftConfig): Promise<{ readonly writer: WriterIdentity; readonly outbox: FoundOutbox; readonly claims: readonly ByteStoreOp[] }> {
+  const { identity, clientId: chosen, random } = options;
+  if (identity === "auto" && chosen !== undefined) throw new InvalidArgumentError("a writer that goes by a clientId of the caller's is durable, not auto");
+  if (identity !== "durable" && chosen === undefined) return { writer: WriterIdentity.auto(random), outbox: EMPTY_OUTBOX, claims: [] };
+  const kept = chosen === undefined ? await readWriterId(storage) : undefined;
+  const clientId = chosen ?? kept ?? newClientId(random);
+  const outbox = readOutbox(await storage.readRange(OUTBOX_RECORDS.from, OUTBOX_RECORDS.to), clientId);
+  const record = await readClientRecord(storage, clientId, kept !== undefined || outbox.records.size > 0);
+  const claims = chosen === undefined && kept === undefined ? writerOps(clientId) : [];
+  return { writer: WriterIdentity.durable(clientId, config.uncommittedBytesMax, { record, outbox }), outbox, claims };
+}
+
 async function readState(options: ReplicaOptions, storage: ByteStore, { claims, snapshotBytesMax }: { readonly claims: readonly ByteStoreOp[]; readonly snapshotBytesMax: number }): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
   const { seam: { selfId: id }, groupId, voters = [] } = options;
-  const claim = [...(await claimStorage(storage, { id, groupId })), ...claims];
+  const claiming = await claimStorage(storage, { id, groupId });
   const found = restoreFrom(await storage.readRange(RAFT_RECORDS.from, RAFT_RECORDS.to));
+  // Whose storage it is and what it promised are written together; one without the other has lost something, and nobody knows what.
+  if (claiming.length > 0 && found.layout.batch > 0) throw new CorruptStateError("replica/node", "it is missing beside a log");
+  if (claiming.length === 0 && found.layout.batch === 0) throw new CorruptStateError("raft/hard", "it is missing on a storage that was used");
+  const claim = [...claiming, ...claims];
   const isBlank = found.restored.hardState.term === 0 && found.layout.next === 1;
   if (options.founding !== undefined && (!isBlank || voters.length === 0)) throw new InvalidArgumentError(isBlank ? "founding from a file needs the founding voters" : "this storage holds a log already, nothing can be founded on it");
   if (!isBlank || voters.length === 0) {
+    if (claiming.length > 0) claim.push(...writeToOps({ id: 0, hardState: BLANK_STATE.hardState, truncateAfter: undefined, entries: [], snapshot: undefined }, found.layout));
     if (claim.length > 0) await storage.write(claim);
     return found;
   }

@@ -47,7 +47,7 @@ export class WriterIdentity {
   private constructor(clientId: string, outboxBytesMax: number, stored: StoredWriter | undefined) {
     this.clientId = clientId;
     this.#reserved = stored?.record?.reserved ?? 0;
-    this.#birth = stored?.record?.birth;
+    this.#birth = this.#reserved > 0 ? stored?.record?.birth : undefined;
     // Of an earlier incarnation nobody knows what was settled: everything in the window may be asked for again.
     this.serials = stored === undefined ? new SerialBook() : new SerialBook(this.#reserved, 1);
     // A serial is given up only when nothing in storage could propose it again.

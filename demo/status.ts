@@ -54,6 +54,7 @@ export class StatusBar {
     put(this.#root, "data-peers", String(status.peers.length));
     put(this.#root, "data-seat", status.seat === undefined ? "" : String(status.seat));
     put(this.#root, "data-spectating", String(status.spectating));
+    put(this.#root, "data-self", status.selfId);
     put(this.#root, "data-storage", status.storage);
     factsOf(status).forEach(([, value, about], at) => {
       const shown = this.#values[at];

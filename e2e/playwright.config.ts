@@ -30,6 +30,6 @@ export default defineConfig({
   // Both print where they listen; the named groups become WITH_SERVER_URL and STATIC_ONLY_URL (see pages.ts).
   webServer: [
     { name: "bundled server", command: "node dist/server-cli.js --port 0", cwd: at(".."), wait: { stdout: /(?<with_server_url>http:\/\/\S+?)\/?\s/ }, timeout: START_MS_MAX },
-    { name: "static files", command: "node e2e/static-server.mjs dist/demo", cwd: at(".."), wait: { stdout: /(?<static_only_url>http:\/\/\S+?)\/?\s/ }, timeout: START_MS_MAX },
+    { name: "static files", command: "node e2e/static-server.mjs dist/demo e2e/fixtures", cwd: at(".."), wait: { stdout: /(?<static_only_url>http:\/\/\S+?)\/?\s/ }, timeout: START_MS_MAX },
   ],
 });

@@ -2,7 +2,7 @@
 // `npm run mutants`, or `npm run mutants -- --only figure-8 --seeds 1000 --threads 1`. Writes sdk/testing/mutants/RESULTS.md when all were tried.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { MUTANTS, type Mutant } from "../mutants/catalogue.ts";
+import { MUTANTS, NOT_PLANTED, type Mutant } from "../mutants/catalogue.ts";
 import { bundleWorker } from "./bundle.ts";
 import { firstFailingTest } from "./engine-tests.ts";
 import { runPool } from "./pool.ts";
@@ -61,6 +61,10 @@ function table(results: readonly Result[]): string {
     "| fault | row | what is wrong | noticed by | how it showed | effort |",
     "|---|---|---|---|---|---|",
     ...rows,
+    "",
+    "Not planted:",
+    "",
+    ...Object.entries(NOT_PLANTED).map(([row, why]) => `* ${row}: ${why}`),
     "",
   ].join("\n");
 }

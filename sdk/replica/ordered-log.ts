@@ -70,8 +70,11 @@ export interface OrderedLog {
   readonly lastRequestId: number;
   /**
    * Proposes from any role. Resolves when committed here; rejects with `ProposalTimeoutError` or `LeadershipLostError` (outcome unknown:
-   * retry with the same requestId), `PayloadTooLargeError`, `BusyError` (refused before anything happened), `ClosedError` (outcome unknown).
+   * retry with the same requestId), `PayloadTooLargeError`, `BusyError` or `StorageQuotaError` (refused before anything happened), `ClosedError` (outcome unknown).
    * The key is readable at once through `lastRequestId`, before any await.
+   * When the tab dies before this settled, an `auto` writer's command may commit or not. A durable writer's is written to its outbox in the turn of
+   * this call, while it goes out: from the end of that write on the next incarnation proposes it again under the same key (`Replica.resumed`), exactly
+   * once. So it does with one that timed out or was cut short by `close`; not with one that was refused or aborted.
    */
   propose(payload: Uint8Array, options?: ProposeOptions): Promise<CommittedAt>;
   /** Resolves to an index such that everything committed before the call is at or before it and applied here. */

@@ -88,6 +88,19 @@ describe("a durable writer's outbox", () => {
     await group.close();
   });
 
+  test("[OB2] a leader's outbox costs no write of its own; a follower's costs one a turn, under way while the command travels", async () => {
+    const { group, writer: follower } = await three(10);
+    const leader = await group.leader();
+    await group.clock.advance(1_000);
+    for (const [peer, most] of [[leader, 1], [follower, 2]] as const) {
+      const before = peer.store.writes;
+      for (let move = 0; move < 50; move += 1) await group.until(peer.node.propose(Uint8Array.of(move)));
+      // One more may be a reservation of serials, and lazy removals or the news of the last commit.
+      expect(peer.store.writes - before).toBeLessThanOrEqual(50 * most + 3);
+    }
+    await group.close();
+  });
+
   test("[OB2] a node that closes in good order leaves nothing to resume but what is open", async () => {
     const { group, writer, others } = await three(4);
     await group.until(writer.node.propose(Uint8Array.of(2)));

@@ -36,24 +36,31 @@ export interface Displaced {
 export async function chooseIdentity(tools: RoomTools, signal: AbortSignal): Promise<Chosen> {
   const note = readNote(tools.env, tools.room);
   const chosen = await (note.peer === undefined ? comeBack(tools) : goOnAs(tools, note.peer, signal));
-  const displaced = chosen.displaced ?? (await waitedFor(tools, note.displaced, chosen.identity.peerId));
-  writeNote(tools.env, tools.room, { peer: chosen.identity.peerId, displaced: displaced?.identity.peerId });
-  return { ...chosen, displaced };
+  return letGoOnError(chosen.lock, async () => {
+    const displaced = chosen.displaced ?? (await waitedFor(tools, note.displaced, chosen.identity.peerId));
+    writeNote(tools.env, tools.room, { peer: chosen.identity.peerId, displaced: displaced?.identity.peerId });
+    return { ...chosen, displaced };
+  });
+}
+
+async function letGoOnError<T>(lock: HeldLock | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await lock?.release();
+    throw error;
+  }
 }
 
 async function goOnAs(tools: RoomTools, peer: PeerId, signal: AbortSignal): Promise<Chosen> {
   // Evicted or pruned: there is nothing to wait for, and nothing to prove.
   if ((await find(tools, peer)) === undefined) return comeBack(tools);
   const lock = await claim(tools, peer, signal);
-  const identity = await find(tools, peer);
-  if (lock === undefined) return identity === undefined ? comeBack(tools) : begin(tools, { identity, lock: undefined });
-  try {
-    const judged = await judge(tools, identity, lock);
-    return judged ?? (await comeBackFrom(tools, peer, lock));
-  } catch (error) {
-    await lock.release();
-    throw error;
-  }
+  return letGoOnError(lock, async () => {
+    const identity = await find(tools, peer);
+    if (lock !== undefined) return (await judge(tools, identity, lock)) ?? comeBackFrom(tools, peer, lock);
+    return identity === undefined ? comeBack(tools) : begin(tools, { identity, lock });
+  });
 }
 
 /** After a reload whose records turned out spoiled: the key, where it is whole, still proves who one was. */
@@ -71,10 +78,7 @@ async function comeBack(tools: RoomTools): Promise<Chosen> {
     const lock = await holdPeer(tools, peerId, { ifAvailable: true });
     if (lock === undefined) continue;
     // Read again: whoever held it until now may have spoiled or pruned it.
-    const judged = await find(tools, peerId).then((identity) => judge(tools, identity, lock)).catch(async (error: unknown) => {
-      await lock.release();
-      throw error;
-    });
+    const judged = await letGoOnError(lock, async () => judge(tools, await find(tools, peerId), lock));
     if (judged !== undefined) return judged;
     await lock.release();
   }
@@ -86,12 +90,7 @@ async function begin(tools: RoomTools, displaced: Displaced | undefined): Promis
   const keys = await makeKeyPair(tools.subtle);
   const identity: StoredIdentity = { ...keys, peerId: peerIdOfKey(keys.publicKey), usedAtMs: tools.env.wallNow(), isSpent: false };
   const lock = await holdPeer(tools, identity.peerId, {});
-  try {
-    await createIdentity(tools.db, identity);
-  } catch (error) {
-    await lock?.release();
-    throw error;
-  }
+  await letGoOnError(lock, () => createIdentity(tools.db, identity));
   if (lock === undefined) throw new Error("a lock was asked for with patience and not given");
   return { identity, lock, isNew: true, displaced };
 }

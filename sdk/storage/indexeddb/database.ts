@@ -73,10 +73,13 @@ function answered<T>(request: IDBOpenDBRequest & IDBRequest<T>, name: string): P
 
 /** Resolves when the transaction is durable. Only `abort` knows the true reason of a failure (quota, for one); at `error` it is not known yet. */
 export function committed(transaction: IDBTransaction): Promise<void> {
-  return new Promise((resolve, reject) => {
+  const done = new Promise<void>((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error ?? new StorageUnavailableError("the transaction was aborted"));
   });
+  // Whoever began the transaction may hear of the abort from one of its requests first, and then never comes to await this.
+  done.catch(() => {});
+  return done;
 }
 
 /** What IndexedDB threw, as one of the port's errors. `lost`: why the connection is gone, when it is. */

@@ -9,10 +9,15 @@ export interface AdmissionRequest {
   readonly wants: "seat" | "watch";
   /** It holds a seat already: it comes back. */
   readonly returning: boolean;
+  /** Seats whose owners are not here: somebody who lost what proved its identity may be one of them. */
+  readonly absent: readonly { readonly seat: number; readonly peer: PeerId; readonly name: string }[];
 }
 
-/** What a game's own rule says: true, or why not (shown to the player). */
-export type AdmissionVerdict = true | { readonly refuse: string };
+/**
+ * What a game's own rule says: true, why not (shown to the player), or that this is the person who sat as another peer (known by password, say):
+ * it has that seat as soon as it is caught up, while the other is not here. Its old vote it never has.
+ */
+export type AdmissionVerdict = true | { readonly refuse: string } | { readonly seatOf: PeerId };
 
 /** A game's own rule (password, ban, names). Asked once per peer and visit, on whoever leads; a throw or rejection refuses. */
 export type Admit = (request: AdmissionRequest) => AdmissionVerdict | Promise<AdmissionVerdict>;

@@ -27,7 +27,7 @@ export interface ManagerOptions {
 export type VerifyClaim = (claim: SeatClaim, text: string) => Promise<boolean>;
 
 /** What the game's own rule said of a peer at the door. */
-type Verdict = "asking" | "admitted" | { readonly refuse: string };
+type Verdict = "asking" | "admitted" | { readonly refuse: string } | { readonly seatOf: PeerId };
 
 /** A step under way. */
 interface Running {
@@ -138,14 +138,16 @@ export class Manager {
       standing: standing === "here" && state === undefined ? "away" : standing,
       leaving: presence.farewellOf(peer),
       hidden: state?.hidden === true,
-      was: this.#provenPast(peer, state?.claim),
       admitted: this.#isAdmitted(peer, state),
+      was: this.#provenPast(peer, state?.claim),
     };
   }
 
-  /** Whom `peer` has proven to have been; asks for the proof to be checked when that is new. */
+  /** Whom `peer` has been, by the game's own rule or by a proof; asks for the proof to be checked when that is new. */
   #provenPast(peer: PeerId, claim: SeatClaim | undefined): PeerId | undefined {
     const { verifyClaim, groupId, logger = silentLogger } = this.#options;
+    const verdict = this.#verdicts.get(peer);
+    if (typeof verdict === "object" && "seatOf" in verdict) return verdict.seatOf;
     if (claim === undefined || verifyClaim === undefined || claim.peer === peer) return undefined;
     if (this.#claims.has(claim)) return this.#claims.get(claim) === true ? claim.peer : undefined;
     this.#claims.set(claim, undefined);
@@ -172,8 +174,17 @@ export class Manager {
     if (state.rules !== rules) this.#verdicts.set(peer, { refuse: `this match plays ${rules ?? "something else"}: load the same version` });
     else if (admit === undefined) return true;
     const verdict = this.#verdicts.get(peer);
-    if (verdict === undefined && admit !== undefined) this.#ask(admit, { peer, name: state.name, wants: state.declares === "spectate" ? "watch" : "seat", returning: false });
-    return this.#verdicts.get(peer) === "admitted";
+    if (verdict === undefined && admit !== undefined) this.#ask(admit, { peer, name: state.name, wants: state.declares === "spectate" ? "watch" : "seat", returning: false, absent: this.#absent() });
+    const settled = this.#verdicts.get(peer);
+    return settled === "admitted" || (typeof settled === "object" && "seatOf" in settled);
+  }
+
+  #absent(): AdmissionRequest["absent"] {
+    const { presence, liveness, node } = this.#options;
+    return this.#roster.seats.flatMap((taken, seat) => {
+      const isHere = taken === undefined || taken.peer === node.id || (presence.states.has(taken.peer) && liveness.standingOf(taken.peer) === "here");
+      return isHere ? [] : [{ seat, ...taken }];
+    });
   }
 
   #ask(admit: Admit, request: AdmissionRequest): void {
@@ -187,7 +198,7 @@ export class Manager {
     void Promise.resolve(request)
       .then(admit)
       .then(
-        (verdict) => settle(verdict === true ? "admitted" : { refuse: cleanText(verdict.refuse, REASON_CHARS_MAX) }),
+        (verdict) => settle(verdict === true ? "admitted" : "seatOf" in verdict ? verdict : { refuse: cleanText(verdict.refuse, REASON_CHARS_MAX) }),
         (error: unknown) => {
           this.#options.logger?.error("admit failed; the peer is refused", error);
           settle({ refuse: "admission failed" });
@@ -217,7 +228,7 @@ export class Manager {
 
   /** Kicked peers first find out why before they hear that all seats are taken; the game's refusals are answers to who stands at the door. */
   #refusals(roster: Roster): readonly PublishedRefusal[] {
-    const refused = [...this.#verdicts].flatMap(([peer, verdict]): PublishedRefusal[] => (typeof verdict === "object" ? [{ peer, code: "refused", reason: verdict.refuse }] : []));
+    const refused = [...this.#verdicts].flatMap(([peer, verdict]): PublishedRefusal[] => (typeof verdict === "object" && "refuse" in verdict ? [{ peer, code: "refused", reason: verdict.refuse }] : []));
     const kicked = roster.kicked.map(({ peer, reason }): PublishedRefusal => ({ peer, code: "kicked", reason }));
     return [...kicked.slice(-REFUSALS_MAX / 2), ...refused].slice(-REFUSALS_MAX);
   }

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { hasCode, toHex, utf8, type PeerId } from "../base/index.ts";
 import { LANE_GAME, type LogEvent } from "../replica/index.ts";
+import type { AdmissionRequest, Admit } from "./admission.ts";
 import type { VerifyClaim } from "./manager.ts";
 import { seatClaimText, type SeatClaim } from "./presence-state.ts";
 import { seatOf } from "./roster.ts";
@@ -261,5 +262,27 @@ describe("the same person as another peer", () => {
     watcher.claimSeat(claimOf(watcher, bob));
     closeTab(players[1]!);
     expect(await room.until(() => seats(watcher).join() === "ann,cat")).toBe(true);
+  });
+
+  test("[SE37] by the game's own word, when everything that proved it is lost, and not while the seat's owner is here", async () => {
+    open();
+    const asked: AdmissionRequest[] = [];
+    const admit: Admit = (request) => {
+      asked.push(request);
+      return request.name === "Bob, who knows the word" ? { seatOf: bob } : true;
+    };
+    const players = await room.durableGroup([ann, bob], { admit });
+    const early = await room.get(room.spectate(room.seam(dan), { admit, name: "Bob, who knows the word" }));
+    await room.clock.advance(10_000);
+    expect(seats(early)).toEqual([ann, bob]);
+    await room.get(early.leave());
+    room.depart(dan);
+    expect(await room.until(() => isWhole(players, 2))).toBe(true);
+    closeTab(players[1]!);
+    const watcher = await room.get(room.spectate(room.seam(cat), { admit, name: "Bob, who knows the word" }));
+    expect(await room.until(() => seats(watcher).join() === "ann,cat")).toBe(true);
+    expect(asked.at(-1)).toMatchObject({ peer: cat, wants: "watch", returning: false, absent: [{ seat: 1, peer: bob, name: "Player" }] });
+    expect(watcher.presence.self.declares).toBe("join");
+    await move(watcher, "back again");
   });
 });

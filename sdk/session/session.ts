@@ -123,6 +123,7 @@ export class Session implements GameSession {
   #manager: Manager | undefined;
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
+  #isSeated = false;
   #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
 
   constructor(seam: Seam, declares: Declaration, options: SessionOptions) {
@@ -311,7 +312,7 @@ export class Session implements GameSession {
   changed(): void {
     if (this.isClosed) return;
     this.#sayWhetherSynced();
-    this.#takeSeatBack();
+    this.#takeSeat();
     if (this.presence.self.leaving === undefined) this.wayBack.remember(this.#roster);
     this.#checkOut();
     if (this.isClosed) return;
@@ -319,11 +320,12 @@ export class Session implements GameSession {
     this.#events.emit("change");
   }
 
-  /** A claim that was granted is done with: who has its seat again plays. */
-  #takeSeatBack(): void {
-    const { claim, declares } = this.presence.self;
-    if (claim === undefined || seatOf(this.#roster, this.selfId) === undefined) return;
-    this.presence.set({ claim: undefined, declares: declares === "spectate" ? "join" : declares });
+  /** Who was given a seat plays, whatever it came for, and has nothing to claim any more. */
+  #takeSeat(): void {
+    const isSeated = seatOf(this.#roster, this.selfId) !== undefined;
+    const isNew = isSeated && !this.#isSeated;
+    this.#isSeated = isSeated;
+    if (isNew) this.presence.set({ claim: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
   }
 
   /** Commits come by the thousand; only what management looks at wakes it. */

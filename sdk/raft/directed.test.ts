@@ -13,4 +13,16 @@ describe("a follower", () => {
     expect(net.raft(B).commitIndex).toBe(2);
     expect(net.node(B).payloads).toEqual(["t1i2"]);
   });
+
+  test("[RF100] drops an append that contradicts what its leader had it verify in the same term", () => {
+    const net = new TestNetwork();
+    net.add(B, stateWith([A, B, C], [1]));
+    const entry = (index: number, term: number, text: string) => ({ index, term, kind: 1, time: 0, data: new TextEncoder().encode(text) }) as const;
+    net.raft(B).step(A, { type: "append", term: 3, prevIndex: 2, prevTerm: 1, commit: 2, entries: [entry(3, 2, "x"), entry(4, 3, "y")] });
+    net.drain(B);
+    net.raft(B).step(A, { type: "append", term: 3, prevIndex: 2, prevTerm: 1, commit: 2, entries: [entry(3, 3, "z")] });
+    net.drain(B);
+    expect(net.raft(B).metrics.framesDropped).toEqual({ "conflict-with-verified": 1 });
+    expect(net.raft(B).entries(3, 4).map(({ term }) => term)).toEqual([2, 3]);
+  });
 });

@@ -5,7 +5,9 @@ export type LockRequest = (name: string, options: { readonly mode?: "exclusive" 
 
 /** The part of a BroadcastChannel that is used. */
 export interface RoomMessages {
+  /** To every other tab that has the channel open. */
   postMessage(message: unknown): void;
+  /** Nothing is heard any more. */
   close(): void;
 }
 
@@ -17,13 +19,13 @@ export interface RoomEnvironment {
   /** WebCrypto; absent in insecure contexts. */
   readonly subtle: SubtleCrypto | undefined;
   /** What a reload keeps and another tab does not see. Without it a reload is like coming back later. */
-  readonly sessionStorage: { getItem(key: string): string | null; setItem(key: string, value: string): void } | undefined;
+  readonly sessionStorage: Pick<Storage, "getItem" | "setItem"> | undefined;
   /** Asked once to keep the origin's data when space is short. */
   readonly persist: (() => Promise<unknown>) | undefined;
   /** Opens a channel to the other tabs of the room; `heard` gets what they post. */
   readonly messages: ((name: string, heard: (message: unknown) => void) => RoomMessages) | undefined;
   /** Where `pagehide` and `pageshow` are heard. */
-  readonly page: { addEventListener(type: string, listener: () => void): void; removeEventListener(type: string, listener: () => void): void } | undefined;
+  readonly page: Pick<EventTarget, "addEventListener" | "removeEventListener"> | undefined;
   /** Milliseconds since 1970: only to tell which of two identities was used last, and how long ago a room was. */
   readonly wallNow: () => number;
 }

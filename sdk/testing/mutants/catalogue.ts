@@ -11,6 +11,8 @@ export interface Mutant {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** It stands outside what is simulated: only the engine's own tests can notice it. */
+  readonly testsOnly?: true;
 }
 
 const election = "sdk/raft/election.ts";
@@ -155,7 +157,7 @@ export const MUTANTS: readonly Mutant[] = [
   { id: "parting-grant-keeps-pair", row: "two voters", what: "whoever was elected by a parting grant goes on with two voters", file: election,
     find: "  if (core.grantedTerm === core.term) shrinkAfterGrant(core);\n", replace: "" },
   { id: "storage-of-another", row: "B5", what: "a log is continued under another id than it was written under", file: "sdk/replica/node-records.ts",
-    find: "if (owner === id && group === groupId) return [];", replace: "if (owner.length + group.length > 0) return [];" },
+    find: "if (owner === id && group === groupId) return [];", replace: "if (owner.length + group.length > 0) return [];", testsOnly: true },
   { id: "heartbeat-beyond-log", row: "B9", what: "a commit index beyond a log that lost its end is believed", file: following,
     find: "  if (message.commit > core.log.last) return core.drop(\"commit-beyond-log\", from, message);\n", replace: "" },
   { id: "restored-commit-unchecked", row: "B9", what: "a stored commit index beyond the stored log is believed", file: "sdk/raft/restore.ts",

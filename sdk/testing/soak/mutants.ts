@@ -27,6 +27,7 @@ interface Result {
 }
 
 async function bySeeds(mutant: Mutant, { seeds, threads }: { readonly seeds: number; readonly threads: number }): Promise<Result> {
+  if (mutant.testsOnly === true) return { mutant, caughtBy: undefined, detail: "", effort: "not simulated" };
   const tally = await runPool({ code: await bundleWorker([mutant]), first: 1, end: () => seeds + 1, chunk: 4, untilFailure: true, threads, hangMs: HANG_MS });
   const effort = `${tally.seeds} seeds, ${(tally.simulatedMs / HOUR_MS).toFixed(2)} h`;
   if (tally.rules["hang"] !== undefined) return { mutant, caughtBy: "simulation, never ends", detail: "", effort };

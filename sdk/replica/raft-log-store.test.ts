@@ -173,6 +173,21 @@ describe("the stored log", () => {
     expect(cuts).toBeGreaterThan(1000);
   });
 
+  test("[LS6] a cut batch is refused even where what it left looks like a whole log of the right length", async () => {
+    const disk = new MemoryDisk();
+    const store = new MemoryByteStore(disk);
+    const layout = emptyLayout();
+    const hardState = { term: 5, vote: undefined, commit: 1 };
+    await store.write(writeToOps({ id: 1, hardState, truncateAfter: undefined, snapshot: undefined, entries: [entry(1, 1)] }, layout));
+    await store.write(writeToOps({ id: 2, hardState: undefined, truncateAfter: undefined, snapshot: undefined, entries: [entry(2, 2), entry(3, 2)] }, layout));
+    // A leader of term 5 replaces a tail by an older one of the same length: terms, ends and counts are all as before.
+    const ops = writeToOps({ id: 3, hardState: undefined, truncateAfter: 1, snapshot: undefined, entries: [entry(2, 3), entry(3, 3)] }, layout);
+    await store.write(ops.slice(0, -1));
+    await expect(restored(disk)).rejects.toMatchObject({ code: "corrupt-state", record: "raft/log/0000000000000002" });
+    await store.write(ops);
+    expect((await restored(disk)).restored.entries.map(({ term }) => term)).toEqual([1, 3, 3]);
+  });
+
   test("[LS7] any one record of a log that is gone is missed", async () => {
     let gone = 0;
     await fc.assert(

@@ -25,4 +25,13 @@ describe("a follower", () => {
     expect(net.raft(B).metrics.framesDropped).toEqual({ "conflict-with-verified": 1 });
     expect(net.raft(B).entries(3, 4).map(({ term }) => term)).toEqual([2, 3]);
   });
+
+  test("[RF100] whose log lost its end does not believe a commit index beyond it", () => {
+    const net = new TestNetwork();
+    net.add(B, stateWith([A, B, C], [1]));
+    net.raft(B).step(A, { type: "heartbeat", term: 1, commit: 7, round: 1 });
+    net.drain(B);
+    expect(net.raft(B).commitIndex).toBe(1);
+    expect(net.raft(B).metrics.framesDropped).toEqual({ "commit-beyond-log": 1 });
+  });
 });

@@ -153,7 +153,7 @@ export const MUTANTS: readonly Mutant[] = [
   { id: "lone-leader-shows-early", row: "two voters", what: "a lone leader sends entries that it could still forget", file: replication,
     find: "const limit = core.isSoleVoter ? core.log.stable : core.log.last;", replace: "const limit = core.log.last;" },
   { id: "parting-grant-unsettled", row: "two voters", what: "a leader gives its vote away with a membership in doubt or without an entry of its term", file: "sdk/raft/handover.ts",
-    find: "  if (!core.ownTermCommitted || core.log.membershipIndex > core.commit) return;\n", replace: "" },
+    find: "  if (!core.ownTermCommitted || core.log.membershipIndex > core.commit) return", replace: "  if (core.term < 0) return" },
   { id: "parting-grant-keeps-pair", row: "two voters", what: "whoever was elected by a parting grant goes on with two voters", file: election,
     find: "  if (core.grantedTerm === core.term) shrinkAfterGrant(core);\n", replace: "" },
   { id: "storage-of-another", row: "B5", what: "a log is continued under another id than it was written under", file: "sdk/replica/node-records.ts",

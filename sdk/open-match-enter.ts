@@ -14,7 +14,7 @@ const DIAL_TIMEOUT_MS = 5_000;
 const ENTER_TIMEOUT_MS = 60_000;
 
 export interface EnterOptions {
-  readonly meeting: Meeting;
+  readonly meeting: Pick<Meeting, "seam" | "seen">;
   readonly seats: number;
   readonly spectate: boolean;
   /** Comes back to the match its storage holds, before anything else. */

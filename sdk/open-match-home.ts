@@ -12,7 +12,7 @@ export interface HomeOptions {
   readonly room: string;
   /** The id of a seam made elsewhere; then nothing of the browser's storage is touched. */
   readonly selfId: PeerId | undefined;
-  readonly storage: "indexeddb" | "memory" | ByteStore | undefined;
+  readonly storage: "indexeddb" | "memory" | ByteStore | (() => Promise<ByteStore>) | undefined;
   readonly durability: Durability;
   readonly clock: Clock;
   readonly random: Random;
@@ -22,6 +22,8 @@ export interface HomeOptions {
 
 /** Who this tab is, and the records that make it so. */
 export interface Home extends Pick<RoomStorage, "why" | "identity" | "peerId" | "displaced" | "takeOver" | "abandon" | "release"> {
+  /** Opens the same records once more, when their connection was lost; undefined where that can not be. */
+  readonly reopen: (() => Promise<ByteStore>) | undefined;
   readonly kind: "indexeddb" | "memory" | "custom";
   /** Undefined: nothing is kept, and this peer id never comes back. */
   readonly store: ByteStore | undefined;
@@ -30,10 +32,18 @@ export interface Home extends Pick<RoomStorage, "why" | "identity" | "peerId" | 
 /** Opens it. Without a durable place it resolves all the same, in memory, and says why. Rejects with the signal's reason. */
 export async function openHome(options: HomeOptions): Promise<Home> {
   const { storage, selfId } = options;
+  if (typeof storage === "function") return { ...handedIn(selfId ?? randomPeer(options.random), await storage()), reopen: storage };
   if (typeof storage === "object") return handedIn(selfId ?? randomPeer(options.random), storage);
   if (selfId !== undefined) return handedIn(selfId, undefined);
   const { room, random, clock, durability, signal, logger } = options;
-  return openRoomStorage({ room, random, clock, durability, signal, logger, mode: storage === "memory" ? "memory" : "durable" });
+  return homeOf(await openRoomStorage({ room, random, clock, durability, signal, logger, mode: storage === "memory" ? "memory" : "durable" }));
+}
+
+/** A place in the room's storage as a home; its parts are taken one by one, because they are not all its own properties. */
+function homeOf(place: RoomStorage): Home {
+  const { kind, why, identity, peerId, store, displaced } = place;
+  const reopen = kind === "memory" ? undefined : (): Promise<ByteStore> => place.reopen();
+  return { kind, why, identity, peerId, store, displaced, reopen, takeOver: (signal) => place.takeOver(signal), abandon: () => place.abandon(), release: () => place.release() };
 }
 
 function randomPeer(random: Random): PeerId {
@@ -44,5 +54,5 @@ function handedIn(peerId: PeerId, store: ByteStore | undefined): Home {
   const nothing = (): Promise<void> => Promise.resolve();
   const takeOver = (): Promise<never> => Promise.reject(new Error("nobody was displaced"));
   const why = store === undefined ? "this match was given a seam and no storage" : undefined;
-  return { kind: store === undefined ? "memory" : "custom", why, identity: undefined, peerId, store, displaced: undefined, takeOver, abandon: nothing, release: nothing };
+  return { kind: store === undefined ? "memory" : "custom", why, identity: undefined, peerId, store, displaced: undefined, reopen: undefined, takeOver, abandon: nothing, release: nothing };
 }

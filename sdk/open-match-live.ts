@@ -3,6 +3,7 @@ import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
 import { ClosedError, hasCode, utf8, toHex, type PeerId } from "./base/index.ts";
 import type { DefinedGame, Outcome, SpeculativeSequencer } from "./game/index.ts";
 import { enterMatch } from "./open-match-enter.ts";
+import { Farewell, hearFarewell } from "./open-match-farewell.ts";
 import type { Home } from "./open-match-home.ts";
 import { looksSame, playersOf, statusOf, statusWithout, type Place } from "./open-match-people.ts";
 import type { Invite } from "./open-match-room.ts";
@@ -26,7 +27,7 @@ export interface LiveMatchParts<State, Action> {
   readonly seats: number;
   readonly home: Home;
   /** Goes out to meet the others: once at the start, and again when a page comes back from the back/forward cache. */
-  readonly meet: () => Meeting;
+  readonly meet: (onSealed: (from: PeerId, bytes: Uint8Array) => void) => Meeting;
   readonly page: PageLifecycle;
   readonly session: SessionOptions;
   readonly invite: Invite;
@@ -55,6 +56,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   readonly #players: WritableAtom<readonly MatchPlayer[]> = atom<readonly MatchPlayer[]>([]);
   readonly #leaving = new AbortController();
   readonly #offs: (() => void)[];
+  readonly #meet: () => Meeting;
+  readonly #farewell: Farewell | undefined;
   #meeting: Meeting;
   #entering: AbortController | undefined;
   #session: GameSession | undefined;
@@ -78,7 +81,11 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.invite = invite;
     this.ended = new Promise((resolve) => (this.#hasEnded = resolve));
     this.#place = { selfId: home.peerId, storage: home.kind, storageNote: home.why };
-    this.#meeting = parts.meet();
+    const onSealed = (from: PeerId, bytes: Uint8Array): void => void hearFarewell(from, bytes, () => this.#session);
+    this.#meet = () => parts.meet(onSealed);
+    this.#meeting = this.#meet();
+    const send = (to: PeerId, bytes: Uint8Array): void => this.#meeting.sendSealed(to, bytes);
+    this.#farewell = home.identity === undefined ? undefined : new Farewell({ identity: home.identity, clock: parts.session.clock, send });
     this.#seam = new ManagedSeam(home.peerId, this.#meeting.seam.payloadBytesMax, (reason) => void this.#seam.end(reason));
     this.#seam.attach(this.#meeting.seam);
     this.#mux = new MuxSeam(this.#seam);
@@ -167,6 +174,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   async leave(): Promise<void> {
+    this.#farewell?.say();
     const left = this.#session?.leave();
     this.#ended = Promise.all([this.#ended, left]);
     await this.#close("left");
@@ -204,7 +212,11 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #begin(session: GameSession): void {
     this.#session = session;
     session.on("closed", (reason) => this.#sessionEnded(session, reason));
-    session.on("change", () => this.#refreshSoon());
+    session.on("change", () => {
+      this.#refreshSoon();
+      this.#farewell?.prepare();
+    });
+    this.#farewell?.follow(session);
     this.#startGame(session);
     this.#refresh();
     void this.#claimFormerSeat(session);
@@ -302,7 +314,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #pageShows(): void {
     if (this.#closing !== undefined) return;
     this.#isUnloaded = false;
-    this.#meeting = this.#parts.meet();
+    this.#meeting = this.#meet();
     this.#seam.attach(this.#meeting.seam);
     this.#wake?.();
   }
@@ -328,6 +340,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     });
     this.#entering?.abort(new SuspendedError("the page"));
     if (session === undefined) return;
+    this.#farewell?.say();
     session.part();
     this.#sequencer?.close();
     this.#session = undefined;
@@ -344,6 +357,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   async #end(reason: string): Promise<void> {
     for (const off of this.#offs) off();
+    this.#farewell?.stop();
     this.#leaving.abort(new ClosedError("the match"));
     this.#wake?.();
     this.#sequencer?.close();

@@ -9,6 +9,8 @@ export interface MeetingOptions {
   readonly room: string;
   readonly signaling: string | SignalingFactory | readonly SignalingFactory[] | undefined;
   readonly iceServers: WebRtcSeamOptions["iceServers"];
+  /** Hears what others send beside their links. */
+  readonly onSealed?: WebRtcSeamOptions["onSealed"];
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -18,22 +20,25 @@ export interface Meeting {
   readonly seam: Seam;
   /** Announced in the room, left or not connected ones included. */
   readonly seen: ReadonlySet<PeerId>;
+  /** Sends beside the links, by signaling: last words that must arrive although the link may be gone. Best effort. */
+  readonly sendSealed: (to: PeerId, bytes: Uint8Array) => void;
 }
 
 /** Opens signaling and the mesh. The seam owns the signaling. */
 export function meet(options: MeetingOptions): Meeting {
-  const { selfId, clock, random, iceServers } = options;
+  const { selfId, clock, random, iceServers, onSealed } = options;
   const signaling = openSignaling(options);
   const seen = new Set<PeerId>();
   signaling.on("announced", (peer) => seen.add(peer));
   signaling.on("message", (from) => seen.add(from));
   signaling.on("left", (peer) => seen.delete(peer));
-  return { seam: new WebRtcSeam({ selfId, signaling, clock, random, iceServers }), seen };
+  const seam = new WebRtcSeam({ selfId, signaling, clock, random, iceServers, onSealed });
+  return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes) };
 }
 
 /** A seam made elsewhere: nobody is seen before being connected. */
 export function meetOver(seam: Seam): Meeting {
-  return { seam, seen: new Set() };
+  return { seam, seen: new Set(), sendSealed: () => {} };
 }
 
 function openSignaling(options: MeetingOptions): Signaling {

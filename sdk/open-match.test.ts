@@ -7,7 +7,8 @@ import { inviteTo, roomFrom } from "./open-match-room.ts";
 import { openMatch, type Match, type MatchOptions } from "./open-match.ts";
 import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
-import { MemoryByteStore } from "./storage/index.ts";
+import { MemoryByteStore, scopedByteStore, StorageUnavailableError, type ByteStore } from "./storage/index.ts";
+import { FaultyByteStore } from "./testing/faulty-byte-store.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
 
 interface Grid {
@@ -431,6 +432,26 @@ describe("a match that is kept", () => {
     expect(again.status.get().seat).toBe(0);
     await table.get(second.play({ cell: 0 }));
     expect(await table.until(() => cells(again) === "1---0----")).toBe(true);
+  });
+
+  test("a browser that loses the connection to its storage opens it again, and the match goes on", async () => {
+    sit();
+    const disk = new MemoryByteStore();
+    const opened: FaultyByteStore[] = [];
+    const storage = (): Promise<ByteStore> => {
+      opened.push(new FaultyByteStore(scopedByteStore(disk, "")));
+      return Promise.resolve(opened.at(-1)!);
+    };
+    const first = await table.get(table.open(ann, { storage }));
+    const second = await table.get(table.open(bob, { storage: new MemoryByteStore() }));
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    expect(await table.get(first.play({ cell: 4 }))).toMatchObject({ outcome: "committed" });
+    await table.until(() => cells(second) === "----0----");
+    opened[0]!.plan = () => ({ type: "refuse", error: new StorageUnavailableError("the connection is lost") });
+    expect(await table.get(second.play({ cell: 0 }))).toMatchObject({ outcome: "committed" });
+    expect(await table.until(() => opened.length === 2 && first.status.get().storageNote === undefined)).toBe(true);
+    expect(await table.until(() => cells(first) === "1---0----")).toBe(true);
+    expect(await table.get(first.play({ cell: 1 }))).toMatchObject({ outcome: "committed" });
   });
 
   test("a tab comes back to its match, or, asked not to, opens a new one", async () => {

@@ -66,8 +66,8 @@ async function openIn<State, Action>(world: World<State, Action>, options: Match
 }
 
 /** How this tab goes out to the others, the first time and every later one. */
-function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "room" | "clock" | "random">): () => Meeting {
-  if (first === undefined) return () => meet({ ...self, signaling, iceServers });
+function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "room" | "clock" | "random">): (onSealed: MeetingOptions["onSealed"]) => Meeting {
+  if (first === undefined) return (onSealed) => meet({ ...self, signaling, iceServers, onSealed });
   let next: Seam | undefined = first;
   return () => {
     const met = next ?? (typeof seam === "function" ? seam() : first);
@@ -89,6 +89,7 @@ function sessionOptions<State, Action>(options: MatchOptions<State, Action>, { g
     evictAfterMs,
     logger,
     storage: home.store,
+    reopenStorage: home.reopen,
     verifyClaim: ({ peer, publicKey, signature }, text) => verifySignature({ peerId: peer, publicKey: fromHex(publicKey), signature: fromHex(signature) }, utf8(text)),
     visibility: page,
   };

@@ -24,6 +24,8 @@ export interface OpenRoomOptions {
 /** An open room; nobody sweeps its database away before `close`. */
 export interface OpenRoom {
   readonly tools: RoomTools;
+  /** Opens the database once more, when its connection was lost; `tools` has the new one from then on. Rejects with the storage's errors. */
+  reopen(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -49,14 +51,20 @@ type Present = { readonly [Part in "locks" | "subtle" | "indexedDb"]: NonNullabl
 
 async function withDatabase({ room, clock, logger, env, durability }: OpenRoomOptions, { locks, subtle, indexedDb }: Present, inRoom: HeldLock | undefined, tooLate: AbortSignal): Promise<OpenRoom> {
   try {
-    const db = await inTime(IndexedDbByteStore.open({ name: databaseName(room), factory: indexedDb, durability }), tooLate);
+    const open = (): Promise<IndexedDbByteStore> => IndexedDbByteStore.open({ name: databaseName(room), factory: indexedDb, durability });
+    const db = await inTime(open(), tooLate);
     const channel = new RoomChannel(env, room);
+    const opened = { tools: { room, db, env, locks, subtle, channel, clock, logger } };
+    const reopen = async (): Promise<void> => {
+      await opened.tools.db.close();
+      opened.tools = { ...opened.tools, db: await open() };
+    };
     const close = async (): Promise<void> => {
       channel.close();
-      await db.close();
+      await opened.tools.db.close();
       await inRoom?.release();
     };
-    return { tools: { room, db, env, locks, subtle, channel, clock, logger }, close };
+    return Object.assign(opened, { reopen, close });
   } catch (error) {
     await inRoom?.release();
     throw error;

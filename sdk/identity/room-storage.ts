@@ -25,9 +25,14 @@ export interface RoomStorage {
   readonly isNew: boolean;
   /**
    * This identity's own records, written by nobody else meanwhile. When the browser loses its connection they fail with `storage-unavailable`:
-   * release, and open again to go on as the same peer.
+   * `reopen`, or release and open again, to go on as the same peer.
    */
   readonly store: ByteStore;
+  /**
+   * Opens the database anew after its connection was lost (Safari loses it in the background) and gives the same records again; the identity
+   * and its lock are held all the while. Rejects with the storage's errors, in memory with `ClosedError`.
+   */
+  reopen(): Promise<ByteStore>;
   /** Who this tab was and can not go on as: another tab lives under it (this one is its duplicate), or its records are lost. */
   readonly displaced: PeerId | undefined;
   /**
@@ -100,7 +105,11 @@ async function inMemory({ random }: RoomStorageOptions, { subtle }: RoomEnvironm
   const identity = keys && subtle && identityOf(keys, subtle);
   const store = new MemoryByteStore();
   const release = (): Promise<void> => store.close();
-  return { kind: "memory", why, identity, peerId: identity?.peerId ?? randomPeerId(random), isNew: true, store, displaced: undefined, takeOver: nobodyDisplaced, abandon: release, release };
+  return { kind: "memory", why, identity, peerId: identity?.peerId ?? randomPeerId(random), isNew: true, store, displaced: undefined, takeOver: nobodyDisplaced, reopen: nothingToReopen, abandon: release, release };
+}
+
+async function nothingToReopen(): Promise<never> {
+  throw new ClosedError("the memory of this tab");
 }
 
 async function nobodyDisplaced(): Promise<never> {
@@ -112,7 +121,7 @@ class DurableRoomStorage implements RoomStorage {
   readonly why: undefined = undefined;
   readonly identity: Identity;
   readonly isNew: boolean;
-  readonly store: ByteStore;
+  #store: ByteStore;
   readonly #room: OpenRoom;
   readonly #chosen: Chosen;
   readonly #released = new AbortController();
@@ -126,13 +135,17 @@ class DurableRoomStorage implements RoomStorage {
     this.#chosen = chosen;
     this.identity = identityOf(chosen.identity, room.tools.subtle);
     this.isNew = chosen.isNew;
-    this.store = recordsOf(room.tools.db, chosen.identity.peerId);
+    this.#store = recordsOf(room.tools.db, chosen.identity.peerId);
     this.#housekeeping = keepHouse(room.tools, chosen.identity);
     chosen.lock.onLost = () => void this.#lostLock();
   }
 
   get peerId(): PeerId {
     return this.identity.peerId;
+  }
+
+  get store(): ByteStore {
+    return this.#store;
   }
 
   get displaced(): PeerId | undefined {
@@ -153,6 +166,14 @@ class DurableRoomStorage implements RoomStorage {
       throw error;
     }
     return identityOf(displaced.identity, this.#room.tools.subtle);
+  }
+
+  async reopen(): Promise<ByteStore> {
+    this.#released.signal.throwIfAborted();
+    await this.#housekeeping;
+    await this.#room.reopen();
+    this.#store = recordsOf(this.#room.tools.db, this.peerId);
+    return this.#store;
   }
 
   async abandon(): Promise<void> {

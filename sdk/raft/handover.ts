@@ -3,7 +3,7 @@ import type { PeerId } from "../base/index.ts";
 import type { Core } from "./core.ts";
 import { campaign } from "./election.ts";
 import type { PartingGrant, TimeoutNow } from "./message.ts";
-import type { Refusal } from "./raft-machine.ts";
+import type { Goodbye, Refusal } from "./raft-machine.ts";
 import { commitTo, flushPeers, handOverWhenReady, mostCaughtUpVoter } from "./replication.ts";
 import { becomeFollower } from "./roles.ts";
 import { isJoint } from "./membership.ts";
@@ -43,18 +43,24 @@ export function part(core: Core): void {
 }
 
 function sayGoodbye(core: Core): void {
+  const goodbye = goodbyeOf(core);
+  if (goodbye !== undefined) core.send(goodbye.to, goodbye.message);
+}
+
+/** What a leader that left now would say, and to whom. */
+export function goodbyeOf(core: Core): Goodbye | undefined {
+  if (core.role !== "leader" || core.parted) return undefined;
   const { voters } = core.membership;
   const other = voters.find((id) => id !== core.id);
-  if (other === undefined) return;
+  if (other === undefined) return undefined;
   const isPair = voters.length === 2 && voters.includes(core.id) && !isJoint(core.membership);
   if (!isPair) {
     const next = mostCaughtUpVoter(core);
-    if (next !== undefined) core.send(next.id, { type: "timeout-now", term: core.term });
-    return;
+    return next === undefined ? undefined : { to: next.id, message: { type: "timeout-now", term: core.term } };
   }
   // RF50: only with nothing about the membership in doubt, and with an entry of this term on both disks.
-  if (!core.ownTermCommitted || core.log.membershipIndex > core.commit) return;
-  core.send(other, { type: "parting-grant", term: core.term, lastIndex: core.log.last, lastTerm: core.log.lastTerm, commit: core.commit });
+  if (!core.ownTermCommitted || core.log.membershipIndex > core.commit) return undefined;
+  return { to: other, message: { type: "parting-grant", term: core.term, lastIndex: core.log.last, lastTerm: core.log.lastTerm, commit: core.commit } };
 }
 
 /** Why a parting grant can not be used here, or undefined. Each line is a rule of SPEC.md (RF51). */

@@ -8,7 +8,7 @@ export type {
   ReadReply, ReadRequest, SnapshotChunk, SnapshotReply, TimeoutNow, VoteReply, VoteRequest,
 } from "./message.ts";
 export { jointIndex, jointVote, majority, majorityIndex, majorityVote, type VoteResult } from "./quorum.ts";
-export type { RaftMachine, RaftMetrics, RaftOptions, Refusal, TraceEvent } from "./raft-machine.ts";
+export type { Goodbye, RaftMachine, RaftMetrics, RaftOptions, Refusal, TraceEvent } from "./raft-machine.ts";
 export { Raft } from "./raft.ts";
 export { BLANK_STATE, bootstrapState } from "./restore.ts";
 export { traceLine } from "./trace-line.ts";

@@ -1,9 +1,15 @@
 // The machine's surface: inputs in, one list of work out. No timers, clocks, randomness or I/O. Raft in raft.ts implements it.
 import type { LogIndex, PeerId, Random, Term } from "../base/index.ts";
 import type { RaftConfig } from "./config.ts";
-import type { Message } from "./message.ts";
+import type { Message, PartingGrant, TimeoutNow } from "./message.ts";
 import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
 import type { Work, WorkOptions, Write } from "./work.ts";
+
+/** A leader's last word: a parting grant to the other of a pair, else TimeoutNow to the most caught-up voter. */
+export interface Goodbye {
+  readonly to: PeerId;
+  readonly message: PartingGrant | TimeoutNow;
+}
 
 /** What a machine is made from. */
 export interface RaftOptions {
@@ -81,6 +87,8 @@ export interface RaftMachine {
   transferLeadership(to: PeerId): { readonly refused: Refusal } | undefined;
   /** This node is going away for good (pagehide). As leader: a parting grant (two voters) or TimeoutNow; afterwards it only answers as a stopped node. */
   part(): void;
+  /** What `part` would say now, and to whom; undefined unless this node leads others. Nothing changes: for whoever must prepare a goodbye before there is no time left. */
+  goodbye(): Goodbye | undefined;
   /** The layers above made a snapshot of their state after `through`, an applied index. The prefix goes once it is durable. Returns false when it is not newer, not yet applied, or too large. */
   compact(through: LogIndex, data: Uint8Array): boolean;
   /** Entries `from` to `through`, both included, as far as they are in memory: none below the log's beginning, none beyond its end. Cost: one object per entry that is not among the newest. */

@@ -4,12 +4,12 @@ import { Core } from "./core.ts";
 import { onElectionReply, onPreVote, onVote } from "./election.ts";
 import { onAppend, onHeartbeat } from "./following.ts";
 import { onForward, onForwardReply } from "./forwarding.ts";
-import { onPartingGrant, onTimeoutNow, part, startTransfer } from "./handover.ts";
+import { goodbyeOf, onPartingGrant, onTimeoutNow, part, startTransfer } from "./handover.ts";
 import { changeMembership } from "./membership-change.ts";
 import type { Message } from "./message.ts";
 import { isMember, isVoter } from "./membership.ts";
 import { writeDone } from "./persistence.ts";
-import type { RaftMachine, RaftMetrics, RaftOptions, Refusal } from "./raft-machine.ts";
+import type { Goodbye, RaftMachine, RaftMetrics, RaftOptions, Refusal } from "./raft-machine.ts";
 import { askRead, onRead, onReadReply, releaseReads } from "./read-index.ts";
 import { onAppendReply, onHeartbeatReply, onInstalled } from "./replication.ts";
 import { restoreInto } from "./restore.ts";
@@ -129,6 +129,10 @@ export class Raft implements RaftMachine {
 
   part(): void {
     part(this.#core);
+  }
+
+  goodbye(): Goodbye | undefined {
+    return goodbyeOf(this.#core);
   }
 
   compact(through: LogIndex, data: Uint8Array): boolean {

@@ -166,6 +166,16 @@ describe("the parting grant", () => {
     expect(net.node(C).payloads).toEqual(["last words", "x"]);
   });
 
+  test("[RF57] what it would say can be asked beforehand, changes nothing, and is what it then says", () => {
+    const net = pair();
+    expect(net.raft(B).goodbye()).toBe(undefined);
+    const goodbye = net.raft(A).goodbye();
+    expect(goodbye).toMatchObject({ to: B, message: { type: "parting-grant", lastIndex: net.raft(A).lastIndex } });
+    expect([net.raft(A).hasWork(), net.raft(A).role]).toEqual([false, "leader"]);
+    expect(grantOf(net)).toEqual(goodbye?.message);
+    expect(net.raft(A).goodbye()).toBe(undefined);
+  });
+
   test("[RF50] the leaver acts no more: it answers nothing, refuses everything and never campaigns", () => {
     const net = pair();
     expect(grantOf(net)).toBeDefined();

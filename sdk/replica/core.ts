@@ -200,6 +200,16 @@ class Core implements ReplicaCore {
     this.raft.part();
   }
 
+  goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined {
+    const goodbye = this.raft.goodbye();
+    return goodbye === undefined ? undefined : { to: goodbye.to, bytes: encodeFrameOf(this.#header, goodbye.message) };
+  }
+
+  receiveGoodbye(from: PeerId, frame: Uint8Array): void {
+    if (headerFault(this.#header, frame) !== undefined || !isGoodbye(frame)) return this.#drop("not-a-goodbye");
+    this.receive(from, frame);
+  }
+
   hasWork(options?: WorkOptions): boolean {
     return this.#settled.length > 0 || this.#reads.hasFresh || this.#proposals.canSend(this.raft) || this.raft.hasWork(options);
   }
@@ -308,5 +318,16 @@ class Core implements ReplicaCore {
     }
     for (const [to, { parts }] of gathered) if (parts.length > 0) frames.push({ to, bytes: encodeFrame(this.#header, parts) });
     return frames;
+  }
+}
+
+/** One message alone, by which a leader leaves. */
+function isGoodbye(frame: Uint8Array): boolean {
+  try {
+    const only = onlyMessageAt(frame);
+    const type = only === undefined ? undefined : decodeMessageFrom(frame, only).type;
+    return type === "parting-grant" || type === "timeout-now";
+  } catch {
+    return false;
   }
 }

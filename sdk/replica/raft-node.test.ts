@@ -216,6 +216,26 @@ describe("a node's life", () => {
     await group.close();
   });
 
+  test("[RN16] a goodbye by another way makes the other of two lead, twice as well as once; what is no goodbye is dropped and counted", async () => {
+    const group = await world(2, 19);
+    const leader = await group.leader();
+    await group.until(leader.propose(Uint8Array.of(1)));
+    await group.quiet();
+    const other = group.logs.find((log) => log !== leader)!;
+    expect(other.goodbye()).toBe(undefined);
+    const goodbye = leader.goodbye()!;
+    expect(goodbye.to).toBe(other.id);
+    group.hub.kill(leader.id);
+    const { term } = other.status;
+    const cut = goodbye.bytes.slice(0, -1);
+    for (const no of [cut, Uint8Array.of(), goodbye.bytes.map((byte) => byte ^ 1)]) other.hearGoodbye(leader.id, no);
+    expect(other.metrics.framesDropped["not-a-goodbye"]).toBe(3);
+    for (let times = 0; times < 3; times += 1) other.hearGoodbye(leader.id, goodbye.bytes);
+    for (let step = 0; step < 10 && other.role !== "leader"; step += 1) await group.clock.advance(10);
+    expect([other.role, other.status.term]).toEqual(["leader", term + 1]);
+    await group.close();
+  });
+
   test("[EO7] two live writers under one client id are told apart", async () => {
     const group = await world(3, 18, {}, () => ({ clientId: "twin" }));
     await group.leader();

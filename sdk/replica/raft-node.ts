@@ -57,6 +57,10 @@ export interface RaftNode extends OrderedLog {
    * takes in a snapshot of another node. Cost: a copy of all that.
    */
   exportLog(): Uint8Array;
+  /** What `part` would send now, and to whom; undefined unless this node leads others. For whoever sends it other ways as well. */
+  goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined;
+  /** Takes a goodbye of `from` that came another way; the caller has made sure that it is from there. Anything but a goodbye is dropped and counted; the same one again is harmless. */
+  hearGoodbye(from: PeerId, bytes: Uint8Array): void;
   /** Sends the parting message at once and synchronously (usable in `pagehide`), then stops taking part. */
   part(): void;
 }

@@ -97,6 +97,10 @@ export interface ReplicaCore {
   image(wallMs: number): Omit<CommittedImage, "groupId"> | undefined;
   /** This node goes away for good; a leader's goodbye is in the frames of the next `takeWork`. */
   part(): void;
+  /** The frame `part` would send now, and to whom. */
+  goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined;
+  /** A goodbye frame of `from` that came another way than over its channel; anything else in it is dropped and counted. */
+  receiveGoodbye(from: PeerId, frame: Uint8Array): void;
   /** Everything to do now, less what `options` hold back; empty lists when nothing. Taking it is a promise to do it. */
   takeWork(options?: WorkOptions): ReplicaWork;
   /** The write handed out under this id is durable; only then is another one handed out. */

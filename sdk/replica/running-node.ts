@@ -258,6 +258,16 @@ export class RunningNode implements RaftNode {
     return encodeExport({ groupId: owner.groupId, ...image });
   }
 
+  goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined {
+    return this.#stopped === undefined ? this.#core.goodbye() : undefined;
+  }
+
+  hearGoodbye(from: PeerId, bytes: Uint8Array): void {
+    if (this.#stopped !== undefined) return;
+    this.#core.receiveGoodbye(from, bytes);
+    this.#schedule();
+  }
+
   part(): void {
     if (this.#stopped !== undefined) return;
     this.#core.part();

@@ -48,6 +48,8 @@ export interface SessionOptions {
   readonly spares?: boolean | undefined;
   /** This peer's own records, nobody else's: the logs of its groups, and which of them it was in last. It must hold everything this peer id ever wrote. Default: memory, which must never be followed by a return under the same id. Not closed with the session. */
   readonly storage?: ByteStore | undefined;
+  /** Opens the same records once more, when their connection was lost; without it that ends the node. */
+  readonly reopenStorage?: (() => Promise<ByteStore>) | undefined;
   /** Checks who a returning player was (see {@link GameSession.claimSeat}); give it to everybody. Default: nobody is believed. */
   readonly verifyClaim?: VerifyClaim | undefined;
   /** Default: always visible. */
@@ -198,12 +200,13 @@ export class Session implements GameSession {
 
   /** Starts this peer's node of a group: as one of `voters`, or empty, waiting to be told. `roster` is who sits where before the log says anything. */
   async openNode(groupId: string, voters: readonly PeerId[] | undefined, roster: Roster = EMPTY_ROSTER): Promise<RaftNode> {
-    const { clock, random, raftConfig: config, wallClock = (): number => Math.floor(clock.now()), logger, storage } = this.options;
+    const { clock, random, raftConfig: config, wallClock = (): number => Math.floor(clock.now()), logger, storage, reopenStorage: reopen } = this.options;
     this.#groupId = groupId;
     this.#membersLane = { ...rosterLane, initial: roster };
     this.#roster = roster;
     const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
-    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage, identity: ownStorage === undefined ? "auto" : "durable" });
+    const reopenStorage = reopen === undefined ? undefined : async (): Promise<ByteStore> => storageOfGroup(await reopen(), groupId);
+    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable" });
     if (this.isClosed) {
       await node.close();
       throw this.#failure ?? new ClosedError("the session");

@@ -9,11 +9,13 @@ export const DIAL_VERSION: number = 1;
 export const INCARNATION_CHARS: number = 16;
 
 /**
+ * `sealed`: bytes of the layers above that must arrive although there is no link any more; they carry their own proof of who sent them.
  * `greet`: "I am here, this is my incarnation; attempt `lost` (0: none) of yours is dead on my side". The peer with the lower
  * id answers by dialling, the one with the higher id by a greeting of its own.
  * `negotiate`: one step of an attempt. Attempts are numbered by the one who dials; `toIncarnation` is empty while unknown.
  */
 export type DialMessage =
+  | { readonly kind: "sealed"; readonly bytes: Uint8Array }
   | { readonly kind: "greet"; readonly incarnation: string; readonly lost: number }
   | { readonly kind: "negotiate"; readonly incarnation: string; readonly toIncarnation: string; readonly attempt: number; readonly step: Negotiation };
 
@@ -21,6 +23,9 @@ const GREET = 0;
 const OFFER = 1;
 const ANSWER = 2;
 const CANDIDATE = 3;
+const SEALED = 4;
+/** Limit of a sealed message: a goodbye is under 300 bytes. */
+export const SEALED_BYTES_MAX: number = 4096;
 const SDP_BYTES_MAX = 32 * 1024;
 const CANDIDATE_BYTES_MAX = 2048;
 const MID_BYTES_MAX = 64;
@@ -28,6 +33,7 @@ const MID_BYTES_MAX = 64;
 /** The bytes of a message. */
 export function encodeDialMessage(message: DialMessage): Uint8Array {
   const writer = new ByteWriter().byte(DIAL_VERSION);
+  if (message.kind === "sealed") return writer.byte(SEALED).bytes(message.bytes).finish();
   if (message.kind === "greet") return writer.byte(GREET).text(message.incarnation).uint(message.lost).finish();
   const { step } = message;
   writer.byte(step.kind === "candidate" ? CANDIDATE : step.type === "offer" ? OFFER : ANSWER);
@@ -48,11 +54,18 @@ export function decodeDialMessage(bytes: Uint8Array): DialMessage {
 }
 
 function decodeBody(kind: number, reader: ByteReader): DialMessage {
+  if (kind === SEALED) return { kind: "sealed", bytes: readSealed(reader) };
   const incarnation = readIncarnation(reader);
   if (kind === GREET) return { kind: "greet", incarnation, lost: reader.uint() };
   const toIncarnation = reader.text(INCARNATION_CHARS);
   const attempt = reader.uint();
   return { kind: "negotiate", incarnation, toIncarnation, attempt, step: readStep(kind, reader) };
+}
+
+function readSealed(reader: ByteReader): Uint8Array {
+  const bytes = reader.bytes();
+  if (bytes.length > SEALED_BYTES_MAX) throw new MalformedError(`a sealed message of ${bytes.length} bytes`);
+  return bytes.slice();
 }
 
 function readStep(kind: number, reader: ByteReader): Negotiation {

@@ -366,6 +366,7 @@ describe("the wire of the mesh", () => {
     fc.record({ kind: fc.constant("candidate" as const), candidate: fc.string(), sdpMid: fc.option(fc.string({ maxLength: 8 })), sdpMLineIndex: fc.option(fc.nat()) }),
   );
   const message = fc.oneof(
+    fc.record({ kind: fc.constant("sealed" as const), bytes: fc.uint8Array({ maxLength: 4096 }) }),
     fc.record({ kind: fc.constant("greet" as const), incarnation, lost: fc.nat() }),
     fc.record({ kind: fc.constant("negotiate" as const), incarnation, toIncarnation: fc.oneof(fc.constant(""), incarnation), attempt: fc.nat(), step }),
   );
@@ -416,5 +417,23 @@ describe("the wire of the mesh", () => {
     expect(judgeNegotiation(dialler, { ...base, toIncarnation: "self", attempt: 3, step: { ...offer, type: "answer" } })).toBe("current");
     expect(judgeNegotiation(dialler, { ...base, toIncarnation: "self", attempt: 3 })).toBe("stale");
     expect(judgeNegotiation(dialler, { ...base, attempt: 3, step: candidate })).toBe("stale");
+  });
+});
+
+describe("sealed messages", () => {
+  test("[WR13] travel by signaling, also without a link, and larger ones are refused", async () => {
+    const world = new World();
+    const heard: string[] = [];
+    const [low, high] = await world.pair({ onSealed: (from, bytes) => heard.push(`${from} ${bytes.join()}`) });
+    low.sendSealed(HIGH, Uint8Array.of(1, 2));
+    await world.run(5);
+    low.breakLink(HIGH);
+    low.sendSealed(HIGH, Uint8Array.of(3));
+    low.sendSealed(peerId("nobody"), Uint8Array.of(4));
+    await world.run(5_000);
+    expect(heard).toEqual([`${LOW} 1,2`, `${LOW} 3`]);
+    expect(() => low.sendSealed(HIGH, new Uint8Array(4097))).toThrow(expect.objectContaining({ code: "payload-too-large" }));
+    expect(high.peers.size).toBe(2);
+    await Promise.all([low.close(), high.close(), world.run(3_000)]);
   });
 });

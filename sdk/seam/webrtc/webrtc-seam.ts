@@ -1,10 +1,10 @@
 // A full mesh of WebRTC links as one Seam: who is in the room is dialled, who is linked is in `peers`.
-import { MalformedError, toHex, type Clock, type PeerId, type Random } from "../../base/index.ts";
+import { MalformedError, PayloadTooLargeError, toHex, type Clock, type PeerId, type Random } from "../../base/index.ts";
 import { backoffMs } from "../backoff.ts";
 import { SeamCore } from "../seam-core.ts";
 import { PAYLOAD_BYTES_MAX, type Seam, type SeamEvents } from "../seam.ts";
 import type { Signaling } from "../signaling.ts";
-import { decodeDialMessage, encodeDialMessage, type DialMessage } from "./dial-message.ts";
+import { decodeDialMessage, encodeDialMessage, SEALED_BYTES_MAX, type DialMessage } from "./dial-message.ts";
 import type { LinkFactory } from "./link.ts";
 import { openPeerLink } from "./peer-link.ts";
 import { RemotePeer, type Mesh } from "./remote-peer.ts";
@@ -35,6 +35,8 @@ export interface WebRtcSeamOptions {
   readonly dialTimeoutMs?: number | undefined;
   /** Largest frame in bytes; must be the same for the whole group. Default {@link PAYLOAD_BYTES_MAX}. */
   readonly payloadBytesMax?: number | undefined;
+  /** Hears what {@link WebRtcSeam.sendSealed} of another peer sent. Whoever listens checks who it is from: signaling does not. */
+  readonly onSealed?: ((from: PeerId, bytes: Uint8Array) => void) | undefined;
   /** How links are made. Default: simple-peer on the browser's RTCPeerConnection. */
   readonly openLink?: LinkFactory | undefined;
 }
@@ -55,6 +57,7 @@ export class WebRtcSeam extends SeamCore implements Seam {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #signaling: Signaling;
+  readonly #onSealed: (from: PeerId, bytes: Uint8Array) => void;
   readonly #remotes = new Map<PeerId, RemotePeer>();
   readonly #offs: readonly (() => void)[];
   #attempts = 0;
@@ -70,6 +73,7 @@ export class WebRtcSeam extends SeamCore implements Seam {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#signaling = options.signaling;
+    this.#onSealed = options.onSealed ?? (() => {});
     this.#mesh = this.#makeMesh(options);
     this.#offs = [
       options.signaling.on("announced", (peer) => this.#remote(peer)?.announced()),
@@ -99,6 +103,12 @@ export class WebRtcSeam extends SeamCore implements Seam {
   /** Strangers ignored because {@link REMOTE_PEERS_MAX} were there already. */
   get strangersIgnored(): number {
     return this.#ignored;
+  }
+
+  /** Sends over signaling, beside any link: best effort and once, for last words. At most {@link SEALED_BYTES_MAX} bytes; longer ones throw `PayloadTooLargeError`. */
+  sendSealed(to: PeerId, bytes: Uint8Array): void {
+    if (bytes.length > SEALED_BYTES_MAX) throw new PayloadTooLargeError(bytes.length, SEALED_BYTES_MAX, "sealed message");
+    this.#signal(to, { kind: "sealed", bytes });
   }
 
   /** Breaks the link to a peer as a failing network would; it is dialled again. For tests and fault panels. */
@@ -171,7 +181,8 @@ export class WebRtcSeam extends SeamCore implements Seam {
   #message(from: PeerId, payload: Uint8Array): void {
     try {
       const message = decodeDialMessage(payload);
-      if (message.kind === "greet") this.#remote(from)?.greeted(message.incarnation, message.lost);
+      if (message.kind === "sealed") this.#onSealed(from, message.bytes);
+      else if (message.kind === "greet") this.#remote(from)?.greeted(message.incarnation, message.lost);
       else this.#remote(from)?.negotiated(message);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;

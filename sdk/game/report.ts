@@ -1,5 +1,5 @@
 // What the game layer tells developers about: none of it stops a match, all of it deserves a look.
-import type { LogIndex } from "../base/index.ts";
+import type { LogIndex, PeerId } from "../base/index.ts";
 import type { DedupKey } from "../replica/index.ts";
 import type { Seat } from "./game.ts";
 
@@ -9,11 +9,14 @@ import type { Seat } from "./game.ts";
  * development mode found a game that can diverge. `key-collision`: somebody else's action was committed under a key of ours.
  * `proposal-failed`: the log refused an action; it was rolled back. `outcome-unknown`: its fate is open. `snapshot-unreadable`: a received
  * snapshot does not fit this game; play stops here. `snapshot-failed`: an own snapshot was not taken; the next one tries again.
- * `listener-threw`: a listener of the game layer threw.
+ * `listener-threw`: a listener of the game layer threw. `rules-mismatch`: the log is played under other rules; play stops here.
+ * `resumed-unreadable`: an action left in flight by an earlier incarnation does not decode; it is not shown. `diverged`: a peer has another state
+ * at the same index.
  */
 export type GameReportKind =
   | "illegal" | "undecodable" | "check-failed" | "apply-failed" | "impure" | "unserialisable" | "key-collision"
-  | "proposal-failed" | "outcome-unknown" | "snapshot-unreadable" | "snapshot-failed" | "listener-threw";
+  | "proposal-failed" | "outcome-unknown" | "snapshot-unreadable" | "snapshot-failed" | "listener-threw"
+  | "rules-mismatch" | "resumed-unreadable" | "diverged";
 
 /** One thing worth a look. */
 export interface GameReport {
@@ -23,6 +26,8 @@ export interface GameReport {
   /** The log entry it is about; undefined while an action is only predicted, or when no entry is concerned. */
   readonly index?: LogIndex | undefined;
   readonly player?: Seat | undefined;
+  /** The peer it is about, where it is about one. */
+  readonly peer?: PeerId | undefined;
   readonly dedupKey?: DedupKey | undefined;
   readonly cause?: unknown;
 }

@@ -1,6 +1,6 @@
 // An OrderedLog whose fate is written by the test: nothing commits, fails or resets until it is told to.
 import { peerId, SdkError, type LogIndex, type PeerId } from "../base/index.ts";
-import type { CommittedAt, CommittedCommand, DedupKey, InstalledSnapshot, LANE_GAME, LogEvent, OrderedLog, ProposeOptions } from "../replica/index.ts";
+import type { CommittedAt, CommittedCommand, DedupKey, InstalledSnapshot, LANE_GAME, LogEvent, OrderedLog, ProposeOptions, ResumedCommand } from "../replica/index.ts";
 
 const GAME_LANE: typeof LANE_GAME = 1;
 
@@ -33,6 +33,8 @@ export class ScriptedLog implements OrderedLog {
   readonly snapshots: { readonly through: LogIndex; readonly section: Uint8Array }[] = [];
   /** What `propose` refuses with before it stamps a serial, while set. */
   refusal: SdkError | undefined;
+  /** What was handed to a later incarnation and waits for its fate. */
+  readonly resumed: ScriptedProposal[] = [];
   /** Commits inside `propose`, as a one-player log does. */
   isImmediate = false;
   lastRequestId = 0;
@@ -69,8 +71,20 @@ export class ScriptedLog implements OrderedLog {
   commit(at: number): LogIndex {
     const proposal = this.#proposal(at);
     const index = this.append({ payload: proposal.payload, key: proposal.key, lane: proposal.lane });
-    proposal.resolve({ index, key: proposal.key });
+    this.tell(proposal.key, index);
     return index;
+  }
+
+  /** Everybody who waits for this key hears that it is committed. */
+  tell(key: DedupKey, index: LogIndex): void {
+    for (const each of [...this.proposals, ...this.resumed]) if (each.key.clientId === key.clientId && each.key.requestId === key.requestId) each.resolve({ index, key });
+  }
+
+  /** The command of an earlier proposal, as a later incarnation finds it in flight. */
+  resume({ key, payload, lane }: Pick<ScriptedProposal, "key" | "payload" | "lane">): ResumedCommand {
+    const outcome = new Promise<CommittedAt>((resolve, reject) => this.resumed.push({ key, payload, lane, resolve, reject }));
+    outcome.catch(() => {});
+    return { key, payload, lane, outcome };
   }
 
   /** Commits a command: by default another peer's, under its next key. */

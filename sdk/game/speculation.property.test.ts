@@ -12,6 +12,7 @@ import { counterRules, NOT_AN_ACTION, openTable, SEATS, settle, timeout, type Co
 type Op =
   | { readonly op: "propose" | "foreign"; readonly action: CounterAction }
   | { readonly op: "commit" | "swallow" | "refuse" | "time-out" | "duplicate"; readonly pick: number }
+  | { readonly op: "reload"; readonly seen: number }
   | { readonly op: "install" | "garbage" | "stranger" | "skip" | "settle" };
 
 const action = (dice: boolean): fc.Arbitrary<CounterAction> =>
@@ -27,6 +28,7 @@ const ops = (dice: boolean): fc.Arbitrary<Op[]> =>
       { weight: 4, arbitrary: action(dice).map((each): Op => ({ op: "foreign", action: each })) },
       { weight: 4, arbitrary: fc.nat().map((pick): Op => ({ op: "commit", pick })) },
       { weight: 3, arbitrary: fc.tuple(fc.constantFrom("swallow" as const, "refuse" as const, "time-out" as const, "duplicate" as const), fc.nat()).map(([op, pick]): Op => ({ op, pick })) },
+      { weight: 1, arbitrary: fc.nat({ max: 7 }).map((seen): Op => ({ op: "reload", seen })) },
       { weight: 3, arbitrary: fc.constantFrom<Op>({ op: "install" }, { op: "garbage" }, { op: "stranger" }, { op: "skip" }, { op: "settle" }) },
     ),
     { maxLength: 60, size: "max" },
@@ -37,12 +39,21 @@ interface Own {
   fate: "open" | "committed" | "refused";
   isLegal: boolean | undefined;
   outcome: Outcome | undefined;
+  index?: number;
   isEverUnknown: boolean;
+  /** An earlier incarnation proposed it. */
+  isResumed: boolean;
+}
+
+/** The verdict, however late; one that ends with its incarnation is told by the next. */
+function hearOut(own: Own, outcome: Promise<Outcome>): void {
+  const note = (result: Outcome): void => void (own.outcome = result);
+  outcome.then(note, (error: { settled: Promise<Outcome> }) => error.settled.then(note, () => {}));
 }
 
 /** The whole log folded by itself, and what was promised to whom. */
 class Oracle {
-  readonly table: Table<CounterState, CounterAction>;
+  table: Table<CounterState, CounterAction>;
   readonly owns: Own[] = [];
   state: CounterState = { sum: 0, trail: [] };
   count = 0;
@@ -66,6 +77,7 @@ class Oracle {
       case "swallow": return this.#swallow(step.pick);
       case "refuse": return this.#refuse(step.pick);
       case "time-out": return this.#timeOut(step.pick);
+      case "reload": return this.#reload(step.seen);
       case "install": return this.#install();
       case "skip": log.skip(2); this.index += 2; return undefined;
       case "settle": return settle();
@@ -97,6 +109,7 @@ class Oracle {
     if (own !== undefined) {
       own.fate = "committed";
       own.isLegal = verdict.reason === undefined;
+      own.index = this.index;
     }
     expect(log.appliedIndex).toBe(this.index);
   }
@@ -107,10 +120,31 @@ class Oracle {
     const outcome = speculative.propose(each);
     const proposal = log.proposals[before];
     if (proposal === undefined) return;
-    const own: Own = { key: proposal.key, fate: "open", isLegal: undefined, outcome: undefined, isEverUnknown: false };
+    const own: Own = { key: proposal.key, fate: "open", isLegal: undefined, outcome: undefined, isEverUnknown: false, isResumed: false };
     this.owns.push(own);
-    const note = (result: Outcome): void => void (own.outcome = result);
-    outcome.then(note, (error: { settled: Promise<Outcome> }) => error.settled.then(note));
+    hearOut(own, outcome);
+  }
+
+  /** The tab dies, and comes back with what was in flight; every `seen`th of what was committed lies in its outbox, too. */
+  async #reload(seen: number): Promise<void> {
+    const { log, speculative } = this.table;
+    speculative.close();
+    const left = this.owns.filter(({ fate }, at) => fate === "open" || (fate === "committed" && seen > 0 && at % seen === 0));
+    const proposals = log.proposals.length;
+    const resumed = left.map((own) => {
+      own.isResumed = true;
+      return log.resume(log.proposals.find(({ key }) => sameKey(key, own.key))!);
+    });
+    // The log knows of those it holds, wherever they stand.
+    for (const own of left) if (own.fate === "committed") log.tell(own.key, own.index ?? this.index);
+    this.table = openTable(counterRules, { log, resumed });
+    expect(this.table.speculative.resumed.map(({ dedupKey }) => dedupKey)).toEqual(left.map(({ key }) => key));
+    for (const [at, { outcome }] of this.table.speculative.resumed.entries()) hearOut(left[at]!, outcome);
+    expect(log.proposals.length).toBe(proposals);
+    const before = this.table.speculative.pending.map(({ dedupKey }) => dedupKey.requestId);
+    expect(before).toEqual([...before].sort((a, b) => a - b));
+    await settle();
+    for (const { dedupKey } of this.table.speculative.pending) expect(this.owns.find(({ key }) => sameKey(key, dedupKey))!.fate).toBe("open");
   }
 
   #open(pick: number): Own | undefined {
@@ -140,14 +174,14 @@ class Oracle {
     this.#take({ key: own.key, payload: proposal.payload, seat: 0 });
     const { index } = this;
     this.#install();
-    for (const each of log.proposals) if (sameKey(each.key, own.key)) each.resolve({ index, key: own.key });
+    log.tell(own.key, index);
   }
 
   #refuse(pick: number): void {
     const own = this.#open(pick);
     if (own === undefined || own.isEverUnknown) return;
     own.fate = "refused";
-    this.table.log.proposals.find(({ key }) => sameKey(key, own.key))!.reject(new SdkError("busy", "later"));
+    for (const each of [...this.table.log.proposals, ...this.table.log.resumed]) if (sameKey(each.key, own.key)) each.reject(new SdkError("busy", "later"));
   }
 
   #timeOut(pick: number): void {
@@ -195,6 +229,7 @@ function checkOutcome({ fate, isLegal, outcome }: Own): void {
 test.each([false, true])("[GA54] any interleaving ends in the committed log plus the surviving pending actions (dice: %s)", { timeout: 120_000 }, async (dice) => {
   let proposed = 0;
   let swallowed = 0;
+  let resumed = 0;
   await fc.assert(
     fc.asyncProperty(ops(dice), async (steps) => {
       const oracle = new Oracle();
@@ -208,6 +243,7 @@ test.each([false, true])("[GA54] any interleaving ends in the committed log plus
       expect(oracle.table.speculative.speculativeState).toBe(oracle.table.speculative.confirmedState);
       oracle.owns.forEach(checkOutcome);
       proposed += oracle.owns.length;
+      resumed += oracle.owns.filter(({ isResumed, fate }) => isResumed && fate === "committed").length;
       swallowed += oracle.owns.filter(({ outcome }) => outcome?.outcome === "committed" && !outcome.judged).length;
     }),
     { numRuns: 150 },
@@ -215,4 +251,5 @@ test.each([false, true])("[GA54] any interleaving ends in the committed log plus
   // Far below the usual 1200 and 110: a guard against vacuous runs, not a statistic.
   expect(proposed).toBeGreaterThan(300);
   expect(swallowed).toBeGreaterThan(10);
+  expect(resumed).toBeGreaterThan(30);
 });

@@ -10,7 +10,8 @@ import { sameKey, type CommittedTurn } from "./turn.ts";
 export interface OwnAction<Action> {
   readonly action: Action;
   readonly payload: Uint8Array;
-  readonly player: Seat;
+  /** Undefined only for one of an earlier incarnation, when the seat it was proposed from is not this peer's any more: not predicted. */
+  readonly player: Seat | undefined;
   readonly dedupKey: DedupKey;
 }
 

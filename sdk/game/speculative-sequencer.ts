@@ -1,15 +1,18 @@
 // Shows own actions at once and lets the log decide: confirmed state, pending actions on top, and the promise of each. Rules GA30 to GA53 in SPEC.md.
 import { createNanoEvents, type Emitter } from "nanoevents";
 import { bytesEqual, ClosedError, hasCode, MalformedError, type LogIndex } from "../base/index.ts";
-import type { DedupKey } from "../replica/index.ts";
+import type { DedupKey, ResumedCommand } from "../replica/index.ts";
 import { CountWaiters } from "./count-waiters.ts";
 import { createDevelopmentJudge } from "./development-judge.ts";
+import { stateDigest } from "./digest.ts";
+import { RulesMismatchError } from "./errors.ts";
 import { Flight } from "./flight.ts";
 import { decodeGameSection, encodeGameSection, type GameSection } from "./game-section.ts";
 import type { DefinedGame, Seat } from "./game.ts";
 import { createJudge, textOf, type GameFault } from "./judge.ts";
 import { rejected, type Outcome } from "./outcome.ts";
-import type { GameReport } from "./report.ts";
+import type { GameReport, GameReportKind } from "./report.ts";
+import { decodeResumed } from "./resumed-action.ts";
 import { advance, predict, rebase, restart, tipOf, withdraw, type Advanced, type Departed, type LogPoint, type OwnAction, type Predicted, type Rebased, type Rulebook, type Speculation } from "./speculation.ts";
 import type { EncodedAction, TurnProposeOptions, TurnSequencer } from "./turn-sequencer.ts";
 import { sameKey, type CommittedTurn, type GameReset, type TurnEvent } from "./turn.ts";
@@ -38,6 +41,17 @@ export interface SpeculativeSequencerOptions<State, Action> {
   readonly pendingMax?: number | undefined;
   /** Hands the log a snapshot each time this many entries have passed, so that it can be compacted. Default: never. */
   readonly snapshotEvery?: number | undefined;
+  /**
+   * What an earlier incarnation of this writer left in flight (`RaftNode.resumed`), by rising serial; other lanes' are passed over. The log proposes
+   * them again by itself: here they are shown, pending from the first moment, and settled. Default: nothing.
+   */
+  readonly resumed?: readonly ResumedCommand[] | undefined;
+  /** What the log itself says, at the event being delivered, that it is played under (`name@version`); undefined while it says nothing. Other rules than the game's stop play before anything is applied under them. */
+  readonly rulesOfLog?: (() => string | undefined) | undefined;
+  /** `onDigest` hears of the state after each command whose count is a multiple of this. Costs one encoding each. Default: never. */
+  readonly digestEvery?: number | undefined;
+  /** Hears the digest of the confirmed state after an entry, also while the log is replayed in the constructor. Must not throw. */
+  readonly onDigest?: ((at: { readonly index: LogIndex; readonly digest: string }) => void) | undefined;
   /** Hears of what deserves a look, also while the log is replayed in the constructor. Must not throw. */
   readonly onReport?: ((report: GameReport) => void) | undefined;
   /** Hears every event of the game's lane after it took effect, in log order: for recordings. Must not throw. */
@@ -52,6 +66,14 @@ export interface PendingAction<Action> {
   readonly isUnknown: boolean;
 }
 
+/** An action that an earlier incarnation proposed and did not see decided. */
+export interface ResumedAction<Action> {
+  readonly action: Action;
+  readonly dedupKey: DedupKey;
+  /** As `propose` would have given it: the verdict of the log, or `OutcomeUnknownError` when this side closes before. Nobody has to listen. */
+  readonly outcome: Promise<Outcome>;
+}
+
 /** What a {@link SpeculativeSequencer} tells its listeners. */
 export interface SpeculativeEvents<State, Action> {
   /** `speculativeState` is a new value. */
@@ -60,6 +82,8 @@ export interface SpeculativeEvents<State, Action> {
   change: () => void;
   /** A pending action is not shown any more because others made it illegal. Its promise waits for the log all the same. */
   left: (action: PendingAction<Action>, reason: string) => void;
+  /** Play stopped for good: `failure` is set. Not told of what stopped it in the constructor. */
+  failed: (failure: Error) => void;
 }
 
 /**
@@ -68,6 +92,8 @@ export interface SpeculativeEvents<State, Action> {
  * leaves the shown state at once, and its promise settles when its entry is judged.
  */
 export class SpeculativeSequencer<State, Action> {
+  /** What came over from an earlier incarnation and decodes, oldest first, decided since or not. */
+  readonly resumed: readonly ResumedAction<Action>[];
   readonly #options: SpeculativeSequencerOptions<State, Action>;
   readonly #rules: Rulebook<State, Action>;
   readonly #initialState: State;
@@ -94,10 +120,12 @@ export class SpeculativeSequencer<State, Action> {
     this.#rules = { judge: (options.development === true ? createDevelopmentJudge : createJudge)(game, seats), states: game.states };
     this.#initialState = options.initialState === undefined ? game.setup({ seats }) : options.initialState;
     this.#speculation = { confirmed: this.#initialState, predicted: [] };
+    this.resumed = this.#takeOver(options.resumed ?? []);
     const stop = sequencer.follow((event) => this.#receive(event));
     this.#stop = stop;
-    // An unreadable snapshot in the replay has closed this already, before there was anything to stop.
-    if (this.#isClosed) stop();
+    if (this.#mayPlay(sequencer.index)) this.#showResumed();
+    // What stopped play during the replay has closed this already, before there was anything to stop.
+    else stop();
   }
 
   /** What to draw: the committed state with this peer's pending actions on top. The same value until something changes. */
@@ -130,7 +158,7 @@ export class SpeculativeSequencer<State, Action> {
     return this.#pending;
   }
 
-  /** Set when play stopped because a received snapshot does not fit this game. */
+  /** Set when play stopped because the log, or a snapshot of it, does not fit this game. */
   get failure(): Error | undefined {
     return this.#failure;
   }
@@ -181,6 +209,31 @@ export class SpeculativeSequencer<State, Action> {
     this.#stop();
     for (const flight of this.#flights.splice(0)) flight.close();
     this.#waiters.close(new ClosedError("the match"));
+  }
+
+  /** Before the replay, so that a turn that stands in the log finds the action it settles; shown after it, so that none is shown on top of itself. */
+  #takeOver(commands: readonly ResumedCommand[]): readonly ResumedAction<Action>[] {
+    const player = this.#options.player();
+    return commands.flatMap((command) => {
+      const decoded = decodeResumed(this.#options.game, command);
+      if (decoded === undefined) return [];
+      if ("kind" in decoded) {
+        this.#report({ ...decoded, player });
+        return [];
+      }
+      const flight = new Flight<Action>({ ...decoded, player });
+      this.#flights.push(flight);
+      this.#watch(flight, command.outcome);
+      return [{ action: decoded.action, dedupKey: decoded.dedupKey, outcome: flight.outcome }];
+    });
+  }
+
+  #showResumed(): void {
+    if (this.#flights.length === 0) return;
+    const departed = this.#rebased(rebase(this.#rules, this.confirmedState, this.#flights.map(({ own }) => own), this.#guessPoint()));
+    this.#pending = this.#listPending();
+    // Whoever made this object listens only after the constructor returned.
+    void Promise.resolve().then(() => this.#tellDeparted(departed));
   }
 
   #launch(encoded: EncodedAction<Action>, player: Seat, options: TurnProposeOptions): Promise<Outcome> {
@@ -310,12 +363,37 @@ export class SpeculativeSequencer<State, Action> {
   }
 
   #handle(event: TurnEvent<Action>): void {
-    if (this.#isClosed) return;
+    if (!this.#mayPlay(event.index)) return;
     this.#change(() => (event.type === "reset" ? this.#reset(event) : this.#turn(event)));
+    if (event.type === "committed") this.#takeDigest(event.index);
     const { onTurn } = this.#options;
     if (onTurn !== undefined && !this.#isClosed) guarded(onTurn, (cause) => this.#report({ kind: "listener-threw", message: `onTurn threw: ${textOf(cause)}`, cause }))(event);
     this.#scheduleSnapshot();
     this.#scheduleRetry();
+  }
+
+  /** False when play is over, or ends here because the log is another game's. */
+  #mayPlay(index: LogIndex): boolean {
+    if (this.#isClosed) return false;
+    const { game, rulesOfLog } = this.#options;
+    const rules = rulesOfLog?.();
+    if (rules === undefined || rules === game.rules) return true;
+    this.#fail("rules-mismatch", new RulesMismatchError(game.rules, rules), index);
+    return false;
+  }
+
+  #fail(kind: GameReportKind, cause: unknown, index: LogIndex): void {
+    const failure = cause instanceof Error ? cause : new MalformedError(String(cause));
+    this.#failure = failure;
+    this.#report({ kind, message: `play stops: ${textOf(cause)}`, index, cause });
+    this.close();
+    this.#emitter.emit("failed", failure);
+  }
+
+  #takeDigest(index: LogIndex): void {
+    const { game, digestEvery, onDigest } = this.#options;
+    if (onDigest === undefined || digestEvery === undefined || this.#isClosed || this.#count % digestEvery !== 0) return;
+    guarded(() => onDigest({ index, digest: stateDigest(game, this.confirmedState) }), (cause) => this.#report({ kind: "unserialisable", message: `no digest of the state could be taken: ${textOf(cause)}`, index, cause }))();
   }
 
   #turn(turn: CommittedTurn<Action>): readonly Departed<Action>[] {
@@ -356,9 +434,7 @@ export class SpeculativeSequencer<State, Action> {
     try {
       return decodeGameSection(this.#options.game, snapshot);
     } catch (cause) {
-      this.#failure = cause instanceof Error ? cause : new MalformedError(String(cause));
-      this.#report({ kind: "snapshot-unreadable", message: `play stops: ${textOf(cause)}`, index, cause });
-      this.close();
+      this.#fail("snapshot-unreadable", cause, index);
       return undefined;
     }
   }
@@ -382,11 +458,15 @@ export class SpeculativeSequencer<State, Action> {
     const isNewState = this.speculativeState !== speculativeState;
     if (isNewState) this.#emitter.emit("state", this.speculativeState);
     if (isNewState || this.confirmedState !== confirmedState || this.#count !== confirmedCount || this.#pending !== pending) this.#emitter.emit("change");
+    this.#tellDeparted(departed);
+    this.#waiters.reached(this.#count);
+  }
+
+  #tellDeparted(departed: readonly Departed<Action>[]): void {
     for (const { own, reason, fault } of departed) {
       this.#reportFault(fault);
       this.#emitter.emit("left", { action: own.action, dedupKey: own.dedupKey, isUnknown: false }, reason);
     }
-    this.#waiters.reached(this.#count);
   }
 
   /** The list to show; the old one when it says the same. */

@@ -8,6 +8,7 @@ export { createReplicaCore } from "./core.ts";
 export type { LaneReducer } from "./lane.ts";
 export { LocalLog, type LocalLogOptions } from "./local-log.ts";
 export type { StorageHealth } from "./disk.ts";
+export { exportedEvents, foldedExport, type FoldedExport } from "./export-content.ts";
 export { readExport, type ExportedLog } from "./log-export.ts";
 export type { NodeChannel } from "./node-channel.ts";
 export {

@@ -4,8 +4,9 @@ import { peerId, seededRandom } from "../base/index.ts";
 import { LAN_CONFIG } from "../raft/index.ts";
 import { MemoryByteStore } from "../storage/index.ts";
 import type { LaneReducer } from "./lane.ts";
+import { exportedEvents, foldedExport } from "./export-content.ts";
 import { encodeExport, readExport } from "./log-export.ts";
-import { LANE_SESSION, type LogEvent } from "./ordered-log.ts";
+import { LANE_GAME, LANE_SESSION, type LogEvent } from "./ordered-log.ts";
 import { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
 import { TestGroup } from "./test-room.ts";
 
@@ -74,6 +75,79 @@ describe("a match as a file", () => {
       await group.close();
     });
   }
+
+  for (const snapshotAfter of [undefined, 5, 9]) {
+    const what = snapshotAfter === undefined ? "of a whole log" : `with a snapshot after move ${snapshotAfter}`;
+    test(`[EX4] the events in a file ${what} are those its node delivers`, async () => {
+      const group = await played(5, snapshotAfter);
+      const { node } = group.peers[0]!;
+      expect(told(exportedEvents(node.exportLog()))).toEqual(told(heard(node)));
+      await group.close();
+    });
+
+    test(`[EX5] a file ${what} folds to its last index or any other, and still knows what was applied`, async () => {
+      const group = await played(6, snapshotAfter);
+      const file = group.peers[0]!.node.exportLog();
+      const { index: last } = readExport(file);
+      const events = exportedEvents(file);
+      const first = events[0]?.type === "install" ? events[0].index : 1;
+      for (let through = first; through <= last; through += 1) {
+        const folded = foldedExport(file, { section: Uint8Array.of(7), through });
+        expect(readExport(folded)).toEqual({ groupId: "group", index: through, commands: 0 });
+        expect(told(exportedEvents(folded))).toEqual([["install", through, [[LANE_GAME, 7]]]]);
+      }
+      const node = await found(group, "guest", { founding: foldedExport(file, { section: Uint8Array.of(7) }) });
+      await group.until(node.readIndex());
+      expect(node.laneState(journal)).toEqual([]);
+      const { index } = await group.until(node.propose(Uint8Array.of(10), { lane: LANE_SESSION }));
+      expect(index).toBeGreaterThan(last);
+      const added = heard(node).at(-1)!;
+      const [before] = events.filter((event) => event.type === "command").slice(-1);
+      if (before?.type === "command" && added.type === "command") expect(added.time).toBeGreaterThanOrEqual(before.time);
+      // An old writer's command is a duplicate in the new group: its key is known there.
+      const kept = before;
+      const ghost = await found(group, "ghost", { founding: foldedExport(file, { section: Uint8Array.of(7) }), groupId: "third", clientId: kept?.type === "command" ? kept.key.clientId : "never" });
+      const repeated = ghost.propose(Uint8Array.of(1), { requestId: kept?.type === "command" ? kept.key.requestId : 1, lane: LANE_SESSION });
+      if (kept?.type === "command") {
+        expect(await group.until(repeated)).toMatchObject({ index: kept.index });
+        expect(ghost.laneState(journal)).toEqual([]);
+      } else await group.until(repeated);
+      await ghost.close();
+      await node.close();
+      await group.close();
+    });
+  }
+
+  test("[EX5] an index that is not in the file is refused, and so is what is no file", async () => {
+    const group = await played(7, 5);
+    const file = group.peers[0]!.node.exportLog();
+    const { index: last } = readExport(file);
+    for (const through of [0, 2, last + 1, 6.5]) expect(() => foldedExport(file, { section: Uint8Array.of(7), through })).toThrow(expect.objectContaining({ code: "invalid-argument" }));
+    for (const read of [exportedEvents, (bytes: Uint8Array) => foldedExport(bytes, { section: Uint8Array.of(7) })]) expect(() => read(file.subarray(1))).toThrow(expect.objectContaining({ record: "export" }));
+    const unreadable = encodeExport({ groupId: "g", snapshot: { index: 3, time: 1, data: Uint8Array.of(99) }, entries: [] });
+    for (const read of [exportedEvents, (bytes: Uint8Array) => foldedExport(bytes, { section: Uint8Array.of(7) })]) expect(() => read(unreadable)).toThrow(expect.objectContaining({ record: "export" }));
+    await group.close();
+  });
+
+  test("[EX4] what a pair's other half confirmed and this one never heard of is in a file with the tail, and in no other", async () => {
+    const group = await TestGroup.open(2, 3, () => ({ lanes }));
+    const leader = await group.until(Promise.all(group.peers.map(({ node }) => node.readIndex())).then(() => group.peers.find(({ node }) => node.role === "leader")!));
+    const other = group.peers.find((peer) => peer !== leader)!;
+    const confirmed = leader.node.propose(Uint8Array.of(7));
+    await group.until(confirmed);
+    group.crash(leader);
+    group.hub.kill(leader.id);
+    const { index } = await confirmed;
+    expect(other.node.appliedIndex).toBeLessThan(index);
+    expect(readExport(other.node.exportLog()).index).toBe(other.node.appliedIndex);
+    const file = other.node.exportLog({ uncommitted: true });
+    expect(readExport(file).index).toBe(index);
+    const node = await found(group, "guest", { founding: file });
+    await group.until(node.readIndex());
+    expect(heard(node).filter((event) => event.type === "command").map(({ payload }) => [...payload])).toEqual([[7]]);
+    await node.close();
+    await group.close();
+  });
 
   test("[EX1] several founders with one file have one log, and a learner gets everything from them", async () => {
     const group = await played(2, 5);

@@ -72,7 +72,8 @@ export function foundFrom(bytes: Uint8Array, group: { readonly id: PeerId; reado
   return { hardState, snapshot: { ...snapshot, term: FOUNDING_TERM, membership: decodeMembership(first.data) }, entries };
 }
 
-function decodeExport(bytes: Uint8Array): CommittedImage {
+/** What is in a file. Throws `CorruptStateError`. */
+export function decodeExport(bytes: Uint8Array): CommittedImage {
   const reader = new ByteReader(openRecord(EXPORT, bytes));
   try {
     const image = readImage(reader);

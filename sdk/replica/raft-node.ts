@@ -3,6 +3,7 @@ import type { LogIndex, PeerId, Term } from "../base/index.ts";
 import type { Membership, MembershipTarget, RaftMetrics, Role, TraceEvent } from "../raft/index.ts";
 import type { StorageHealth } from "./disk.ts";
 import type { OrderedLog } from "./ordered-log.ts";
+import type { ResumedCommand } from "./resumed.ts";
 
 /** What a node says of itself; a new object per change. */
 export interface NodeStatus {
@@ -41,6 +42,13 @@ export interface RaftNode extends OrderedLog {
   readonly membership: Membership;
   readonly commitIndex: LogIndex;
   readonly metrics: RaftMetrics;
+  /**
+   * What was in flight when the node before this one on the same storage ended, by rising serial; empty for an `auto` writer. It is being proposed
+   * again under the same keys. A command is in here when the write of the turn that took it in was durable, and its promise had not settled as
+   * committed or refused, nor been aborted: one that timed out comes back too. One proposed in the very last moment may be missing here and commit
+   * all the same; one in here may have committed already, and then resolves to where. Nothing is ever applied twice.
+   */
+  readonly resumed: readonly ResumedCommand[];
   /** Adds a listener; returns the function that removes it. Called synchronously. */
   on<K extends keyof RaftNodeEvents>(event: K, listener: RaftNodeEvents[K]): () => void;
   /**
@@ -54,9 +62,10 @@ export interface RaftNode extends OrderedLog {
    * Everything committed and applied here as one file, to open the match from in another place: `openReplica({ founding: bytes, voters, groupId, … })`
    * with a group id of its own. Holds the newest snapshot of every lane, the exactly-once table and the commands after it; no term, no vote, no
    * membership, no identity, and nothing of the outbox. Throws `UnknownLaneError` where this node can not apply what is committed, `BusyError` while it
-   * takes in a snapshot of another node. Cost: a copy of all that.
+   * takes in a snapshot of another node. Cost: a copy of all that. `uncommitted`: with what this node's log holds behind that, too; in a pair nothing
+   * the other one confirmed is missing then, because it confirmed nothing that was not here.
    */
-  exportLog(): Uint8Array;
+  exportLog(options?: { readonly uncommitted?: boolean | undefined }): Uint8Array;
   /** What `part` would send now, and to whom; undefined unless this node leads others. For whoever sends it other ways as well. */
   goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined;
   /** Takes a goodbye of `from` that came another way; the caller has made sure that it is from there. Anything but a goodbye is dropped and counted; the same one again is harmless. */

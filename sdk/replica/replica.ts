@@ -12,7 +12,6 @@ import { claimStorage, readClientRecord, readWriterId, writerOps } from "./node-
 import { EMPTY_OUTBOX, OUTBOX_RECORDS, readOutbox, type FoundOutbox } from "./outbox.ts";
 import { RAFT_RECORDS, restoreFrom, writeToOps, type LogLayout } from "./raft-log-store.ts";
 import type { RaftNode, RaftNodeEvents } from "./raft-node.ts";
-import type { ResumedCommand } from "./resumed.ts";
 import { RunningNode } from "./running-node.ts";
 import { Ticker } from "./ticker.ts";
 import { newClientId, WriterIdentity } from "./writer-identity.ts";
@@ -60,13 +59,6 @@ export interface ReplicaOptions {
 
 /** A node opened by {@link openReplica}: a RaftNode, its lanes, and a way to tick it by hand. */
 export interface Replica extends RaftNode {
-  /**
-   * What was in flight when the node before this one on the same storage ended, by rising serial; empty for an `auto` writer. It is being proposed
-   * again under the same keys. A command is in here when the write of the turn that took it in was durable, and its promise had not settled as
-   * committed or refused, nor been aborted: one that timed out comes back too. One proposed in the very last moment may be missing here and commit
-   * all the same; one in here may have committed already, and then resolves to where. Nothing is ever applied twice.
-   */
-  readonly resumed: readonly ResumedCommand[];
   /** Outbox records that could not be read, each named; what they held is lost, and was never acknowledged. */
   readonly outboxDamage: readonly CorruptStateError[];
   /** State of a registered lane after `appliedIndex`. */

@@ -78,14 +78,14 @@ describe("a match as a file", () => {
 
   for (const snapshotAfter of [undefined, 5, 9]) {
     const what = snapshotAfter === undefined ? "of a whole log" : `with a snapshot after move ${snapshotAfter}`;
-    test(`[EX4] the events in a file ${what} are those its node delivers`, async () => {
+    test(`[EX5] the events in a file ${what} are those its node delivers`, async () => {
       const group = await played(5, snapshotAfter);
       const { node } = group.peers[0]!;
       expect(told(exportedEvents(node.exportLog()))).toEqual(told(heard(node)));
       await group.close();
     });
 
-    test(`[EX5] a file ${what} folds to its last index or any other, and still knows what was applied`, async () => {
+    test(`[EX6] a file ${what} folds to its last index or any other, and still knows what was applied`, async () => {
       const group = await played(6, snapshotAfter);
       const file = group.peers[0]!.node.exportLog();
       const { index: last } = readExport(file);
@@ -118,7 +118,7 @@ describe("a match as a file", () => {
     });
   }
 
-  test("[EX5] an index that is not in the file is refused, and so is what is no file", async () => {
+  test("[EX6] an index that is not in the file is refused, and so is what is no file", async () => {
     const group = await played(7, 5);
     const file = group.peers[0]!.node.exportLog();
     const { index: last } = readExport(file);

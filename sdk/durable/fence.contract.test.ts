@@ -25,6 +25,9 @@ function claimLog(): { open(): Promise<FenceAuthority> } {
     for (let turn = 0; turn < count; turn += 1) await Promise.resolve();
   };
   const log = {
+    get lastRequestId() {
+      return index;
+    },
     propose: async (payload: Uint8Array, options: { readonly lane: number }) => {
       await turns(3);
       expect(options.lane).toBe(fenceLane.lane);

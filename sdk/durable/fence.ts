@@ -29,6 +29,11 @@ export function fenceFor(sessionId: string, owner: string, epoch: number): Owner
   return { owner, epoch, token: expectedToken(sessionId, owner, epoch) };
 }
 
+/** The fence with which `owner` takes over from `current`, which may be nobody's: one epoch later. Throws as {@link fenceFor} does. */
+export function nextFence(sessionId: string, owner: string, current: OwnershipFence | undefined): OwnershipFence {
+  return fenceFor(sessionId, owner, (current?.epoch ?? 0) + 1);
+}
+
 /** Why a claim is refused. */
 export type FenceRefusal = StaleOwnerError | SplitBrainError | InvalidTokenError;
 

@@ -3,9 +3,11 @@ export { backendLabel, journalOnly, snapshotJournal, snapshotOnly, supportedBack
 export { CONTINUITY_OBJECTIVES, reportContinuity, type ContinuityObjectives, type ContinuityReport } from "./continuity.ts";
 export { DURABLE_PENDING_MAX, DurableSession, type DurableLifecycle, type DurableSessionOptions, type OpeningReport, type ResumePolicy } from "./durable-session.ts";
 export { DurableCorruptError, InvalidTokenError, LifecycleError, SplitBrainError, StaleOwnerError } from "./errors.ts";
-export { decodeFence, encodeFence, expectedToken, FENCE_NAME_CHARS_MAX, fenceFor, fenceLabel, fenceSignature, isFenceRefusal, judgeClaim, type FenceRefusal, type OwnershipFence } from "./fence.ts";
+export { decodeFence, encodeFence, expectedToken, FENCE_NAME_CHARS_MAX, fenceFor, fenceLabel, fenceSignature, isFenceRefusal, judgeClaim, nextFence, type FenceRefusal, type OwnershipFence } from "./fence.ts";
 export { TAKE_OVER_TRIES_MAX, type FenceAuthority } from "./fence-authority.ts";
 export { failoverMatrix, formatFailoverMatrix, type CrashPoint, type FailoverRow } from "./failover-matrix.ts";
+export { fencedByteStore, takeStore } from "./fenced-store.ts";
 export { journalLabel, type JournalEntry, type JournalKind } from "./journal.ts";
-export { encodeClaim, FENCE_LANE, FENCED_SESSIONS_MAX, fenceLane, LogFence, type ClaimLog, type FenceTable } from "./log-fence.ts";
+export { CLAIM_TRIES_MAX, encodeClaim, FENCE_LANE, FENCED_SESSIONS_MAX, fenceLane, LogFence, type ClaimLog, type FenceTable } from "./log-fence.ts";
+export { MachineFence, type FenceHold, type MachineFenceOptions, type OwnerLocks } from "./machine-fence.ts";
 export { StoreFence } from "./store-fence.ts";

@@ -1,5 +1,5 @@
 // A fence whose epochs come from consensus: claims are committed entries, judged in log order on every node alike.
-import { ByteReader, ByteWriter, MalformedError, SdkError } from "../base/index.ts";
+import { ByteReader, ByteWriter, hasCode, MalformedError, SdkError } from "../base/index.ts";
 import { decodeFence, encodeFence, judgeClaim, type OwnershipFence } from "./fence.ts";
 import type { FenceAuthority } from "./fence-authority.ts";
 import { takeOverWith } from "./store-fence.ts";
@@ -10,10 +10,15 @@ export const FENCE_LANE = 3;
 /** Sessions one log may fence; a claim for one more is refused as a no-op everywhere. */
 export const FENCED_SESSIONS_MAX = 100_000;
 
+/** How often one claim is proposed, each time under the same key, while its outcome stays unknown. */
+export const CLAIM_TRIES_MAX = 3;
+
 /** What a fence needs of a log: an OrderedLog fits as it is. */
 export interface ClaimLog {
-  /** Resolves once the command is committed and applied here; rejects as `OrderedLog.propose` does. */
-  propose(payload: Uint8Array, options: { readonly lane: number }): Promise<{ readonly index: number }>;
+  /** The serial of the latest proposal, readable as soon as `propose` was called. */
+  readonly lastRequestId: number;
+  /** Resolves once the command is committed and applied here; rejects as `OrderedLog.propose` does. The same `requestId` again settles what is open. */
+  propose(payload: Uint8Array, options: { readonly lane: number; readonly requestId?: number | undefined }): Promise<{ readonly index: number }>;
   /** Resolves once everything committed before the call is applied here. */
   readIndex(): Promise<number>;
 }
@@ -77,8 +82,14 @@ export const fenceLane: {
 };
 
 /**
- * A {@link FenceAuthority} over a replicated log. A claim costs one commit and one read of the log's head; `current` costs a linearizable read.
- * `table` returns the fence lane's state as applied on this node.
+ * A {@link FenceAuthority} over a replicated log that has {@link fenceLane} among its lanes. A claim costs one commit, `current` one linearizable
+ * read; both wait for a quorum and reject as the log does. A claim that rejects with `leadership-lost` or `proposal-timeout` may still be granted:
+ * claiming the same fence again settles it. `table` returns the fence lane's state as applied on this node.
+ *
+ * ```ts
+ * const node = await openReplica({ …, lanes: [fenceLane] });
+ * const fences = new LogFence(node, () => node.laneState(fenceLane));
+ * ```
  */
 export class LogFence implements FenceAuthority {
   readonly #log: ClaimLog;
@@ -97,7 +108,7 @@ export class LogFence implements FenceAuthority {
   async claim(sessionId: string, fence: OwnershipFence): Promise<void> {
     const early = judgeClaim(sessionId, this.#table().get(sessionId), fence);
     if (early !== undefined) throw early;
-    await this.#log.propose(encodeClaim(sessionId, fence), { lane: FENCE_LANE });
+    await this.#commit(encodeClaim(sessionId, fence));
     // The table is at or past the claim's index. Another owner's later claim may already stand there: then ours is over, and saying so is right.
     const now = this.#table().get(sessionId);
     if (now === undefined) throw new SdkError("fence-limit", `the log fences ${FENCED_SESSIONS_MAX} sessions already`);
@@ -108,4 +119,24 @@ export class LogFence implements FenceAuthority {
   async takeOver(sessionId: string, owner: string): Promise<OwnershipFence> {
     return takeOverWith(this, sessionId, owner);
   }
+
+  /** One key for all tries: however often it is proposed, and by whichever leader it is appended, the claim is judged once. */
+  async #commit(payload: Uint8Array): Promise<void> {
+    let requestId: number | undefined;
+    for (let tries = 1; ; tries += 1) {
+      const proposing = this.#log.propose(payload, { lane: FENCE_LANE, requestId });
+      requestId ??= this.#log.lastRequestId;
+      try {
+        await proposing;
+        return;
+      } catch (error) {
+        if (tries === CLAIM_TRIES_MAX || !isOpen(error)) throw error;
+      }
+    }
+  }
+}
+
+/** Whether the claim may still be committed. */
+function isOpen(error: unknown): boolean {
+  return hasCode(error, "leadership-lost") || hasCode(error, "proposal-timeout");
 }

@@ -1,7 +1,7 @@
 // A fence for one machine: the fence in force is a record in a ByteStore, changed by compare-and-set.
 import type { ByteStore } from "../storage/index.ts";
 import { DurableCorruptError } from "./errors.ts";
-import { decodeFence, encodeFence, expectedToken, fenceFor, judgeClaim, type OwnershipFence } from "./fence.ts";
+import { decodeFence, encodeFence, expectedToken, isFenceRefusal, judgeClaim, nextFence, type OwnershipFence } from "./fence.ts";
 import { TAKE_OVER_TRIES_MAX, type FenceAuthority } from "./fence-authority.ts";
 
 /** Key of a session's fence record. */
@@ -57,12 +57,13 @@ export class StoreFence implements FenceAuthority {
 /** `takeOver` in terms of `current` and `claim`, for implementations. */
 export async function takeOverWith(authority: Pick<FenceAuthority, "current" | "claim">, sessionId: string, owner: string): Promise<OwnershipFence> {
   for (let tries = 1; ; tries += 1) {
-    const fence = fenceFor(sessionId, owner, ((await authority.current(sessionId))?.epoch ?? 0) + 1);
+    const fence = nextFence(sessionId, owner, await authority.current(sessionId));
     try {
       await authority.claim(sessionId, fence);
       return fence;
-    } catch (refusal) {
-      if (tries === TAKE_OVER_TRIES_MAX) throw refusal;
+    } catch (error) {
+      // Refused: somebody claimed in between. Anything else would not get better by another epoch.
+      if (tries === TAKE_OVER_TRIES_MAX || !isFenceRefusal(error)) throw error;
     }
   }
 }

@@ -23,6 +23,19 @@ describe("the roster", () => {
     expect(roster.seats).toEqual([{ peer: ann, name: "Ann" }, undefined]);
   });
 
+  test("opens with the host on the seat it takes, and says what is played; a seat that is not there opens nothing", () => {
+    expect(after([ann, { ...open, seat: 1, rules: "chess@2" }])).toMatchObject({ seats: [undefined, { peer: ann }], rules: "chess@2" });
+    expect(after([ann, { ...open, seat: 2 }])).toBe(EMPTY_ROSTER);
+  });
+
+  test("an opening word and a section of the first builds are still read", () => {
+    const first = encodeRosterCommand(open).subarray(0, -2);
+    expect(decodeRosterCommand(first)).toEqual(open);
+    const section = rosterLane.encode(after([ann, open])).slice(0, -1);
+    section[0] = 1;
+    expect(rosterLane.decode(section)).toMatchObject({ seats: [{ peer: ann }, undefined], rules: undefined });
+  });
+
   test("[SE5] nobody without a seat can seat itself or another, kick, or make itself a spare", () => {
     const roster = after([ann, open]);
     for (const command of [
@@ -84,7 +97,7 @@ describe("admission", () => {
 const names = fc.constantFrom("Ann", "Bob", "  Spacy ", "né\u0000e");
 const peers = fc.constantFrom(ann, bob, cat, dan);
 const commands: fc.Arbitrary<RosterCommand> = fc.oneof(
-  fc.record({ type: fc.constant("open" as const), seats: fc.integer({ min: 1, max: 4 }), name: names, spectators: fc.constantFrom("open" as const, "closed" as const), votersMax: fc.integer({ min: 1, max: 5 }) }),
+  fc.record({ type: fc.constant("open" as const), seats: fc.integer({ min: 1, max: 4 }), name: names, spectators: fc.constantFrom("open" as const, "closed" as const), votersMax: fc.integer({ min: 1, max: 5 }), seat: fc.integer({ min: 0, max: 4 }), rules: fc.constantFrom(undefined, "chess@1") }),
   fc.record({ type: fc.constant("seat" as const), peer: peers, seat: fc.integer({ min: 0, max: 5 }), name: names }),
   fc.record({ type: fc.constant("vacate" as const), peer: peers }),
   fc.record({ type: fc.constant("kick" as const), peer: peers, reason: names }),

@@ -26,6 +26,8 @@ export interface Roster {
   readonly kicked: readonly { readonly peer: PeerId; readonly reason: string }[];
   readonly spectators: "open" | "closed";
   readonly votersMax: number;
+  /** What is played, as the host's opening word says (`name@version`); undefined where it says nothing. */
+  readonly rules?: string | undefined;
   /** Logged time of the host's opening word, ms since 1970; 0 before it. */
   readonly openedAt: number;
   /** Index of the command that made this roster; 0 before any. */
@@ -34,8 +36,8 @@ export interface Roster {
 
 /** A command of the session lane. */
 export type RosterCommand =
-  /** The host's first word: how many seats there are; it takes seat 0. Ignored when the match is open already. */
-  | { readonly type: "open"; readonly seats: number; readonly name: string; readonly spectators: "open" | "closed"; readonly votersMax: number }
+  /** The host's first word: how many seats there are, which it takes (default 0), and what is played. Ignored when the match is open already. */
+  | { readonly type: "open"; readonly seats: number; readonly name: string; readonly spectators: "open" | "closed"; readonly votersMax: number; readonly seat?: number | undefined; readonly rules?: string | undefined }
   | { readonly type: "seat"; readonly peer: PeerId; readonly seat: number; readonly name: string }
   | { readonly type: "vacate"; readonly peer: PeerId }
   | { readonly type: "kick"; readonly peer: PeerId; readonly reason: string }
@@ -96,10 +98,10 @@ export function applyRosterCommand(roster: Roster, command: RosterCommand, propo
 }
 
 function openRoster(roster: Roster, command: RosterCommand & { type: "open" }, proposer: PeerId): Roster {
-  if (roster.seats.length > 0) return roster;
-  const seats: (TakenSeat | undefined)[] = Array.from({ length: command.seats }, () => undefined);
-  seats[0] = { peer: proposer, name: command.name };
-  return { ...roster, seats, spectators: command.spectators, votersMax: command.votersMax };
+  const { seat = 0, name, spectators, votersMax, rules } = command;
+  if (roster.seats.length > 0 || seat >= command.seats) return roster;
+  const seats = Array.from({ length: command.seats }, (_, at): TakenSeat | undefined => (at === seat ? { peer: proposer, name } : undefined));
+  return { ...roster, seats, spectators, votersMax, rules };
 }
 
 function takeSeat(roster: Roster, command: RosterCommand & { type: "seat" }): Roster {
@@ -160,7 +162,7 @@ export function encodeRosterCommand(command: RosterCommand): Uint8Array {
   const writer = new ByteWriter().byte(TYPES.indexOf(command.type));
   switch (command.type) {
     case "open":
-      return writer.uint(command.seats).text(command.name).bool(command.spectators === "open").uint(command.votersMax).finish();
+      return writer.uint(command.seats).text(command.name).bool(command.spectators === "open").uint(command.votersMax).uint(command.seat ?? 0).text(command.rules ?? "").finish();
     case "seat":
       return writer.text(command.peer).uint(command.seat).text(command.name).finish();
     case "vacate":
@@ -188,7 +190,11 @@ function readCommand(reader: ByteReader): RosterCommand {
   const type = TYPES[reader.byte()];
   switch (type) {
     case "open":
-      return { type, seats: readCount(reader, 1, SEATS_MAX), name: readName(reader), spectators: reader.bool() ? "open" : "closed", votersMax: readCount(reader, 1, SEATS_MAX) };
+      return {
+        type, seats: readCount(reader, 1, SEATS_MAX), name: readName(reader), spectators: reader.bool() ? "open" : "closed", votersMax: readCount(reader, 1, SEATS_MAX),
+        // Logs of the first builds end here.
+        ...(reader.remaining > 0 ? { seat: readCount(reader, 0, SEATS_MAX - 1), rules: readRules(reader) } : {}),
+      };
     case "seat":
       return { type, peer: readPeer(reader), seat: readCount(reader, 0, SEATS_MAX - 1), name: readName(reader) };
     case "vacate":
@@ -215,6 +221,11 @@ function readPeer(reader: ByteReader): PeerId {
 
 function readName(reader: ByteReader): string {
   return cleanName(reader.text(TEXT_BYTES_MAX));
+}
+
+/** No rules are written as an empty text. */
+function readRules(reader: ByteReader): string | undefined {
+  return reader.text(TEXT_BYTES_MAX) || undefined;
 }
 
 function readCount(reader: ByteReader, min: number, max: number): number {
@@ -253,7 +264,8 @@ function applyCommitted(roster: Roster, committed: CommittedCommand): Roster {
   return { ...next, openedAt: roster.seats.length === 0 ? committed.time : next.openedAt, index: committed.index };
 }
 
-const ROSTER_FORMAT = 1;
+/** History: 1 the first one, 2 ends with the rules. */
+const ROSTER_FORMAT = 2;
 
 function encodeRoster(roster: Roster): Uint8Array {
   const writer = new ByteWriter().byte(ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax).uint(roster.openedAt);
@@ -263,13 +275,13 @@ function encodeRoster(roster: Roster): Uint8Array {
   });
   writer.list(roster.watchers, (watcher) => writer.text(watcher.peer).text(watcher.name).bool(watcher.spare));
   writer.list(roster.kicked, (entry) => writer.text(entry.peer).text(entry.reason));
-  return writer.finish();
+  return writer.text(roster.rules ?? "").finish();
 }
 
 function decodeRoster(section: Uint8Array): Roster {
   const reader = new ByteReader(section);
   const format = reader.byte();
-  if (format !== ROSTER_FORMAT) throw new MalformedError(`roster format ${format} where ${ROSTER_FORMAT} is known`);
+  if (format < 1 || format > ROSTER_FORMAT) throw new MalformedError(`roster format ${format} where ${ROSTER_FORMAT} is known`);
   const index = reader.uint();
   const spectators = reader.bool() ? "open" : "closed";
   const votersMax = readCount(reader, 1, SEATS_MAX);
@@ -277,6 +289,7 @@ function decodeRoster(section: Uint8Array): Roster {
   const seats = reader.list(() => (reader.bool() ? { peer: readPeer(reader), name: readName(reader) } : undefined), SEATS_MAX);
   const watchers = reader.list(() => ({ peer: readPeer(reader), name: readName(reader), spare: reader.bool() }), WATCHERS_MAX);
   const kicked = reader.list(() => ({ peer: readPeer(reader), reason: reader.text(TEXT_BYTES_MAX) }), KICKED_MAX);
+  const rules = format === 1 ? undefined : readRules(reader);
   reader.end();
-  return { seats, watchers, kicked, spectators, votersMax, openedAt, index };
+  return { seats, watchers, kicked, spectators, votersMax, rules, openedAt, index };
 }

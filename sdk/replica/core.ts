@@ -188,11 +188,12 @@ class Core implements ReplicaCore {
     return this.#log.firstIndex(key.clientId, key.requestId);
   }
 
-  image(wallMs: number): Omit<CommittedImage, "groupId"> | undefined {
+  image(wallMs: number, withTail = false): Omit<CommittedImage, "groupId"> | undefined {
     const { baseIndex: index, appliedIndex } = this.#log;
+    const through = withTail ? this.raft.lastIndex : appliedIndex;
     const data = this.#log.baseData();
-    const entries = this.raft.entries(index + 1, appliedIndex);
-    if (entries.length !== appliedIndex - index) return undefined;
+    const entries = this.raft.entries(index + 1, through);
+    if (entries.length !== through - index) return undefined;
     return { snapshot: data === undefined ? undefined : { index, data, time: entries[0]?.time ?? wallMs }, entries };
   }
 

@@ -133,10 +133,13 @@ describe("a match as a file", () => {
     const group = await TestGroup.open(2, 3, () => ({ lanes }));
     const leader = await group.until(Promise.all(group.peers.map(({ node }) => node.readIndex())).then(() => group.peers.find(({ node }) => node.role === "leader")!));
     const other = group.peers.find((peer) => peer !== leader)!;
-    const confirmed = leader.node.propose(Uint8Array.of(7));
+    // The leader dies between confirming the move and telling of it.
+    const confirmed = leader.node.propose(Uint8Array.of(7)).then((at) => {
+      group.hub.kill(leader.id);
+      group.crash(leader);
+      return at;
+    });
     await group.until(confirmed);
-    group.crash(leader);
-    group.hub.kill(leader.id);
     const { index } = await confirmed;
     expect(other.node.appliedIndex).toBeLessThan(index);
     expect(readExport(other.node.exportLog()).index).toBe(other.node.appliedIndex);

@@ -93,8 +93,8 @@ export interface ReplicaCore {
   replay(from: LogIndex, max?: number): readonly LogEvent[];
   /** Where a key was first applied; 0 when that is forgotten, undefined when it was not applied as far as is known here. */
   firstIndex(key: DedupKey): LogIndex | undefined;
-  /** What is applied here, for a file: the newest snapshot and the entries after it. `wallMs` stands in for a time that is not known any more. Undefined while a received snapshot is about to replace them. */
-  image(wallMs: number): Omit<CommittedImage, "groupId"> | undefined;
+  /** What is applied here, for a file: the newest snapshot and the entries after it. `wallMs` stands in for a time that is not known any more. `withTail`: with whatever the log holds behind that. Undefined while a received snapshot is about to replace them. */
+  image(wallMs: number, withTail?: boolean): Omit<CommittedImage, "groupId"> | undefined;
   /** This node goes away for good; a leader's goodbye is in the frames of the next `takeWork`. */
   part(): void;
   /** The frame `part` would send now, and to whom. */

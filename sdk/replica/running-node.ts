@@ -250,10 +250,10 @@ export class RunningNode implements RaftNode {
     await new Promise<void>((resolve, reject) => this.#snapshotWaiters.push({ through, resolve, reject }));
   }
 
-  exportLog(): Uint8Array {
+  exportLog({ uncommitted = false }: { readonly uncommitted?: boolean | undefined } = {}): Uint8Array {
     const { owner, wallClock } = this.#parts;
     if (this.#core.failure !== undefined) throw this.#core.failure;
-    const image = this.#core.image(Math.max(0, Math.floor(wallClock())));
+    const image = this.#core.image(Math.max(0, Math.floor(wallClock())), uncommitted);
     if (image === undefined) throw new BusyError("a snapshot is being taken in");
     return encodeExport({ groupId: owner.groupId, ...image });
   }

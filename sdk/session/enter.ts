@@ -4,11 +4,12 @@ import { CorruptStateError } from "../replica/index.ts";
 import type { Seam } from "../seam/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import { DuplicateHostError, JoinTimeoutError, SpectateTimeoutError } from "./errors.ts";
+import { forkOf } from "./lineage.ts";
 import { decideHost, refusalOfJoiner, refusalOfSpectator, visibleGroups, type VisibleGroup } from "./lobby.ts";
 import { SEATS_MAX } from "./presence-state.ts";
 import { seatOf, type Roster } from "./roster.ts";
 import { Session, type GameSession, type SessionOptions } from "./session.ts";
-import { readStoredGroup } from "./stored-group.ts";
+import { readStoredGroup, storageOfGroup } from "./stored-group.ts";
 import { waitFor, type WaitOptions } from "./wait.ts";
 
 /** Voters beyond this many cost more than they protect; everybody else learns. */
@@ -25,6 +26,10 @@ export interface GameHostOptions extends SessionOptions {
   readonly hostDeclarationTimeoutMs?: number | undefined;
   /** Largest number of voters, from 1. Default {@link VOTERS_MAX}. */
   readonly votersMax?: number | undefined;
+  /** A file the group begins with instead of nothing (`foldedExport`): the game goes on from there, with the seats free. */
+  readonly from?: Uint8Array | undefined;
+  /** The seat this peer takes, from 0. Default 0. */
+  readonly seat?: number | undefined;
 }
 
 export interface GameJoinOptions extends SessionOptions {
@@ -41,6 +46,13 @@ export interface GameResumeOptions extends SessionOptions {
   readonly storage: ByteStore;
 }
 
+export interface GameForkOptions extends SessionOptions {
+  /** The group whose others are gone. */
+  readonly from: string;
+  /** What this peer holds of it: `exportLog({ uncommitted: true })` of its node. */
+  readonly log: Uint8Array;
+}
+
 export interface GameNodeOptions extends SessionOptions {
   /** Names the group; everybody must give the same. Default: made from the voters' ids. */
   readonly groupId?: string | undefined;
@@ -51,15 +63,16 @@ export interface GameNodeOptions extends SessionOptions {
  * match lives and whoever leads it then. Rejects with `DuplicateHostError`, `InvalidArgumentError`, the signal's reason.
  */
 export async function gameHost(seam: Seam, options: GameHostOptions): Promise<GameSession> {
-  const { peerCount = 2, returnAt = "full", spectators = true, votersMax = VOTERS_MAX, hostDeclarationTimeoutMs = 2_000 } = options;
+  const { peerCount = 2, returnAt = "full", spectators = true, votersMax = VOTERS_MAX, hostDeclarationTimeoutMs = 2_000, from, seat = 0, rules } = options;
   checkCount("peerCount", peerCount);
+  if (!Number.isInteger(seat) || seat < 0 || seat >= peerCount) throw new InvalidArgumentError(`seat is a whole number from 0 to ${peerCount - 1}, got ${seat}`);
   checkCount("votersMax", votersMax);
   return enter(new Session(seam, "host", options), async (session) => {
     await declareHost(session, hostDeclarationTimeoutMs);
-    await session.openNode(groupIdFrom(options.random), [seam.selfId]);
+    await session.openNode(groupIdFrom(options.random), [seam.selfId], { founding: from });
     session.manage();
     await wait(session, { check: () => session.node.role === "leader" || undefined, ms: Infinity, onTimeout: never });
-    await session.propose({ type: "open", seats: peerCount, name: session.presence.self.name, spectators: spectators ? "open" : "closed", votersMax });
+    await session.propose({ type: "open", seats: peerCount, name: session.presence.self.name, spectators: spectators ? "open" : "closed", votersMax, seat, rules });
     const enough = returnAt === "alone" ? 1 : returnAt === "quorum" ? Math.floor(peerCount / 2) + 1 : peerCount;
     await wait(session, { check: () => takenSeats(session.roster) >= enough || undefined, ms: Infinity, onTimeout: never });
   });
@@ -100,6 +113,21 @@ export async function gameResume(seam: Seam, options: GameResumeOptions): Promis
 }
 
 /**
+ * Goes on without the others from an exported log, as the only voter of a fork of `from`: same seats, same moves, next epoch. Whoever comes back with
+ * the older group meets `StaleOwnerError` and joins this one. Returns once it leads. Rejects with `InvalidArgumentError`, `CorruptStateError`, the signal's reason.
+ */
+export async function gameFork(seam: Seam, { from, log, ...options }: GameForkOptions): Promise<GameSession> {
+  return enter(new Session(seam, "join", options), async (session) => {
+    const groupId = forkOf(from, seam.selfId);
+    // An attempt that was broken off may have founded it already.
+    const isFounded = options.storage !== undefined && (await storageOfGroup(options.storage, groupId).readRange("", "\uffff")).length > 0;
+    await session.openNode(groupId, [seam.selfId], { founding: isFounded ? undefined : log });
+    session.manage();
+    await wait(session, { check: () => session.node.role === "leader" || undefined, ms: Infinity, onTimeout: never });
+  });
+}
+
+/**
  * Takes its place among `voterIds`, seated in the order given: nobody is admitted or evicted, and there is no host. Returns once a leader is known.
  * Rejects with `InvalidArgumentError` when this peer is not among them, or the signal's reason.
  */
@@ -109,7 +137,7 @@ export async function gameNode(seam: Seam, voterIds: readonly PeerId[], options:
   checkCount("voterIds.length", voterIds.length);
   const groupId = options.groupId ?? digestHex(utf8(JSON.stringify([...voterIds].sort())));
   return enter(new Session(seam, "node", options), async (session) => {
-    await session.openNode(groupId, voterIds, fixedRoster(voterIds));
+    await session.openNode(groupId, voterIds, { roster: fixedRoster(voterIds) });
     await wait(session, { check: () => session.node.leader, ms: Infinity, onTimeout: never });
   });
 }

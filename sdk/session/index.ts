@@ -1,6 +1,6 @@
 // Who is here: host, join, watch; seats, presence and admission, led by whoever leads.
 export { decideAdmission, type AdmissionDecision, type AdmissionRequest, type AdmissionVerdict, type Admit } from "./admission.ts";
-export { gameHost, gameJoin, gameNode, gameResume, gameSpectate, VOTERS_MAX, type GameHostOptions, type GameJoinOptions, type GameNodeOptions, type GameResumeOptions, type GameSpectateOptions } from "./enter.ts";
+export { gameFork, gameHost, gameJoin, gameNode, gameResume, gameSpectate, VOTERS_MAX, type GameForkOptions, type GameHostOptions, type GameJoinOptions, type GameNodeOptions, type GameResumeOptions, type GameSpectateOptions } from "./enter.ts";
 export { AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedError, MovedOnError, RosterFullError, SpectateTimeoutError, SpectatorsClosedError } from "./errors.ts";
 export type { Standing } from "./liveness.ts";
 export type { VerifyClaim } from "./manager.ts";

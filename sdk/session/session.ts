@@ -7,6 +7,7 @@ import type { ByteStore } from "../storage/index.ts";
 import type { Admit } from "./admission.ts";
 import { DuplicateHostError, KickedError } from "./errors.ts";
 import { Liveness, type Standing } from "./liveness.ts";
+import { refusedBy } from "./lineage.ts";
 import { betterGroup } from "./lobby.ts";
 import { Manager, type VerifyClaim } from "./manager.ts";
 import { cleanName, type Declaration, type SeatClaim } from "./presence-state.ts";
@@ -198,15 +199,15 @@ export class Session implements GameSession {
     return this.#events.on(event, listener);
   }
 
-  /** Starts this peer's node of a group: as one of `voters`, or empty, waiting to be told. `roster` is who sits where before the log says anything. */
-  async openNode(groupId: string, voters: readonly PeerId[] | undefined, roster: Roster = EMPTY_ROSTER): Promise<RaftNode> {
+  /** Starts this peer's node of a group: as one of `voters`, or empty, waiting to be told. `roster` is who sits where before the log says anything; `founding` an exported log the group begins with. */
+  async openNode(groupId: string, voters: readonly PeerId[] | undefined, { roster = EMPTY_ROSTER, founding }: { readonly roster?: Roster | undefined; readonly founding?: Uint8Array | undefined } = {}): Promise<RaftNode> {
     const { clock, random, raftConfig: config, wallClock = (): number => Math.floor(clock.now()), logger, storage, reopenStorage: reopen } = this.options;
     this.#groupId = groupId;
     this.#membersLane = { ...rosterLane, initial: roster };
     this.#roster = roster;
     const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
     const reopenStorage = reopen === undefined ? undefined : async (): Promise<ByteStore> => storageOfGroup(await reopen(), groupId);
-    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable" });
+    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
     if (this.isClosed) {
       await node.close();
       throw this.#failure ?? new ClosedError("the session");
@@ -331,6 +332,17 @@ export class Session implements GameSession {
     if (isNew) this.presence.set({ claim: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
   }
 
+  /** Somebody went on without this peer's group: what that one says counts now. */
+  #laterFork(): Error | undefined {
+    if (this.#groupId === "") return undefined;
+    for (const [leader, { groupId, lead, leaving }] of this.presence.states) {
+      if (groupId === undefined || lead === undefined || leaving !== undefined) continue;
+      const refusal = refusedBy({ groupId: this.#groupId, leader: this.selfId }, { groupId, leader });
+      if (refusal !== undefined) return refusal;
+    }
+    return undefined;
+  }
+
   /** Commits come by the thousand; only what management looks at wakes it. */
   #nodeChanged({ role, term, membership }: NodeStatus): void {
     const known = this.#managed;
@@ -355,6 +367,8 @@ export class Session implements GameSession {
       this.part();
       return this.fail(new KickedError(kicked.reason));
     }
+    const fork = this.#laterFork();
+    if (fork !== undefined) return this.fail(fork);
     const ending = this.wayBack.ending(this.presence.states, this.presence.self.synced);
     if (ending !== undefined) return this.fail(ending);
     const { lead, declares } = this.presence.self;

@@ -24,6 +24,7 @@ export class Table {
   readonly #notice: HTMLElement = byId("notice", HTMLElement);
   readonly #story: HTMLElement = byId("story", HTMLElement);
   readonly #rematch: HTMLButtonElement = byId("rematch", HTMLButtonElement);
+  readonly #goOn: HTMLButtonElement = byId("go-on", HTMLButtonElement);
   #match: Match<TicTacToe, Action> | undefined;
   #status: StatusBar | undefined;
   #before: Scene | undefined;
@@ -33,6 +34,7 @@ export class Table {
 
   constructor() {
     this.#rematch.addEventListener("click", () => void this.#playRematch());
+    this.#goOn.addEventListener("click", () => void this.#goOnAlone());
   }
 
   /** Shows this match until `close`. */
@@ -74,15 +76,16 @@ export class Table {
     this.#people.render(scene);
     this.#status?.render(scene.status);
     this.#invite.show(isAlone(scene) && !scene.status.spectating && scene.status.phase === "waiting");
-    this.#offerRematch(isOver(scene.confirmed) && scene.status.seat !== undefined && scene.status.phase !== "closed");
+    this.#offer(this.#rematch, isOver(scene.confirmed) && scene.status.seat !== undefined && scene.status.phase !== "closed");
+    this.#offer(this.#goOn, scene.status.phase === "no-quorum" && scene.status.seat !== undefined);
     this.#tell(scene);
     document.title = scene.state.turn === scene.status.seat && scene.status.seat !== undefined ? "Your turn · Flotilla" : "Flotilla · tic-tac-toe";
   }
 
   // A button that vanishes under the keyboard would drop the focus to the page's top.
-  #offerRematch(offered: boolean): void {
-    const hadFocus = document.activeElement === this.#rematch;
-    this.#rematch.hidden = !offered;
+  #offer(button: HTMLButtonElement, offered: boolean): void {
+    const hadFocus = document.activeElement === button;
+    button.hidden = !offered;
     if (!offered && hadFocus) this.#board.focus();
   }
 
@@ -109,6 +112,11 @@ export class Table {
     if (result.outcome === "committed") return;
     this.#note(refusal(result.reason, wasShown));
     if (wasShown && seat !== undefined) this.#board.dismiss(cell, seat);
+  }
+
+  async #goOnAlone(): Promise<void> {
+    // Nothing came of it: whoever was missed is back, which shows by itself.
+    await this.#match?.continueWithout().catch(() => undefined);
   }
 
   async #playRematch(): Promise<void> {

@@ -1,5 +1,6 @@
 // Finding one's place in a room: host when nobody does, else join, else watch; and again whenever two did the same at once.
 import { hasCode } from "./base/index.ts";
+import type { Beginning } from "./open-match-file.ts";
 import type { Meeting } from "./open-match-seam.ts";
 import { SeamTornError } from "./seam/index.ts";
 import { gameHost, gameJoin, gameResume, gameSpectate, waitFor, type GameSession, type SessionOptions } from "./session/index.ts";
@@ -19,11 +20,14 @@ export interface EnterOptions {
   readonly spectate: boolean;
   /** Comes back to the match its storage holds, before anything else. */
   readonly mayResume: boolean;
+  /** Opens a new match that begins in this state, or none: nothing is resumed, and nobody else's match is joined. */
+  readonly beginning?: Beginning | undefined;
   readonly session: SessionOptions;
 }
 
 /** Resolves with a place in the match. Rejects with the session's errors, `SeamTornError`, or the signal's reason; then nothing of it is left running. */
 export async function enterMatch(options: EnterOptions): Promise<GameSession> {
+  if (options.beginning !== undefined) return hostFrom(options, options.beginning);
   const back = await comeBack(options);
   if (back !== undefined) return back;
   await settle(options);
@@ -42,7 +46,27 @@ export async function enterMatch(options: EnterOptions): Promise<GameSession> {
 
 async function comeBack({ meeting: { seam }, spectate, mayResume, session }: EnterOptions): Promise<GameSession | undefined> {
   const { storage } = session;
-  return storage === undefined || spectate || !mayResume ? undefined : gameResume(seam, { ...session, storage });
+  if (storage === undefined || spectate || !mayResume) return undefined;
+  try {
+    return await gameResume(seam, { ...session, storage });
+  } catch (error) {
+    if (isElsewhere(error)) return undefined;
+    throw error;
+  }
+}
+
+const ELSEWHERE = ["duplicate-host", "moved-on", "roster-full", "stale-owner", "split-brain"] as const;
+
+/** The match goes on without this tab's version of it, or another one does: there is something to go in to. */
+export function isElsewhere(error: unknown): boolean {
+  return ELSEWHERE.some((code) => hasCode(error, code));
+}
+
+/** Whoever brings a match along wants that one: where another is played already it hears so (`duplicate-host`). */
+async function hostFrom(options: EnterOptions, { log, seatFor, seats }: Beginning): Promise<GameSession> {
+  await settle(options);
+  const { seam } = options.meeting;
+  return gameHost(seam, { ...options.session, peerCount: seats, returnAt: "alone", from: log, seat: seatFor(seam.selfId) });
 }
 
 async function takePlace({ meeting: { seam }, seats, session }: EnterOptions): Promise<GameSession> {

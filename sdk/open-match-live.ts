@@ -1,11 +1,13 @@
 // A running match over one seam: its session may end and begin again (another host was first, the page was away), its atoms stay.
 import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
 import { ClosedError, hasCode, utf8, toHex, type PeerId } from "./base/index.ts";
-import type { DefinedGame, Outcome, SpeculativeSequencer } from "./game/index.ts";
-import { enterMatch } from "./open-match-enter.ts";
+import type { DefinedGame, Divergence, Outcome, SpeculativeSequencer } from "./game/index.ts";
+import { enterMatch, isElsewhere } from "./open-match-enter.ts";
 import { Farewell, hearFarewell } from "./open-match-farewell.ts";
+import { encodeMatchFile, type Beginning } from "./open-match-file.ts";
 import type { Home } from "./open-match-home.ts";
-import { looksSame, playersOf, statusOf, statusWithout, type Place } from "./open-match-people.ts";
+import { NotAVoterError, QuorumPresentError } from "./open-match-errors.ts";
+import { looksSame, phaseOf, playersOf, statusOf, statusWithout, type Place } from "./open-match-people.ts";
 import type { Invite } from "./open-match-room.ts";
 import { runGame } from "./open-match-run.ts";
 import type { Meeting } from "./open-match-seam.ts";
@@ -15,16 +17,20 @@ import type { Identity } from "./identity/index.ts";
 import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftNode } from "./replica/index.ts";
 import { APPLICATION_TAG, ManagedSeam, MuxSeam, NamedMux, type Seam } from "./seam/index.ts";
-import { seatClaimText, shareDoc, type Doc, type GameSession, type SessionOptions, type SharedDoc } from "./session/index.ts";
+import { gameFork, seatClaimText, shareDoc, type GameForkOptions, type Doc, type GameSession, type SessionOptions, type SharedDoc } from "./session/index.ts";
 
 /** Tag of the channel that carries shared documents, so that their names and `channel`'s never meet. */
 const SHARED_TAG = 5;
+/** Tag of the channel on which peers compare their states. */
+const DIGEST_TAG = 6;
 
 /** What a match is made of. */
 export interface LiveMatchParts<State, Action> {
   readonly options: MatchOptions<State, Action>;
   readonly game: DefinedGame<State, Action>;
   readonly seats: number;
+  /** The state a new match is to begin with; undefined: enter whatever the room plays. */
+  readonly beginning: Beginning | undefined;
   readonly home: Home;
   /** Goes out to meet the others: once at the start, and again when a page comes back from the back/forward cache. */
   readonly meet: (onSealed: (from: PeerId, bytes: Uint8Array) => void) => Meeting;
@@ -32,6 +38,9 @@ export interface LiveMatchParts<State, Action> {
   readonly session: SessionOptions;
   readonly invite: Invite;
 }
+
+/** By what is stored, by what is in the room, with a state brought along, or as a fork of a match whose others are gone. */
+type Entering = "resume" | "anew" | Beginning | Pick<GameForkOptions, "from" | "log">;
 
 /** Why an attempt to enter was broken off: the page went away, and comes back or not. */
 class SuspendedError extends ClosedError {}
@@ -62,6 +71,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #entering: AbortController | undefined;
   #session: GameSession | undefined;
   #sequencer: SpeculativeSequencer<State, Action> | undefined;
+  #divergences: readonly Divergence[] = [];
   /** Who this tab was before, once it can prove it. */
   #formerSelf: Identity | undefined;
   #isRefreshing = false;
@@ -136,7 +146,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted === true) abort();
     try {
-      await this.#enter(this.#parts.options.resume ?? true);
+      await this.#enter(this.#parts.beginning ?? (this.#parts.options.resume === false ? "anew" : "resume"));
     } catch (error) {
       await this.#failed(error);
       throw error;
@@ -180,14 +190,38 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     await this.#close("left");
   }
 
+  async export(): Promise<Uint8Array> {
+    const { node, roster } = this.#inSession();
+    return encodeMatchFile({ rules: this.#parts.game.rules, seats: roster.seats.length, log: node.exportLog() });
+  }
+
+  async continueWithout(): Promise<void> {
+    const session = this.#inSession();
+    const { selfId, node, groupId } = session;
+    if (phaseOf(session) !== "no-quorum") throw new QuorumPresentError();
+    if (!node.membership.voters.includes(selfId) && !node.membership.votersOutgoing.includes(selfId)) throw new NotAVoterError();
+    const log = node.exportLog({ uncommitted: true });
+    this.#sequencer?.close();
+    this.#session = undefined;
+    this.#sequencer = undefined;
+    await session.close();
+    try {
+      await this.#enter({ from: groupId, log });
+    } catch (error) {
+      // The match as it was is still on the disk, and in what the others hold.
+      if (this.#closing === undefined) this.#enterAgain("resume");
+      throw error;
+    }
+  }
+
   #inSession(): GameSession {
     if (this.#session === undefined) throw new ClosedError("the match");
     return this.#session;
   }
 
   /** Enters as often as it takes: an attempt the page's going away broke off is made again when it is back. */
-  async #enter(mayResume: boolean): Promise<void> {
-    const { seats, session: options, options: { spectate = false } } = this.#parts;
+  async #enter(how: Entering): Promise<void> {
+    const { session: options } = this.#parts;
     for (;;) {
       await this.#awake;
       const attempt = new AbortController();
@@ -197,7 +231,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
       signal.addEventListener("abort", leave, { once: true });
       this.#entering = attempt;
       try {
-        const session = await enterMatch({ meeting: { seam: this.#seam, seen: this.#meeting.seen }, seats, spectate, mayResume, session: { ...options, signal: attempt.signal } });
+        const own = { ...options, signal: attempt.signal };
+        const session = await this.#find(how, own);
         if (!attempt.signal.aborted) return this.#begin(session);
         await session.close();
         attempt.signal.throwIfAborted();
@@ -207,6 +242,13 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
         signal.removeEventListener("abort", leave);
       }
     }
+  }
+
+  #find(how: Entering, session: SessionOptions): Promise<GameSession> {
+    if (typeof how === "object" && "from" in how) return gameFork(this.#seam, { ...session, ...how });
+    const { seats, options: { spectate = false } } = this.#parts;
+    const beginning = typeof how === "object" ? how : undefined;
+    return enterMatch({ meeting: { seam: this.#seam, seen: this.#meeting.seen }, seats, spectate, mayResume: how === "resume", beginning, session });
   }
 
   #begin(session: GameSession): void {
@@ -225,7 +267,14 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   #startGame(session: GameSession): void {
     const { game, seats, options: { development, onReport, logger } } = this.#parts;
-    const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger });
+    this.#divergences = [];
+    const onDivergences = (divergences: readonly Divergence[]): void => {
+      if (this.#session !== session) return;
+      this.#divergences = divergences;
+      this.#refreshSoon();
+    };
+    const digests = { channel: this.#mux.channel(DIGEST_TAG), onDivergences };
+    const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger, digests });
     this.#sequencer = sequencer;
     const show = (): void => {
       const pending = sequencer.pending.map(({ action }) => action);
@@ -235,6 +284,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
       this.#refreshSoon();
     };
     sequencer.on("change", show);
+    if (sequencer.failure !== undefined) throw sequencer.failure;
+    sequencer.on("failed", (failure) => void this.#failed(failure));
     show();
   }
 
@@ -244,14 +295,15 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#sequencer?.close();
     this.#session = undefined;
     this.#sequencer = undefined;
-    const isElsewhere = hasCode(reason, "duplicate-host") || hasCode(reason, "moved-on") || hasCode(reason, "roster-full");
-    if (!isElsewhere) return void this.#close(reason === undefined ? "closed" : messageOf(reason));
-    return this.#enterAgain(false);
+    // Who brought a match along came for that one, not for whichever was here before.
+    const hasLost = this.#parts.beginning !== undefined && hasCode(reason, "duplicate-host");
+    if (hasLost || !isElsewhere(reason)) return void this.#close(reason === undefined ? "closed" : messageOf(reason));
+    return this.#enterAgain("anew");
   }
 
-  #enterAgain(mayResume: boolean): void {
+  #enterAgain(how: Entering): void {
     this.#refresh();
-    void this.#enter(mayResume).catch((error: unknown) => this.#failed(error));
+    void this.#enter(how).catch((error: unknown) => this.#failed(error));
   }
 
   #failed(error: unknown): Promise<void> {
@@ -294,7 +346,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const before = this.#status.get();
     // Before the first session it is on its way in, after it on its way back.
     const phase = before.phase === "connecting" ? "connecting" : "reconnecting";
-    const status = session === undefined ? statusWithout(this.#place, phase, undefined, before) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers });
+    const status = session === undefined ? statusWithout(this.#place, phase, undefined, before) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers, divergences: this.#divergences });
     if (!looksSame(status, before)) this.#status.set(status);
     if (session === undefined) return;
     // A node without its disk promises nothing any more; nor can it come back under its id before this tab is opened anew.
@@ -347,7 +399,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#sequencer = undefined;
     this.#ended = session.close();
     this.#awake = Promise.all([this.#awake, this.#ended]).then(() => {});
-    this.#enterAgain(true);
+    this.#enterAgain("resume");
   }
 
   #close(reason: string): Promise<void> {

@@ -1,6 +1,6 @@
 // What a match shows of its people and of its state, computed from the session. Pure reads; compared by value, so that nothing new is shown for nothing.
 import type { PeerId } from "./base/index.ts";
-import type { Seat } from "./game/index.ts";
+import type { Divergence, Seat } from "./game/index.ts";
 import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import { seatOf, type GameSession } from "./session/index.ts";
 
@@ -49,7 +49,7 @@ const STORAGE_NOTES: Partial<Record<GameSession["node"]["status"]["storage"], st
 };
 
 /** What the status atom shows of a running session. */
-export function statusOf(session: GameSession, place: Place, { pendingCount, peers }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId> }): MatchStatus {
+export function statusOf(session: GameSession, place: Place, { pendingCount, peers, divergences }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId>; readonly divergences: readonly Divergence[] }): MatchStatus {
   const { role, leader, term, commitIndex, storage } = session.node.status;
   const seat = seatOf(session.roster, session.selfId);
   return {
@@ -67,12 +67,13 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
     pendingCount,
     peers: [...peers].sort(),
     roundTripMs: session.roundTripMs,
+    divergences,
   };
 }
 
 /** The status of a match that has no session: on its way in, or back, or over. */
 export function statusWithout(place: Place, phase: "connecting" | "reconnecting" | "closed", reason: string | undefined, before?: MatchStatus): MatchStatus {
-  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, pendingCount: 0 } as const;
+  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, pendingCount: 0, divergences: [] } as const;
   return { ...blank, ...before, ...place, phase, reason, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], roundTripMs: {} };
 }
 

@@ -1,10 +1,13 @@
 // The game on one session: seats folded alongside the log, turns in order, speculation on top.
 import { silentLogger, type Logger } from "./base/index.ts";
+import { exchangeDigests, type DigestTraffic } from "./open-match-digests.ts";
 import { SpeculativeSequencer, TurnSequencer, type DefinedGame, type GameReport } from "./game/index.ts";
 import { EMPTY_ROSTER, foldRoster, seatOf, type GameSession, type Roster } from "./session/index.ts";
 
 /** Entries between two snapshots: a latecomer replays at most this many, and the log stays small. */
 const SNAPSHOT_EVERY = 1_000;
+/** Actions between two digests: an encoding and a hash of the state are cheap once per so many moves, and nobody plays on for long beside the others. */
+const DIGEST_EVERY = 50;
 
 export interface RunOptions<State, Action> {
   readonly session: GameSession;
@@ -13,11 +16,13 @@ export interface RunOptions<State, Action> {
   readonly development: boolean | undefined;
   readonly onReport: ((report: GameReport) => void) | undefined;
   readonly logger: Logger | undefined;
+  /** How peers compare their states; development compares after every action. */
+  readonly digests: Pick<DigestTraffic, "channel" | "onDivergences">;
 }
 
 /** Follows the session's log from now until its `close`. */
 export function runGame<State, Action>(options: RunOptions<State, Action>): SpeculativeSequencer<State, Action> {
-  const { session, game, seats, development, logger = silentLogger } = options;
+  const { session, game, seats, development, digests, logger = silentLogger } = options;
   // The roster as of the entry being applied, not the newest: who acted is decided where the action stands in the log.
   let roster: Roster = EMPTY_ROSTER;
   const sequencer = new TurnSequencer<Action>({
@@ -29,5 +34,13 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
     },
   });
   const onReport = options.onReport ?? ((report: GameReport) => logger.info(report.message, report));
-  return new SpeculativeSequencer({ sequencer, game, seats, player: () => seatOf(session.roster, session.selfId), development, snapshotEvery: SNAPSHOT_EVERY, onReport });
+  return new SpeculativeSequencer({
+    sequencer, game, seats, development, onReport,
+    player: () => seatOf(session.roster, session.selfId),
+    snapshotEvery: SNAPSHOT_EVERY,
+    resumed: session.node.resumed,
+    rulesOfLog: () => roster.rules,
+    digestEvery: development === true ? 1 : DIGEST_EVERY,
+    onDigest: exchangeDigests(session, { ...digests, onReport }),
+  });
 }

@@ -1,6 +1,6 @@
 // What a match shows of itself and of its people: plain values, a new one per change.
 import type { LogIndex, PeerId } from "./base/index.ts";
-import type { Seat } from "./game/index.ts";
+import type { Divergence, Seat } from "./game/index.ts";
 
 /** Where a match is in its life. */
 export type MatchPhase = "connecting" | "waiting" | "live" | "reconnecting" | "no-quorum" | "closed";
@@ -25,6 +25,8 @@ export interface MatchStatus {
   readonly peers: readonly PeerId[];
   /** Peer → last measured round trip, ms. */
   readonly roundTripMs: Readonly<Record<string, number>>;
+  /** Peers that came to another state than this tab after the same entry, which no pure game of one version does; empty while all agree. Compared every 50 actions, in development after each. */
+  readonly divergences: readonly Divergence[];
   /** Where this tab's part of the match lives; `memory` does not survive the tab. */
   readonly storage: "memory" | "indexeddb" | "custom";
   /** Why it is only memory, or what is wrong with the disk now, for people; undefined when all is well. */

@@ -1,7 +1,7 @@
 // What openMatch takes and gives: the words most games need. Types only.
 import type { ReadableAtom } from "nanostores";
-import type { Clock, Logger, PeerId, Random } from "./base/index.ts";
-import type { Game, GameReport, Outcome } from "./game/index.ts";
+import type { Clock, Logger, LogIndex, PeerId, Random } from "./base/index.ts";
+import type { Game, GameReport, Outcome, Seat } from "./game/index.ts";
 import type { Durability } from "./open-match-home.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import type { PageLifecycle } from "./platform/index.ts";
@@ -14,12 +14,28 @@ import type { ByteStore } from "./storage/index.ts";
 /** How an action ended: committed at an index, or without effect for a reason. */
 export type PlayOutcome = Outcome;
 
+/** How a new match begins from a file. */
+export interface MatchStart {
+  /** What `match.export()` gave. */
+  readonly file: Uint8Array;
+  /** The entry after which the new match branches off; everything later is left out. Default: the end of the file. */
+  readonly at?: LogIndex | undefined;
+  /** The seat this tab takes. Default: the one it held there, else 0. */
+  readonly as?: Seat | undefined;
+}
+
 /** What `openMatch` takes: the game, and whatever differs from the defaults. */
 export interface MatchOptions<State, Action> {
   /** Room code; everybody with the same code (and secret) meets. Default: read from the page's URL (`#room=…`), else a new one is made up. */
   readonly room?: string | undefined;
   readonly game: Game<State, Action>;
-  /** Number of seats. Default 2. */
+  /**
+   * Opens a new match of this room that begins in the state of a file, this tab hosting it: the other seats are free, moves committed before stay
+   * committed once, and the way to it is not in the new match's log. Nothing is resumed or joined then, nor watched: where the room plays
+   * already, opening fails with `DuplicateHostError`. Default: none.
+   */
+  readonly from?: Uint8Array | MatchStart | undefined;
+  /** Number of seats. Default 2, or those of `from`. */
   readonly seats?: number | undefined;
   /** Shown to the others. Default: "Player". At most 40 characters. */
   readonly name?: string | undefined;
@@ -84,8 +100,20 @@ export interface Match<State, Action> {
   shared(name: string): Doc;
   /** The node underneath, for inspectors. */
   readonly node: RaftNode;
+  /**
+   * The match as one file, for `importMatch` and for `openMatch({ from })`: what is committed here, with the game's name and version and the number of
+   * seats; nothing that is only pending, and no identity. Rejects with `ClosedError` while this tab is not in the match, `BusyError` while it catches up.
+   */
+  export(): Promise<Uint8Array>;
   /** Puts a player out for good. Void unless this tab holds a seat. */
   kick(peer: PeerId, reason?: string): Promise<void>;
+  /**
+   * Goes on without those who are gone, where too few are left to decide (`status.phase` is `no-quorum`): as a fork of the match, with everything this tab's
+   * log holds and the same seats. It is for the people to decide, because the others may be playing on behind a broken network: whoever meets the fork
+   * later gives its own version up and joins this one. In a match of two no confirmed move is lost by it; of more, moves the others confirmed among
+   * themselves may be. Rejects with `QuorumPresentError`, `NotAVoterError`, `ClosedError`; then nothing has changed.
+   */
+  continueWithout(): Promise<void>;
   /** Changes this player's name for everybody. */
   rename(name: string): Promise<void>;
   /** Gives up the seat, says goodbye, hands leadership over, frees everything. Idempotent. */

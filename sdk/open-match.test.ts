@@ -410,15 +410,36 @@ describe("a page's life", () => {
   });
 });
 
-describe("a match that is kept", () => {
-  /** What the disk of a tab holds at the moment it crashes: the crashed one, which lives on in this process, writes to its own. */
-  async function crash(id: PeerId, disk: MemoryByteStore): Promise<MemoryByteStore> {
-    table.hub.kill(id);
-    const kept = new MemoryByteStore();
-    await kept.write((await disk.readRange("", "\uffff")).map(([key, value]) => ({ type: "put", key, value })));
-    return kept;
-  }
+/** What the disk of a tab holds at the moment it crashes: the crashed one, which lives on in this process, writes to its own. */
+async function crash(id: PeerId, disk: MemoryByteStore): Promise<MemoryByteStore> {
+  table.hub.kill(id);
+  const kept = new MemoryByteStore();
+  await kept.write((await disk.readRange("", "\uffff")).map(([key, value]) => ({ type: "put", key, value })));
+  return kept;
+}
 
+describe("a match whose host crashed", () => {
+  test("goes on as a fork when the other says so, with every confirmed move, and the host joins it when it is back", async () => {
+    sit();
+    const disks = [new MemoryByteStore(), new MemoryByteStore()];
+    const first = await table.get(table.open(ann, { storage: disks[0] }));
+    const second = await table.get(table.open(bob, { storage: disks[1] }));
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    await expect(table.get(second.continueWithout())).rejects.toMatchObject({ code: "quorum-present" });
+    await table.get(first.play({ cell: 4 }));
+    const kept = await crash(ann, disks[0]!);
+    expect(await table.until(() => second.status.get().phase === "no-quorum")).toBe(true);
+    await table.get(second.continueWithout());
+    expect(await table.until(() => second.status.get().phase === "live" && cells(second) === "----0----")).toBe(true);
+    expect(await table.get(second.play({ cell: 0 }))).toMatchObject({ outcome: "committed" });
+    const again = await table.get(table.open(ann, { storage: kept, random: seededRandom(9) }));
+    expect(await table.until(() => phases([again, second]).every((phase) => phase === "live") && cells(again) === "1---0----")).toBe(true);
+    expect([again.status.get().seat, second.status.get().seat]).toEqual([0, 1]);
+    expect(await table.get(again.play({ cell: 1 }))).toMatchObject({ outcome: "committed" });
+  });
+});
+
+describe("a match that is kept", () => {
   test("a tab that crashed opens the room again and plays on from its seat, with every move", async () => {
     sit();
     const disk = new MemoryByteStore();

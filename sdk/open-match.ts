@@ -2,35 +2,41 @@
 import { fromHex, hasCode, InvalidArgumentError, utf8, type Clock, type Random } from "./base/index.ts";
 import { defineGame, type DefinedGame } from "./game/index.ts";
 import { verifySignature } from "./identity/index.ts";
+import { beginningFrom, type Beginning } from "./open-match-file.ts";
 import { openHome, type Home } from "./open-match-home.ts";
 import { LiveMatch } from "./open-match-live.ts";
 import { inviteTo, roomFrom } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
-import type { Match, MatchOptions } from "./open-match-types.ts";
+import type { Match, MatchOptions, MatchStart } from "./open-match-types.ts";
 import { pageLifecycle, systemRandom, tabClock, wallClock, type PageLifecycle } from "./platform/index.ts";
 import type { Seam } from "./seam/index.ts";
 import { SEATS_MAX, type SessionOptions } from "./session/index.ts";
 
 export type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
-export type { Match, MatchOptions, PlayOutcome } from "./open-match-types.ts";
+export { exportMatch, importMatch, type ImportedMatch } from "./open-match-file.ts";
+export type { Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-types.ts";
 
 /**
  * Opens a room and plays in it: the first one in hosts, the next join, a full room is watched. Resolves once this tab is in, which for
  * the first one means at once, with seats still free. If any tab closes, the host's included, the others go on.
  *
  * Rejects with `InvalidArgumentError` (before anything starts), `KickedError`, `AdmissionRefusedError`, `RosterFullError` (full, and
- * nobody may watch), `JoinTimeoutError` or `SpectateTimeoutError` (a minute without anybody who could let it in), `SeamTornError`
- * (signaling failed for good), or the signal's reason. Then nothing is left running.
+ * nobody may watch), `RulesMismatchError` (what this tab would come back to was played under another version: load that one, or pass `resume: false`),
+ * `JoinTimeoutError` or `SpectateTimeoutError` (a minute without anybody who could let it in), `SeamTornError` (signaling failed for good), or the
+ * signal's reason. With `from` also, before anything starts, `CorruptStateError` (damaged, or not such a file) and `RulesMismatchError` (of another game
+ * or version), and `DuplicateHostError` where the room plays already. Then nothing is left running.
  */
 export async function openMatch<State, Action>(options: MatchOptions<State, Action>): Promise<Match<State, Action>> {
-  const { seats = 2, signal, logger, page = pageLifecycle() } = options;
-  if (!Number.isInteger(seats) || seats < 1 || seats > SEATS_MAX) throw new InvalidArgumentError(`seats is a whole number from 1 to ${SEATS_MAX}, got ${seats}`);
+  const { signal, logger, page = pageLifecycle() } = options;
   const game = defineGame(options.game);
+  const beginning = beginningOf(game, options);
+  const seats = beginning?.seats ?? options.seats ?? 2;
+  if (!Number.isInteger(seats) || seats < 1 || seats > SEATS_MAX) throw new InvalidArgumentError(`seats is a whole number from 1 to ${SEATS_MAX}, got ${seats}`);
   const random = options.random ?? systemRandom();
   const room = roomFrom(options.room, random);
   signal?.throwIfAborted();
   const ownClock = tabClock({ lifecycle: page });
-  const world = { game, room, random, clock: options.clock ?? ownClock, page, seats };
+  const world = { game, room, random, clock: options.clock ?? ownClock, page, seats, beginning };
   try {
     const match = await openIn(world, options).catch((error: unknown) => {
       // What was stored can not be believed, and was put aside: this tab goes on as somebody new, who can prove whom it was.
@@ -53,6 +59,14 @@ interface World<State, Action> {
   readonly clock: Clock;
   readonly page: PageLifecycle;
   readonly seats: number;
+  readonly beginning: Beginning | undefined;
+}
+
+function beginningOf<State, Action>(game: DefinedGame<State, Action>, { from, seats, spectate }: MatchOptions<State, Action>): Beginning | undefined {
+  if (from === undefined) return undefined;
+  if (spectate === true) throw new InvalidArgumentError("who brings a match along hosts it: from and spectate exclude each other");
+  const { file, at, as }: MatchStart = from instanceof Uint8Array ? { file: from } : from;
+  return beginningFrom(game, { file, at, as, seats });
 }
 
 async function openIn<State, Action>(world: World<State, Action>, options: MatchOptions<State, Action>): Promise<LiveMatch<State, Action>> {

@@ -362,6 +362,20 @@ describe("ends", () => {
     expect([first!.isClosed, second!.isClosed, ended.length]).toEqual([true, true, 2]);
   });
 
+  test("[SE40] who falls silent is shown as away and then as gone, without anything else happening", async () => {
+    open();
+    const [first] = await room.group([ann, bob]);
+    const seen: string[] = [];
+    first!.on("change", () => {
+      const standing = first!.standingOf(bob);
+      if (seen.at(-1) !== standing) seen.push(standing);
+    });
+    room.hub.block(bob, ann);
+    room.hub.block(ann, bob);
+    await room.clock.advance(15_000);
+    expect(seen.slice(-2)).toEqual(["away", "gone"]);
+  });
+
   test("names change for everybody", async () => {
     open();
     const [first, second] = await room.group([ann, bob]);

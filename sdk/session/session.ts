@@ -127,6 +127,8 @@ export class Session implements GameSession {
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
   #isSeated = false;
+  #stopWatching: () => void = () => {};
+  #standings = "";
   #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
 
   constructor(seam: Seam, declares: Declaration, options: SessionOptions) {
@@ -139,6 +141,7 @@ export class Session implements GameSession {
     this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
     this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, synced: false, hidden: options.visibility?.isHidden || undefined });
     this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), clock, () => this.#events.emit("change"));
+    this.#watchStandings(Math.max(50, Math.min(1_000, awayAfterMs / 3)));
     this.wayBack = new WayBack(seam.selfId, options, () => this.changed());
     const { visibility } = options;
     if (visibility !== undefined) this.#offs.push(visibility.on("visibility", () => this.presence.set({ hidden: visibility.isHidden || undefined })));
@@ -296,6 +299,7 @@ export class Session implements GameSession {
     this.#stopNode();
     this.#liveness.stop();
     this.#probe.stop();
+    this.#stopWatching();
     this.presence.destroy();
     const failure = this.#failure;
     await this.#node?.close();
@@ -341,6 +345,19 @@ export class Session implements GameSession {
       if (refusal !== undefined) return refusal;
     }
     return undefined;
+  }
+
+  /** Silence makes no event of its own: who fell silent, or is gone by now, is looked at from time to time. */
+  #watchStandings(everyMs: number): void {
+    this.#stopWatching = this.options.clock.after(everyMs, () => {
+      this.#watchStandings(everyMs);
+      const members = this.#node?.membership;
+      const known = new Set<PeerId>([...this.#seam.peers, ...(members?.voters ?? []), ...(members?.learners ?? [])]);
+      const standings = [...known].map((peer) => `${peer} ${this.standingOf(peer)}`).join();
+      if (standings === this.#standings) return;
+      this.#standings = standings;
+      this.changed();
+    });
   }
 
   /** Commits come by the thousand; only what management looks at wakes it. */

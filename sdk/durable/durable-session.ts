@@ -1,14 +1,15 @@
 // A state that outlives its process: fenced writes, snapshots and a journal over ByteStores, and what to do after a crash.
-import { ByteWriter, digestHex, hasCode, InvalidArgumentError, utf8, type Codec } from "../base/index.ts";
-import type { ByteStore, ByteStoreOp } from "../storage/index.ts";
+import { ByteWriter, digestHex, InvalidArgumentError, utf8, type Codec } from "../base/index.ts";
+import type { ByteStore } from "../storage/index.ts";
 import { backendLabel, journalStoreOf, snapshotStoreOf, storesOf, type DurableBackend } from "./backend.ts";
 import { reportContinuity, type ContinuityObjectives, type ContinuityReport } from "./continuity.ts";
-import { LifecycleError, StaleOwnerError } from "./errors.ts";
-import { encodeFence, fenceLabel, fenceSignature, judgeClaim, type OwnershipFence } from "./fence.ts";
+import { LifecycleError } from "./errors.ts";
+import { fenceLabel, fenceSignature, judgeClaim, type OwnershipFence } from "./fence.ts";
+import { mustOwn, writeAsOwner } from "./fenced-store.ts";
 import { encodeJournalRecord, journalKey, journalLabel, journalPrefix, type JournalEntry, type JournalKind } from "./journal.ts";
 import { recover, type Recovered } from "./recovery.ts";
 import { encodeStateImage, snapshotKey } from "./snapshot.ts";
-import { fenceKey, readFence, StoreFence, takeOverWith } from "./store-fence.ts";
+import { readFence, StoreFence, takeOverWith } from "./store-fence.ts";
 
 /** Live: taking deltas. Disconnected: the state is held, the client is not. Crashed: only what was stored is left. */
 export type DurableLifecycle = "live" | "disconnected" | "crashed";
@@ -46,16 +47,18 @@ export interface OpeningReport {
 /** Deltas `append` takes while earlier ones are still being written; one more is refused with `InvalidArgumentError`. */
 export const DURABLE_PENDING_MAX = 10_000;
 
+/** Entries `journal` shows at most, the latest; the rest is in the store alone. */
+export const JOURNAL_SHOWN_MAX = 10_000;
+
 /**
  * One owner's hold on a durable state. Every write is conditional on the owner's fence being in force in the store, so a stale owner's
  * write is refused however long it slept. Calls are carried out one after another; a failed call changes nothing.
  */
 export class DurableSession<State, Delta> {
   readonly #options: DurableSessionOptions<State, Delta>;
-  readonly #fenceBytes: Uint8Array;
   #memory: Recovered<State>;
   #lifecycle: DurableLifecycle;
-  #entries: readonly JournalEntry[];
+  readonly #entries: JournalEntry[];
   #queue: Promise<unknown> = Promise.resolve();
   #pending = 0;
   #acknowledged: number;
@@ -67,9 +70,8 @@ export class DurableSession<State, Delta> {
 
   private constructor(options: DurableSessionOptions<State, Delta>, memory: Recovered<State>, existed: boolean) {
     this.#options = options;
-    this.#fenceBytes = encodeFence(options.fence);
     this.#memory = memory;
-    this.#entries = memory.entries;
+    this.#entries = memory.entries.slice(-JOURNAL_SHOWN_MAX);
     this.#acknowledged = memory.position;
     // A session found in a store has no process any more, whatever its last words were.
     this.#lifecycle = existed ? "crashed" : "disconnected";
@@ -84,11 +86,11 @@ export class DurableSession<State, Delta> {
    * but, for corruption, the fence.
    */
   static async open<State, Delta>(options: DurableSessionOptions<State, Delta>): Promise<DurableSession<State, Delta>> {
-    for (const store of storesOf(options.backend)) await claimIn(store, options.sessionId, options.fence);
+    const { backend, sessionId, fence } = options;
+    await claimStores(storesOf(backend), sessionId, fence);
     const memory = await recover(options);
-    if (memory.tornRecord !== undefined) {
-      await journalStoreOf(options.backend)?.write([expectation(options.sessionId, encodeFence(options.fence)), { type: "delete", key: memory.tornRecord }]);
-    }
+    const journalStore = journalStoreOf(backend);
+    if (memory.tornRecord !== undefined && journalStore !== undefined) await writeAsOwner(journalStore, sessionId, fence, [{ type: "delete", key: memory.tornRecord }]);
     return new DurableSession(options, memory, memory.existed);
   }
 
@@ -121,9 +123,9 @@ export class DurableSession<State, Delta> {
     return this.#checkpointFailures;
   }
 
-  /** What was appended, in append order, as far as the backend keeps it and this process saw it. */
+  /** What was appended, in append order, as far as it was found when opening or written by this process: the latest {@link JOURNAL_SHOWN_MAX} entries. Cost: a copy. */
   get journal(): readonly JournalEntry[] {
-    return this.#entries;
+    return this.#entries.slice(-JOURNAL_SHOWN_MAX);
   }
 
   /** First connection of a new session, on `route`. */
@@ -217,7 +219,7 @@ export class DurableSession<State, Delta> {
 
   /** The journal as labels, for reports. */
   journalLabels(): readonly string[] {
-    return this.#entries.map(journalLabel);
+    return this.journal.map(journalLabel);
   }
 
   #mustBe(operation: string, wanted: DurableLifecycle): void {
@@ -240,22 +242,30 @@ export class DurableSession<State, Delta> {
     const image = { ...next, sequence: entry.sequence };
     const due = checkpointDue(backend, entry);
     const journalStore = journalStoreOf(backend);
-    if (journalStore === undefined) {
-      if (due) await this.#checkpoint(image);
+    if (journalStore !== undefined) {
+      await writeAsOwner(journalStore, sessionId, fence, [{ type: "put", key: journalKey(sessionId, entry.sequence), value: encodeJournalRecord([entry]) }]);
+    } else if (due) {
+      await this.#checkpoint(image);
     } else {
-      await this.#commit(journalStore, [{ type: "put", key: journalKey(sessionId, entry.sequence), value: encodeJournalRecord([entry]) }]);
+      // Nothing of it is kept yet, and a stale owner is to hear that all the same.
+      for (const store of storesOf(backend)) await mustOwn(store, sessionId, fence);
     }
     this.#memory = image;
-    this.#entries = [...this.#entries, entry];
+    this.#remember(entry);
     if (journalStore !== undefined && due) await this.#trim(journalStore, image);
+  }
+
+  #remember(entry: JournalEntry): void {
+    this.#entries.push(entry);
+    if (this.#entries.length > 2 * JOURNAL_SHOWN_MAX) this.#entries.splice(0, this.#entries.length - JOURNAL_SHOWN_MAX);
   }
 
   /** The entry is durable already, so a checkpoint that fails is counted and tried again at the next one. */
   async #trim(journalStore: ByteStore, image: Recovered<State>): Promise<void> {
-    const { sessionId } = this.#options;
+    const { sessionId, fence } = this.#options;
     try {
       await this.#checkpoint(image);
-      await this.#commit(journalStore, [{ type: "delete-range", from: journalPrefix(sessionId), to: journalKey(sessionId, image.sequence + 1) }]);
+      await writeAsOwner(journalStore, sessionId, fence, [{ type: "delete-range", from: journalPrefix(sessionId), to: journalKey(sessionId, image.sequence + 1) }]);
     } catch {
       this.#checkpointFailures += 1;
     }
@@ -266,18 +276,7 @@ export class DurableSession<State, Delta> {
     const store = snapshotStoreOf(backend);
     if (store === undefined) return;
     const value = encodeStateImage({ position: image.position, sequence: image.sequence, epoch: fence.epoch, route: image.route, state: states.encode(image.state) });
-    await this.#commit(store, [{ type: "put", key: snapshotKey(sessionId), value }]);
-  }
-
-  async #commit(store: ByteStore, ops: readonly ByteStoreOp[]): Promise<void> {
-    const { sessionId, fence } = this.#options;
-    try {
-      await store.write([expectation(sessionId, this.#fenceBytes), ...ops]);
-    } catch (cause) {
-      if (!hasCode(cause, "storage-conflict")) throw cause;
-      const now = (await readFence(store, sessionId)).fence;
-      throw (now === undefined ? undefined : judgeClaim(sessionId, now, fence)) ?? new StaleOwnerError(now?.epoch ?? 0, fence.epoch);
-    }
+    await writeAsOwner(store, sessionId, fence, [{ type: "put", key: snapshotKey(sessionId), value }]);
   }
 }
 
@@ -294,9 +293,13 @@ function lostBefore(backend: DurableBackend, memory: Recovered<unknown>): number
   return (backend.kind === "snapshot-only" ? backend.checkpointEvery - 1 : 0) + (memory.tornRecord === undefined ? 0 : 1);
 }
 
-/** Claims `fence` in one store, by compare-and-set. */
-async function claimIn(store: ByteStore, sessionId: string, fence: OwnershipFence): Promise<void> {
-  await new StoreFence(store).claim(sessionId, fence);
+/** Claims `fence` in every store. All are asked before the first one changes; a claim that comes in between is still refused by compare-and-set. */
+async function claimStores(stores: readonly ByteStore[], sessionId: string, fence: OwnershipFence): Promise<void> {
+  for (const store of stores) {
+    const refusal = judgeClaim(sessionId, (await readFence(store, sessionId)).fence, fence);
+    if (refusal !== undefined) throw refusal;
+  }
+  for (const store of stores) await new StoreFence(store).claim(sessionId, fence);
 }
 
 /** Claims the next epoch in every store: the highest epoch of any of them, plus one. */
@@ -305,9 +308,5 @@ async function takeOverStores(stores: readonly ByteStore[], sessionId: string, o
     const fences = await Promise.all(stores.map(async (store) => (await readFence(store, sessionId)).fence));
     return fences.reduce((highest, fence) => ((fence?.epoch ?? 0) > (highest?.epoch ?? 0) ? fence : highest), undefined);
   };
-  return takeOverWith({ current, claim: async (_, fence) => { for (const store of stores) await claimIn(store, sessionId, fence); } }, sessionId, owner);
-}
-
-function expectation(sessionId: string, fenceBytes: Uint8Array): ByteStoreOp {
-  return { type: "expect", key: fenceKey(sessionId), value: fenceBytes };
+  return takeOverWith({ current, claim: (_, fence) => claimStores(stores, sessionId, fence) }, sessionId, owner);
 }

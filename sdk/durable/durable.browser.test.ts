@@ -1,13 +1,15 @@
 // Fences and fenced stores on the real IndexedDB under real Web Locks, and owners whose documents really go away.
 import { afterEach, describe, expect, test } from "vitest";
+import { MemoryByteStore, MemoryDisk, type ByteStore } from "../storage/index.ts";
 import { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import { describeContract } from "../testing/contract.ts";
+import { failoverMatrix } from "../testing/failover-matrix.ts";
 import { fenceContract } from "./fence.contract.ts";
 import { fencedStoreContract } from "./fenced-store.contract.ts";
 import { fencedByteStore, MachineFence, StoreFence, type FenceHold } from "./index.ts";
 
 let places = 0;
-const newPlace = (): string => `durable-test-${performance.timeOrigin}-${(places += 1)}`;
+const newPlace = (): string => `durable-test-${(places += 1)}`;
 
 describeContract("StoreFence in Chromium", fenceContract, {
   place: async () => {
@@ -95,4 +97,17 @@ test("[DU27] a real lock that is given up on leaves nothing behind", async () =>
   const third = await fences.hold("s", "cyd");
   expect(third.fence.epoch).toBe(2);
   third.release();
+});
+
+test("[DU20] the failover matrix on the real IndexedDB is the one in memory, row by row", async () => {
+  const inMemory = await failoverMatrix(() => {
+    const disk = new MemoryDisk();
+    return { open: async () => new MemoryByteStore(disk) };
+  });
+  const inIndexedDb = await failoverMatrix(() => {
+    const name = newPlace();
+    return { open: (): Promise<ByteStore> => IndexedDbByteStore.open({ name }) };
+  });
+  expect(inIndexedDb.length).toBe(288);
+  expect(inIndexedDb).toEqual(inMemory);
 });

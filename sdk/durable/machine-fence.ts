@@ -97,10 +97,11 @@ export class MachineFence implements FenceAuthority {
 function lockOf(locks: OwnerLocks, name: string, options: { readonly ifAvailable?: boolean; readonly signal?: AbortSignal }): Promise<(() => void) | undefined> {
   return new Promise((resolve, reject) => {
     const held = (lock: unknown): Promise<void> | undefined => {
-      if (lock === null) return void resolve(undefined);
+      if (lock === null) resolve(undefined);
       // Granted in the moment the caller gave up: nobody would ever release it.
-      if (options.signal?.aborted) return void reject(options.signal.reason);
-      return new Promise((free) => resolve(free));
+      else if (options.signal?.aborted) reject(options.signal.reason);
+      else return new Promise((free) => resolve(free));
+      return undefined;
     };
     locks.request(name, options, held).catch(reject);
   });

@@ -13,7 +13,7 @@ export default defineConfig({
     minify: false,
     sourcemap: true,
     target: "node20",
-    lib: { entry: { consensus: at("consensus.ts"), growth: at("growth.ts") }, formats: ["es"] },
+    lib: { entry: { consensus: at("consensus.ts"), growth: at("growth.ts"), failover: at("failover.ts") }, formats: ["es"] },
     rollupOptions: { external: [/^node:/] },
   },
 });

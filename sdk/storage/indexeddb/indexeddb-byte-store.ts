@@ -4,7 +4,7 @@ import { get, promisifyRequest, type UseStore } from "idb-keyval";
 import { bytesEqual, ClosedError } from "../../base/index.ts";
 import type { ByteStore, ByteStoreOp } from "../byte-store.ts";
 import { StorageConflictError, StorageUnavailableError } from "../errors.ts";
-import { committed, openDatabase, ownFactory, RECORDS, storageError, VALUES } from "./database.ts";
+import { commitNow, committed, openDatabase, ownFactory, RECORDS, storageError, VALUES } from "./database.ts";
 
 /**
  * What a resolved write survives. `relaxed`: the crash of the tab and of the whole browser, but perhaps not a power cut (about 0.4 ms a batch).
@@ -98,6 +98,7 @@ export class IndexedDbByteStore implements ByteStore {
         const done = committed(store.transaction);
         const broken = await firstConflict(store, own);
         if (broken === undefined) for (const op of own) perform(store, op);
+        commitNow(store.transaction);
         await done;
         if (broken !== undefined) throw new StorageConflictError(broken);
       });
@@ -113,6 +114,7 @@ export class IndexedDbByteStore implements ByteStore {
         const held = await promisifyRequest<Uint8Array | undefined>(store.get(key));
         const holds = sameBytes(held, wanted);
         if (holds) perform(store, value === undefined ? { type: "delete", key } : { type: "put", key, value });
+        commitNow(store.transaction);
         await done;
         return holds;
       });
@@ -142,6 +144,7 @@ export class IndexedDbByteStore implements ByteStore {
       await done.catch(() => {});
       throw error;
     }
+    commitNow(transaction);
     await done;
     if (broken !== undefined) throw new StorageConflictError(broken);
   }

@@ -1,4 +1,5 @@
 // How the benches count: medians of several rounds, rounds of all subjects taken in turn so that a slow moment of the machine falls on each alike.
+import { loadavg } from "node:os";
 
 /** One thing to be measured: runs for about `ms` and says what it did. */
 export interface Subject {
@@ -65,4 +66,9 @@ export function whole(value: number): string {
 /** A number with a fixed count of decimals. */
 export function fixed(value: number, decimals = 2): string {
   return value.toFixed(decimals);
+}
+
+/** How busy the machine is besides, for people. */
+export function loadNow(): string {
+  return `load average ${fixed(loadavg()[0] ?? 0, 1)}`;
 }

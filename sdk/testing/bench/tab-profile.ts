@@ -26,5 +26,5 @@ export async function profile(title: string, tab: Page, run: () => Promise<unkno
   }
   const rows = [...byName].sort((a, b) => b[1] - a[1]).slice(0, ROWS);
   console.log(`${title}: busy ${fixed(busy / 1000, 0)} ms of ${fixed((taken.endTime - taken.startTime) / 1000, 0)} ms`);
-  table(["function :line in dist/bench-tabs/page.js", "%"], rows.map(([name, micros]) => [name, fixed((100 * micros) / busy, 1)]));
+  table(["function :line in the bundled page", "%"], rows.map(([name, micros]) => [name, fixed((100 * micros) / busy, 1)]));
 }

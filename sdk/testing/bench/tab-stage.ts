@@ -1,15 +1,10 @@
 // Three real tabs of one browser on a tiny page, and the browser's own account of what they spend.
-import { createServer, type Server } from "node:http";
-import { readFile } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
 import { chromium, type Browser, type Page } from "playwright";
 import { findBrowser } from "../../../e2e/find-browser.ts";
+import { servePages } from "./page-server.ts";
 import type { TabBench } from "./tab-page.ts";
 
 const IDS = ["tab-1", "tab-2", "tab-3"];
-const PAGE = "<!doctype html><meta charset=utf-8><title>bench</title><script type=module src=/page.js></script>";
-// Without these two a page's clock has steps of 0.1 ms.
-const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
 /** The methods of a tab. */
 export type TabMethod = { [K in keyof TabBench]: TabBench[K] extends (...args: never[]) => unknown ? K : never }[keyof TabBench];
@@ -29,30 +24,16 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-function serve(folder: URL): Promise<Server> {
-  const server = createServer((request, response) => {
-    const name = (request.url ?? "/").slice(1);
-    if (name === "") return void response.writeHead(200, { ...ISOLATED, "content-type": "text/html" }).end(PAGE);
-    if (!/^[\w.-]+\.js(\.map)?$/.test(name)) return void response.writeHead(404).end();
-    readFile(new URL(name, folder)).then(
-      (bytes) => response.writeHead(200, { ...ISOLATED, "content-type": "text/javascript" }).end(bytes),
-      () => response.writeHead(404).end(),
-    );
-  });
-  return new Promise((done) => server.listen(0, "127.0.0.1", () => done(server)));
-}
-
 /** Opens the tabs, links them over this browser's own signaling, and waits until one of them leads. `folder` holds the bundled page. */
 export async function openStage(folder: URL): Promise<Stage> {
-  const server = await serve(folder);
+  const server = await servePages(folder);
   const browser = await chromium.launch(findBrowser());
   const context = await browser.newContext();
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const tabs: Page[] = [];
   for (const _ of IDS) {
     const tab = await context.newPage();
     tab.on("pageerror", (error) => console.error(error));
-    await tab.goto(address);
+    await tab.goto(`${server.address}/page`);
     await tab.waitForFunction(() => "tabBench" in globalThis);
     tabs.push(tab);
   }

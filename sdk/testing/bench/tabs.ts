@@ -1,7 +1,6 @@
 // Commits per second and latency in three real tabs, beside the bare pattern over the same simple-peer links in the same run.
-import { loadavg } from "node:os";
 import type { Page } from "playwright";
-import { fixed, median, table, whole } from "./measure.ts";
+import { fixed, loadNow, median, table, whole } from "./measure.ts";
 import { profile } from "./tab-profile.ts";
 import { call, openStage, type Stage } from "./tab-stage.ts";
 import type { TabSample } from "./tab-stopwatch.ts";
@@ -62,7 +61,7 @@ function paired(figure: Figure, base: Figure, pick: (sample: TabSample) => numbe
 const lows = (figure: Figure): string => `${whole(Math.min(...figure.rounds.map((s) => s.perSecond)))}–${whole(Math.max(...figure.rounds.map((s) => s.perSecond)))}`;
 
 function report(title: string, figures: readonly Figure[]): void {
-  console.log(`${title} (load average ${fixed(loadavg()[0] ?? 0, 1)})`);
+  console.log(`${title} (${loadNow()})`);
   const [base] = figures;
   if (base === undefined) return;
   const rows = figures.map((figure) => [

@@ -6,11 +6,11 @@ export {
 export {
   createGameStore, decodeRecording, defineGame, encodeRecording, ImpureGameError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
   stateDigest, TurnSequencer,
-  type ActionContext, type DefinedGame, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema,
+  type ActionContext, type DefinedGame, type Divergence, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema,
 } from "./game/index.ts";
-export { openMatch, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStatus, type PlayOutcome } from "./open-match.ts";
+export { exportMatch, importMatch, openMatch, type ImportedMatch, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";
 export { randomId, systemClock, systemRandom } from "./platform/index.ts";
-export { raftConfig, type RaftConfig } from "./raft/index.ts";
+export { CorruptStateError, raftConfig, type RaftConfig } from "./raft/index.ts";
 export {
   BusyError, LANE_GAME, LeadershipLostError, LocalLog, NotLeaderError, ProposalTimeoutError,
   type CommittedAt, type CommittedCommand, type DedupKey, type LogEvent, type NodeStatus, type OrderedLog, type ProposeOptions, type RaftNode,

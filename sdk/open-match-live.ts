@@ -57,6 +57,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   readonly #mux: MuxSeam;
   readonly #channels: NamedMux;
   readonly #sharedChannels: NamedMux;
+  readonly #digests: Seam;
   readonly #shared = new Map<string, SharedDoc>();
   readonly #state: WritableAtom<State>;
   readonly #confirmed: WritableAtom<State>;
@@ -101,6 +102,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#mux = new MuxSeam(this.#seam);
     this.#channels = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     this.#sharedChannels = new NamedMux(this.#mux.channel(SHARED_TAG));
+    // Opened before anybody listens, so that what the others say while this tab enters is kept for it.
+    this.#digests = this.#mux.channel(DIGEST_TAG);
     const initial = game.setup({ seats });
     this.#state = atom<State>(initial);
     this.#confirmed = atom<State>(initial);
@@ -273,7 +276,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
       this.#divergences = divergences;
       this.#refreshSoon();
     };
-    const digests = { channel: this.#mux.channel(DIGEST_TAG), onDivergences };
+    const digests = { channel: this.#digests, onDivergences };
     const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger, digests });
     this.#sequencer = sequencer;
     const show = (): void => {

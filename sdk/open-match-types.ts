@@ -102,7 +102,8 @@ export interface Match<State, Action> {
   readonly node: RaftNode;
   /**
    * The match as one file, for `importMatch` and for `openMatch({ from })`: what is committed here, with the game's name and version and the number of
-   * seats; nothing that is only pending, and no identity. Rejects with `ClosedError` while this tab is not in the match, `BusyError` while it catches up.
+   * seats; nothing that is only pending, and no identity. Can be taken of a match that is over here, too. Rejects with `ClosedError` while this tab is
+   * on its way in or back, `BusyError` while it catches up.
    */
   export(): Promise<Uint8Array>;
   /** Puts a player out for good. Void unless this tab holds a seat. */

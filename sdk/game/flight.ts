@@ -6,7 +6,7 @@ import type { OwnAction } from "./speculation.ts";
 
 /** A proposed action whose fate is open. */
 export class Flight<Action> {
-  readonly own: OwnAction<Action>;
+  own: OwnAction<Action>;
   /** What the proposer awaits: the verdict, or word that it is unknown for now. */
   readonly outcome: Promise<Outcome>;
   /** The verdict, however long it takes. */

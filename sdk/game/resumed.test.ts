@@ -1,10 +1,10 @@
 // Moves in flight when the tab died: shown again by the next incarnation, and proposed by nobody here.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ClosedError, SdkError } from "../base/index.ts";
 import { encodeGameSection } from "./game-section.ts";
 import { OutcomeUnknownError } from "./errors.ts";
-import type { ScriptedLog } from "./scripted-log.ts";
-import { counterRules, NOT_AN_ACTION, openTable, settle, type CounterAction, type CounterState, type Table } from "./test-fixtures.ts";
+import { ScriptedLog } from "./scripted-log.ts";
+import { counterRules, lineRules, NOT_AN_ACTION, openTable, settle, type CounterAction, type CounterState, type Table } from "./test-fixtures.ts";
 
 type Counters = Table<CounterState, CounterAction>;
 
@@ -116,6 +116,77 @@ test("[GA58] without its seat it is not shown, and its entry is judged like any 
   expect(again.left).toEqual([{ action: add(6), reason: "not-seated" }]);
   again.log.commit(0);
   expect(await again.speculative.resumed[0]!.outcome).toMatchObject({ outcome: "committed" });
+});
+
+describe("[GA58a] while the log may know less to be committed than the tab had seen", () => {
+  /** Seat 0 marks 0, seat 1 marks 1, seat 0 marks 2 and dies; its log is opened again where nothing is known to be committed. */
+  function behind() {
+    const before = openTable(lineRules);
+    void before.speculative.propose({ cell: 0 });
+    before.log.commit(0);
+    before.foreign({ cell: 1 });
+    void before.speculative.propose({ cell: 2 }).catch(() => {});
+    before.speculative.close();
+    const log = new ScriptedLog();
+    log.isBehind = true;
+    const resumed = [before.log.proposals[1]!].map((each) => log.resume(each));
+    const table = openTable(lineRules, { log, resumed });
+    const cells = (): string => table.speculative.speculativeState.cells.map((cell) => cell ?? "-").join("");
+    return { ...table, log, cells, first: before.log.proposals[0]! };
+  }
+
+  test("what is illegal in between is held back, and shown once it is legal again", async () => {
+    const { log, cells, first, foreign, left, speculative } = behind();
+    expect(cells()).toBe("--0------");
+    log.append(first);
+    expect(cells()).toBe("0--------");
+    expect(speculative.pendingCount).toBe(0);
+    foreign({ cell: 1 });
+    expect(cells()).toBe("010------");
+    log.catchUp();
+    await settle();
+    expect([cells(), left]).toEqual(["010------", []]);
+  });
+
+  test("what is illegal when it has caught up leaves, and does not come back", async () => {
+    const { log, cells, first, foreign, left, speculative } = behind();
+    log.append(first);
+    foreign({ cell: 2 });
+    expect([cells(), left]).toEqual(["0-1------", []]);
+    log.catchUp();
+    await settle();
+    expect(left).toEqual([{ action: { cell: 2 }, reason: "taken" }]);
+    log.append(log.resumed[0]!);
+    expect(await speculative.resumed[0]!.outcome).toMatchObject({ outcome: "rejected", reason: "taken" });
+  });
+
+  test("a seat that is not known yet is waited for", async () => {
+    const before = openTable(lineRules);
+    void before.speculative.propose({ cell: 4 }).catch(() => {});
+    before.speculative.close();
+    const log = new ScriptedLog();
+    log.isBehind = true;
+    let player: number | undefined;
+    const table = openTable(lineRules, { log, resumed: before.log.proposals.map((each) => log.resume(each)), player: () => player });
+    expect(table.speculative.pendingCount).toBe(0);
+    player = 0;
+    log.catchUp();
+    await settle();
+    expect(table.speculative.pending.map(({ action }) => action)).toEqual([{ cell: 4 }]);
+    log.append(log.resumed[0]!);
+    expect(await table.speculative.resumed[0]!.outcome).toMatchObject({ outcome: "committed", judged: true });
+  });
+
+  test("a read nobody answers is asked again when the log moves", async () => {
+    const { log, first, foreign, left } = behind();
+    log.failReads(new SdkError("proposal-timeout", "nobody leads"));
+    await settle();
+    log.append(first);
+    foreign({ cell: 2 });
+    log.catchUp();
+    await settle();
+    expect(left.map(({ reason }) => reason)).toEqual(["taken"]);
+  });
 });
 
 test("[GA58] one the log refuses for good is rolled back; one that is open at close stays unknown", async () => {

@@ -37,12 +37,15 @@ export class ScriptedLog implements OrderedLog {
   readonly resumed: ScriptedProposal[] = [];
   /** Commits inside `propose`, as a one-player log does. */
   isImmediate = false;
+  /** While set, reads wait: the log may not have caught up. */
+  isBehind = false;
   lastRequestId = 0;
   appliedIndex: LogIndex = 0;
   /** The key of the last command of another peer. */
   lastForeignKey: DedupKey | undefined;
   #foreignSerial = 0;
   #events: LogEvent[] = [];
+  #reads: { readonly answer: () => void; readonly fail: (error: unknown) => void }[] = [];
   readonly #followers = new Set<(event: LogEvent) => void>();
 
   constructor(id = "self") {
@@ -97,6 +100,17 @@ export class ScriptedLog implements OrderedLog {
     return event.index;
   }
 
+  /** Everything committed before is here: reads are answered. */
+  catchUp(): void {
+    this.isBehind = false;
+    for (const { answer } of this.#reads.splice(0)) answer();
+  }
+
+  /** Reads that wait are refused. */
+  failReads(error: unknown): void {
+    for (const { fail } of this.#reads.splice(0)) fail(error);
+  }
+
   /** Entries that reach no follower: no-ops and memberships. */
   skip(entries: number): void {
     this.appliedIndex += entries;
@@ -115,7 +129,7 @@ export class ScriptedLog implements OrderedLog {
   }
 
   readIndex(): Promise<LogIndex> {
-    return Promise.resolve(this.appliedIndex);
+    return this.isBehind ? new Promise((resolve, reject) => this.#reads.push({ answer: () => resolve(this.appliedIndex), fail: reject })) : Promise.resolve(this.appliedIndex);
   }
 
   follow(listener: (event: LogEvent) => void, from: LogIndex = 1): () => void {

@@ -80,12 +80,13 @@ class Oracle {
       case "reload": return this.#reload(step.seen);
       case "install": return this.#install();
       case "skip": log.skip(2); this.index += 2; return undefined;
-      case "settle": return settle();
+      case "settle": log.catchUp(); return settle();
     }
   }
 
   /** Everything open is committed, so that every promise has its answer. */
   async finish(): Promise<void> {
+    this.table.log.catchUp();
     for (const own of this.owns) if (own.fate === "open") this.#commitOwn(own);
     await settle();
   }
@@ -137,6 +138,7 @@ class Oracle {
     });
     // The log knows of those it holds, wherever they stand.
     for (const own of left) if (own.fate === "committed") log.tell(own.key, own.index ?? this.index);
+    log.isBehind = seen % 2 === 1;
     this.table = openTable(counterRules, { log, resumed });
     expect(this.table.speculative.resumed.map(({ dedupKey }) => dedupKey)).toEqual(left.map(({ key }) => key));
     for (const [at, { outcome }] of this.table.speculative.resumed.entries()) hearOut(left[at]!, outcome);

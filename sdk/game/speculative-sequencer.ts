@@ -101,6 +101,8 @@ export class SpeculativeSequencer<State, Action> {
   readonly #waiters = new CountWaiters();
   /** Everything proposed and not settled, oldest first: the pending ones and those that left. */
   readonly #flights: Flight<Action>[] = [];
+  /** Actions of an earlier incarnation that are illegal so far, while the log may not have everything again that they were proposed on. */
+  readonly #held = new Set<Flight<Action>>();
   /** Events that came while another was being handled: a one-player log commits inside `propose`. */
   readonly #inbox: TurnEvent<Action>[] = [];
   #stop: () => void = () => {};
@@ -110,6 +112,8 @@ export class SpeculativeSequencer<State, Action> {
   #pending: readonly PendingAction<Action>[] = [];
   #isBusy = false;
   #isClosed = false;
+  #isCatchingUp = false;
+  #isAsking = false;
   #failure: Error | undefined;
   #snapshotIndex: LogIndex = 0;
   #isSnapshotDue = false;
@@ -230,10 +234,64 @@ export class SpeculativeSequencer<State, Action> {
 
   #showResumed(): void {
     if (this.#flights.length === 0) return;
-    const departed = this.#rebased(rebase(this.#rules, this.confirmedState, this.#flights.map(({ own }) => own), this.#guessPoint()));
+    for (const flight of this.#flights) this.#held.add(flight);
+    this.#isCatchingUp = true;
+    this.#showHeld();
     this.#pending = this.#listPending();
-    // Whoever made this object listens only after the constructor returned.
-    void Promise.resolve().then(() => this.#tellDeparted(departed));
+    this.#askWhetherCaughtUp();
+  }
+
+  /** A log that was just opened may know less to be committed than the tab had seen: what is illegal now may be legal once it has caught up. */
+  #askWhetherCaughtUp(): void {
+    if (!this.#isCatchingUp || this.#isAsking) return;
+    this.#isAsking = true;
+    void this.#options.sequencer.log.readIndex().then(
+      () => this.#caughtUp(),
+      // Nobody answers now; asked again when the log moves.
+      () => (this.#isAsking = false),
+    );
+  }
+
+  #caughtUp(): void {
+    if (this.#isClosed) return;
+    this.#change(() => {
+      const departed = [...this.#showHeld()];
+      this.#isCatchingUp = false;
+      for (const { own } of this.#held) {
+        const result = predict(this.#rules, this.#speculation, own, this.#guessPoint());
+        if ("reason" in result) departed.push(result);
+      }
+      this.#held.clear();
+      return departed;
+    });
+  }
+
+  /** Until the log has caught up, a resumed action that is illegal is held back instead of departing, and tried again with each event. */
+  #holdBack(departed: readonly Departed<Action>[]): readonly Departed<Action>[] {
+    if (!this.#isCatchingUp) return departed;
+    const told = departed.filter(({ own }) => {
+      const flight = this.#flights.find((each) => each.own === own);
+      const isResumed = this.resumed.some(({ dedupKey }) => dedupKey === own.dedupKey);
+      if (flight !== undefined && isResumed) this.#held.add(flight);
+      return !isResumed;
+    });
+    return [...told, ...this.#showHeld()];
+  }
+
+  /** Shows what is legal now of what was held back, at its place in the order of proposals. */
+  #showHeld(): readonly Departed<Action>[] {
+    if (this.#held.size === 0) return [];
+    const player = this.#options.player();
+    for (const flight of this.#held) if (flight.own.player !== player) flight.own = { ...flight.own, player };
+    const shown = new Set(this.#speculation.predicted.map(({ own }) => own));
+    const flights = this.#flights.filter((flight) => shown.has(flight.own) || this.#held.has(flight));
+    const { speculation, departed } = rebase(this.#rules, this.confirmedState, flights.map(({ own }) => own), this.#guessPoint());
+    const legal = new Set(speculation.predicted.map(({ own }) => own));
+    const shownNow = [...this.#held].filter(({ own }) => legal.has(own));
+    if (shownNow.length === 0) return [];
+    for (const flight of shownNow) this.#held.delete(flight);
+    this.#speculation = speculation;
+    return departed.filter(({ own }) => shown.has(own));
   }
 
   #launch(encoded: EncodedAction<Action>, player: Seat, options: TurnProposeOptions): Promise<Outcome> {
@@ -364,12 +422,13 @@ export class SpeculativeSequencer<State, Action> {
 
   #handle(event: TurnEvent<Action>): void {
     if (!this.#mayPlay(event.index)) return;
-    this.#change(() => (event.type === "reset" ? this.#reset(event) : this.#turn(event)));
+    this.#change(() => this.#holdBack(event.type === "reset" ? this.#reset(event) : this.#turn(event)));
     if (event.type === "committed") this.#takeDigest(event.index);
     const { onTurn } = this.#options;
     if (onTurn !== undefined && !this.#isClosed) guarded(onTurn, (cause) => this.#report({ kind: "listener-threw", message: `onTurn threw: ${textOf(cause)}`, cause }))(event);
     this.#scheduleSnapshot();
     this.#scheduleRetry();
+    this.#askWhetherCaughtUp();
   }
 
   /** False when play is over, or ends here because the log is another game's. */
@@ -447,6 +506,7 @@ export class SpeculativeSequencer<State, Action> {
 
   #settle(flight: Flight<Action>, outcome: Outcome): void {
     this.#flights.splice(this.#flights.indexOf(flight), 1);
+    this.#held.delete(flight);
     flight.settle(outcome);
   }
 
@@ -458,15 +518,11 @@ export class SpeculativeSequencer<State, Action> {
     const isNewState = this.speculativeState !== speculativeState;
     if (isNewState) this.#emitter.emit("state", this.speculativeState);
     if (isNewState || this.confirmedState !== confirmedState || this.#count !== confirmedCount || this.#pending !== pending) this.#emitter.emit("change");
-    this.#tellDeparted(departed);
-    this.#waiters.reached(this.#count);
-  }
-
-  #tellDeparted(departed: readonly Departed<Action>[]): void {
     for (const { own, reason, fault } of departed) {
       this.#reportFault(fault);
       this.#emitter.emit("left", { action: own.action, dedupKey: own.dedupKey, isUnknown: false }, reason);
     }
+    this.#waiters.reached(this.#count);
   }
 
   /** The list to show; the old one when it says the same. */

@@ -58,3 +58,17 @@ test("everything is closed, comes back later, and the same match goes on", async
     expect(await each.draws()).toBe("o..xx....");
   }
 });
+
+test("with three tabs the host reloads and comes back as one of them, while the others never stop", async ({ context }) => {
+  const [ana, bo, cy] = await tabs(context, ["Ana", "Bo", "Cy"]);
+  const url = await sitDown(addressOf("with-server"), [ana!, bo!]);
+  await cy!.accepts(url, "watch");
+  await playOut([ana!, bo!], [4], { watchers: [cy!] });
+  const reloading = reload(ana!);
+  await bo!.marks(0);
+  for (const each of [bo!, cy!]) await each.sees(0, "o");
+  await reloading;
+  await playOut([ana!, bo!], [3, 8, 5], { watchers: [cy!] });
+  await reload(cy!);
+  for (const each of [ana!, bo!, cy!]) await each.seesEnd("x");
+});

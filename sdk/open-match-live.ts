@@ -354,6 +354,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     if (session === undefined) return;
     // A node without its disk promises nothing any more; nor can it come back under its id before this tab is opened anew.
     const { failure, storage } = session.node.status;
+    if (storage === "full") this.#sequencer?.makeRoom();
     if (failure !== undefined && storage === "failed") return void this.#failed(failure);
     const players = playersOf(session);
     if (!looksSame(players, this.#players.get())) this.#players.set(players);

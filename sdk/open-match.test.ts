@@ -7,7 +7,7 @@ import { inviteTo, roomFrom } from "./open-match-room.ts";
 import { openMatch, type Match, type MatchOptions } from "./open-match.ts";
 import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
-import { MemoryByteStore, scopedByteStore, StorageUnavailableError, type ByteStore } from "./storage/index.ts";
+import { MemoryByteStore, scopedByteStore, StorageQuotaError, StorageUnavailableError, type ByteStore } from "./storage/index.ts";
 import { FaultyByteStore } from "./testing/faulty-byte-store.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
 
@@ -473,6 +473,23 @@ describe("a match that is kept", () => {
     expect(await table.until(() => opened.length === 2 && first.status.get().storageNote === undefined)).toBe(true);
     expect(await table.until(() => cells(first) === "1---0----")).toBe(true);
     expect(await table.get(first.play({ cell: 1 }))).toMatchObject({ outcome: "committed" });
+  });
+
+  test("a tab whose disk is full says so, makes room by a snapshot, and goes on by itself", async () => {
+    sit();
+    const disk = new FaultyByteStore(new MemoryByteStore());
+    const first = await table.get(table.open(ann, { storage: disk, game: rush }));
+    const second = await table.get(table.open(bob, { storage: new MemoryByteStore(), game: rush }));
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    for (let cell = 0; cell < 4; cell += 1) await table.get(first.play({ cell }));
+    // Until there is less in it: only a batch that deletes part of the log fits.
+    disk.plan = (_, ops) => (ops.some(({ type }) => type === "delete-range") ? ((disk.plan = () => undefined), undefined) : { type: "refuse", error: new StorageQuotaError() });
+    const notes: (string | undefined)[] = [];
+    first.status.listen(({ storageNote }) => notes.push(storageNote));
+    expect(await table.get(second.play({ cell: 5 }))).toMatchObject({ outcome: "committed" });
+    expect(await table.until(() => first.status.get().storageNote === undefined && cells(first) === cells(second))).toBe(true);
+    expect(notes.join()).toContain("no room");
+    expect(await table.get(first.play({ cell: 6 }))).toMatchObject({ outcome: "committed" });
   });
 
   test("a tab comes back to its match, or, asked not to, opens a new one", async () => {

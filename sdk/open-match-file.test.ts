@@ -176,7 +176,7 @@ describe("a new match from a file", () => {
     expect(trail(first)).toBe("01 12 03 14 ");
   });
 
-  test("survives its tab like any other, and does not begin again when the file is handed in anew with it", async () => {
+  test("survives its tab like any other", async () => {
     const { first } = await played();
     const file = await first.export();
     await leaveAll();
@@ -187,6 +187,19 @@ describe("a new match from a file", () => {
     expect(await until(() => back.status.get().phase === "waiting" && trail(back) === "01 12 03 14 05 ")).toBe(true);
     expect(back.status.get().seat).toBe(0);
   });
+});
+
+test("a match brought along that meets an older one of the same room ends, and says why, instead of becoming that one", async () => {
+  const { first } = await played();
+  const file = await first.export();
+  await leaveAll();
+  hub.cut(ann, bob);
+  const [older, brought] = [await open(ann), await open(bob, { from: file })];
+  hub.heal();
+  expect(await until(() => brought.status.get().phase === "closed")).toBe(true);
+  expect(brought.status.get().reason).toContain("host");
+  expect(trail(brought)).toBe("01 12 03 14 ");
+  expect(trail(older)).toBe("");
 });
 
 /** What the disk of a tab holds at the moment it crashes: the crashed one, which lives on in this process, writes to its own. */

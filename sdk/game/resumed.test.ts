@@ -85,6 +85,17 @@ test("[GA57] one that the log holds already is not shown on top of itself, wheth
   expect(again.speculative.pendingCount).toBe(1);
 });
 
+test("[GA57] a long replay runs the game once per turn, however much was in flight", () => {
+  const table = played(...Array.from({ length: 20 }, (): CounterAction => ({ type: "pass" })));
+  for (let turn = 0; turn < 200; turn += 1) table.foreign({ type: "add", by: 0 });
+  table.speculative.close();
+  let runs = 0;
+  const counted: typeof counterRules = { ...counterRules, apply: (...args) => ((runs += 1), counterRules.apply(...args)) };
+  const again = openTable(counted, { log: table.log, resumed: table.log.proposals.map((each) => table.log.resume(each)) });
+  expect(again.speculative.pendingCount).toBe(20);
+  expect(runs).toBe(220);
+});
+
 test("[GA57] a duplicate that the log delivers settles it and changes nothing", async () => {
   const table = played(add(1));
   const { key, payload } = table.log.proposals[0]!;

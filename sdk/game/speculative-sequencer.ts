@@ -9,6 +9,7 @@ import { RulesMismatchError } from "./errors.ts";
 import { Flight } from "./flight.ts";
 import { decodeGameSection, encodeGameSection, type GameSection } from "./game-section.ts";
 import type { DefinedGame, Seat } from "./game.ts";
+import { HeldBack, type Trial } from "./held-back.ts";
 import { createJudge, textOf, type GameFault } from "./judge.ts";
 import { rejected, type Outcome } from "./outcome.ts";
 import type { GameReport, GameReportKind } from "./report.ts";
@@ -101,8 +102,7 @@ export class SpeculativeSequencer<State, Action> {
   readonly #waiters = new CountWaiters();
   /** Everything proposed and not settled, oldest first: the pending ones and those that left. */
   readonly #flights: Flight<Action>[] = [];
-  /** Actions of an earlier incarnation that are illegal so far, while the log may not have everything again that they were proposed on. */
-  readonly #held = new Set<Flight<Action>>();
+  readonly #held: HeldBack<State, Action>;
   /** Events that came while another was being handled: a one-player log commits inside `propose`. */
   readonly #inbox: TurnEvent<Action>[] = [];
   #stop: () => void = () => {};
@@ -112,8 +112,6 @@ export class SpeculativeSequencer<State, Action> {
   #pending: readonly PendingAction<Action>[] = [];
   #isBusy = false;
   #isClosed = false;
-  #isCatchingUp = false;
-  #isAsking = false;
   #failure: Error | undefined;
   #snapshotIndex: LogIndex = 0;
   #isSnapshotDue = false;
@@ -124,11 +122,13 @@ export class SpeculativeSequencer<State, Action> {
     this.#rules = { judge: (options.development === true ? createDevelopmentJudge : createJudge)(game, seats), states: game.states };
     this.#initialState = options.initialState === undefined ? game.setup({ seats }) : options.initialState;
     this.#speculation = { confirmed: this.#initialState, predicted: [] };
+    // Before the replay, so that a turn that stands in the log finds the action it settles; shown after it, so that none is shown on top of itself.
     this.resumed = this.#takeOver(options.resumed ?? []);
+    this.#held = new HeldBack(this.#flights);
     const stop = sequencer.follow((event) => this.#receive(event));
     this.#stop = stop;
-    if (this.#mayPlay(sequencer.index)) this.#showResumed();
     // What stopped play during the replay has closed this already, before there was anything to stop.
+    if (this.#mayPlay(sequencer.index)) this.#resume();
     else stop();
   }
 
@@ -215,7 +215,6 @@ export class SpeculativeSequencer<State, Action> {
     this.#waiters.close(new ClosedError("the match"));
   }
 
-  /** Before the replay, so that a turn that stands in the log finds the action it settles; shown after it, so that none is shown on top of itself. */
   #takeOver(commands: readonly ResumedCommand[]): readonly ResumedAction<Action>[] {
     const player = this.#options.player();
     return commands.flatMap((command) => {
@@ -232,66 +231,29 @@ export class SpeculativeSequencer<State, Action> {
     });
   }
 
-  #showResumed(): void {
-    if (this.#flights.length === 0) return;
-    for (const flight of this.#flights) this.#held.add(flight);
-    this.#isCatchingUp = true;
-    this.#showHeld();
-    this.#pending = this.#listPending();
+  #resume(): void {
+    this.#held.begin(this.#flights);
+    this.#change(() => this.#showHeld());
     this.#askWhetherCaughtUp();
   }
 
-  /** A log that was just opened may know less to be committed than the tab had seen: what is illegal now may be legal once it has caught up. */
   #askWhetherCaughtUp(): void {
-    if (!this.#isCatchingUp || this.#isAsking) return;
-    this.#isAsking = true;
-    void this.#options.sequencer.log.readIndex().then(
-      () => this.#caughtUp(),
-      // Nobody answers now; asked again when the log moves.
-      () => (this.#isAsking = false),
-    );
+    this.#held.ask(() => this.#options.sequencer.log.readIndex(), () => this.#caughtUp());
   }
 
   #caughtUp(): void {
     if (this.#isClosed) return;
-    this.#change(() => {
-      const departed = [...this.#showHeld()];
-      this.#isCatchingUp = false;
-      for (const { own } of this.#held) {
-        const result = predict(this.#rules, this.#speculation, own, this.#guessPoint());
-        if ("reason" in result) departed.push(result);
-      }
-      this.#held.clear();
-      return departed;
-    });
-  }
-
-  /** Until the log has caught up, a resumed action that is illegal is held back instead of departing, and tried again with each event. */
-  #holdBack(departed: readonly Departed<Action>[]): readonly Departed<Action>[] {
-    if (!this.#isCatchingUp) return departed;
-    const told = departed.filter(({ own }) => {
-      const flight = this.#flights.find((each) => each.own === own);
-      const isResumed = this.resumed.some(({ dedupKey }) => dedupKey === own.dedupKey);
-      if (flight !== undefined && isResumed) this.#held.add(flight);
-      return !isResumed;
-    });
-    return [...told, ...this.#showHeld()];
+    this.#change(() => [...this.#showHeld(), ...this.#held.giveUp(this.#trial())]);
   }
 
   /** Shows what is legal now of what was held back, at its place in the order of proposals. */
   #showHeld(): readonly Departed<Action>[] {
-    if (this.#held.size === 0) return [];
-    const player = this.#options.player();
-    for (const flight of this.#held) if (flight.own.player !== player) flight.own = { ...flight.own, player };
-    const shown = new Set(this.#speculation.predicted.map(({ own }) => own));
-    const flights = this.#flights.filter((flight) => shown.has(flight.own) || this.#held.has(flight));
-    const { speculation, departed } = rebase(this.#rules, this.confirmedState, flights.map(({ own }) => own), this.#guessPoint());
-    const legal = new Set(speculation.predicted.map(({ own }) => own));
-    const shownNow = [...this.#held].filter(({ own }) => legal.has(own));
-    if (shownNow.length === 0) return [];
-    for (const flight of shownNow) this.#held.delete(flight);
-    this.#speculation = speculation;
-    return departed.filter(({ own }) => shown.has(own));
+    const rebased = this.#held.show(this.#trial(), this.#flights, this.#options.player());
+    return rebased === undefined ? [] : this.#rebased(rebased);
+  }
+
+  #trial(): Trial<State, Action> {
+    return { rules: this.#rules, speculation: this.#speculation, point: this.#guessPoint() };
   }
 
   #launch(encoded: EncodedAction<Action>, player: Seat, options: TurnProposeOptions): Promise<Outcome> {
@@ -422,7 +384,10 @@ export class SpeculativeSequencer<State, Action> {
 
   #handle(event: TurnEvent<Action>): void {
     if (!this.#mayPlay(event.index)) return;
-    this.#change(() => this.#holdBack(event.type === "reset" ? this.#reset(event) : this.#turn(event)));
+    this.#change(() => {
+      const departed = this.#held.keep(event.type === "reset" ? this.#reset(event) : this.#turn(event), this.#flights);
+      return [...departed, ...this.#showHeld()];
+    });
     if (event.type === "committed") this.#takeDigest(event.index);
     const { onTurn } = this.#options;
     if (onTurn !== undefined && !this.#isClosed) guarded(onTurn, (cause) => this.#report({ kind: "listener-threw", message: `onTurn threw: ${textOf(cause)}`, cause }))(event);
@@ -506,7 +471,7 @@ export class SpeculativeSequencer<State, Action> {
 
   #settle(flight: Flight<Action>, outcome: Outcome): void {
     this.#flights.splice(this.#flights.indexOf(flight), 1);
-    this.#held.delete(flight);
+    this.#held.release(flight);
     flight.settle(outcome);
   }
 
@@ -543,6 +508,13 @@ export class SpeculativeSequencer<State, Action> {
   #scheduleSnapshot(): void {
     const every = this.#options.snapshotEvery;
     if (every === undefined || this.#isSnapshotDue || this.#point.index - this.#snapshotIndex < every) return;
+    this.#isSnapshotDue = true;
+    void Promise.resolve().then(() => this.#takeSnapshot());
+  }
+
+  /** Hands the log a snapshot after the current batch of events, so that it can be compacted: for when storage runs full. Nothing when one is due already or nothing is new. */
+  makeRoom(): void {
+    if (this.#isSnapshotDue || this.#isClosed || this.#point.index === this.#snapshotIndex) return;
     this.#isSnapshotDue = true;
     void Promise.resolve().then(() => this.#takeSnapshot());
   }

@@ -27,8 +27,9 @@ function statementsWhere(paths: readonly string[], matches: (node: ts.Node) => b
 }
 
 describe("exports", () => {
+  // But in the script-tag build's global, which is by definition the whole front door and more.
   test("nothing is exported by star", () => {
-    expect(statementsWhere(written, (node) => ts.isExportDeclaration(node) && (node.exportClause === undefined || ts.isNamespaceExport(node.exportClause)))).toEqual([]);
+    expect(statementsWhere(written.filter((path) => path !== "sdk/global.ts"), (node) => ts.isExportDeclaration(node) && (node.exportClause === undefined || ts.isNamespaceExport(node.exportClause)))).toEqual([]);
   });
 
   test("nothing that ships is a default export", () => {

@@ -12,7 +12,7 @@ export class DiskImage {
   snapshot: Snapshot | undefined;
   /** Contiguous from `firstIndex`. */
   entries: Entry[] = [];
-  #memberships: { readonly index: LogIndex; readonly membership: Membership }[] = [];
+  #memberships: { readonly index: LogIndex; readonly term: Term; readonly membership: Membership }[] = [];
   /** Where the snapshot's membership stood in the log, 0 when this disk does not know. */
   #membershipBase: LogIndex = 0;
   readonly #decode: (data: Uint8Array) => Membership;
@@ -69,11 +69,14 @@ export class DiskImage {
     return this.snapshot?.membership;
   }
 
-  /** Where the newest stored membership at or before `index` stands; 0 when there is none. */
-  membershipUpTo(index: LogIndex): LogIndex {
+  /**
+   * Where the newest stored membership at or before `index` stands that is committed; 0 when there is none. A disk may hold another entry than
+   * the committed one in the same place: made by a leader that crashed or was cut off with it, and never cut from its disk.
+   */
+  membershipUpTo(index: LogIndex, isCommitted: (index: LogIndex, term: Term) => boolean): LogIndex {
     for (let i = this.#memberships.length - 1; i >= 0; i -= 1) {
-      const at = this.#memberships[i]?.index ?? 0;
-      if (at <= index) return at;
+      const placed = this.#memberships[i];
+      if (placed !== undefined && placed.index <= index && isCommitted(placed.index, placed.term)) return placed.index;
     }
     return this.#membershipBase <= index ? this.#membershipBase : 0;
   }
@@ -83,7 +86,8 @@ export class DiskImage {
     if (snapshot !== undefined) {
       // Whoever made the snapshot knows where its membership stood; who received it need not.
       const isOwn = this.termAt(snapshot.index) === snapshot.term;
-      this.#membershipBase = isOwn ? this.membershipUpTo(snapshot.index) : 0;
+      // Before its own snapshot everything this disk holds is committed.
+      this.#membershipBase = isOwn ? this.membershipUpTo(snapshot.index, () => true) : 0;
       this.snapshot = snapshot;
       const kept = this.entries.findIndex((entry) => entry.index > snapshot.index);
       this.entries = kept < 0 ? [] : this.entries.slice(kept);
@@ -108,7 +112,7 @@ export class DiskImage {
   }
 
   #note(entry: Entry): void {
-    if (entry.kind === 2) this.#memberships.push({ index: entry.index, membership: this.#decode(entry.data) });
+    if (entry.kind === 2) this.#memberships.push({ index: entry.index, term: entry.term, membership: this.#decode(entry.data) });
   }
 }
 

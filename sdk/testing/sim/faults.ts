@@ -1,5 +1,5 @@
 // What each planned disturbance does to the world, and how it ends.
-import { fraction, seededRandom, type PeerId, type Random } from "../../base/index.ts";
+import { fraction, seededRandom, type LogIndex, type PeerId, type Random, type Term } from "../../base/index.ts";
 import type { Membership } from "../../raft/index.ts";
 import { between, chance, pick, shuffled } from "./draw.ts";
 import { isQuorum } from "./history.ts";
@@ -7,6 +7,7 @@ import { drawChange, type Keeper } from "./keeper.ts";
 import { encodeCommand } from "./kv.ts";
 import type { SimPeer } from "./peer.ts";
 import type { Fault } from "./plan.ts";
+import { demand } from "./violation.ts";
 import type { SimWorld } from "./world.ts";
 
 /** Serials one burst client uses before it becomes another. */
@@ -286,12 +287,16 @@ function drawPartition(kind: string, { random, size, victim }: { random: Random;
 
 /**
  * Every membership that some node may still act by: the newest committed one and whatever was made after it and may still turn up anywhere.
- * Who votes in one of them may still be needed.
+ * Who votes in one of them may still be needed. Never empty: whoever lost their storage were always a minority of the newest committed
+ * membership, so somebody left holds it. An empty list would let every question asked of all of them be answered with yes.
  */
-export function membershipsInForce(world: SimWorld): Membership[] {
+export function membershipsInForce(world: Pick<SimWorld, "history" | "isGone">): Membership[] {
   const { history } = world;
   const nodes = [...history.nodes.values()];
   const stored = nodes.flatMap(({ id, disk }) => (disk.durable.membership === undefined || world.isGone(id) ? [] : [disk.durable.membership]));
-  const committed = Math.max(...nodes.map(({ disk }) => disk.durable.membershipUpTo(history.committed)));
-  return [...stored, ...history.openMemberships()].filter(({ index }) => index >= committed).map(({ membership }) => membership);
+  const isCommitted = (index: LogIndex, term: Term): boolean => history.isCommitted(index, term);
+  const committed = Math.max(...nodes.map(({ disk }) => disk.durable.membershipUpTo(history.committed, isCommitted)));
+  const inForce = [...stored, ...history.openMemberships()].filter(({ index }) => index >= committed).map(({ membership }) => membership);
+  demand("I6", inForce.length > 0, () => `nobody left holds the membership committed at ${committed}`);
+  return inForce;
 }

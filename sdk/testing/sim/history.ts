@@ -84,6 +84,11 @@ export class History {
     return this.#committedTerms[index];
   }
 
+  /** True when the entry (index, term) is committed, not merely something in its place. */
+  isCommitted(index: LogIndex, term: Term): boolean {
+    return this.committedTerm(index) === term;
+  }
+
   /** The highest index committed by a leader of a term below `term`. */
   committedBefore(term: Term): LogIndex {
     let index = this.committed;
@@ -128,7 +133,7 @@ export class History {
    * inbox of a frozen tab, and come into force later. Those in whose place something else is committed are forgotten.
    */
   openMemberships(): readonly MadeMembership[] {
-    this.#memberships = this.#memberships.filter(({ index, term }) => index > this.committed || this.committedTerm(index) === term);
+    this.#memberships = this.#memberships.filter(({ index, term }) => index > this.committed || this.isCommitted(index, term));
     return this.#memberships;
   }
 

@@ -49,6 +49,8 @@ export interface DiskParts {
 /** Attempts to reopen a lost storage before the node gives up. */
 const REOPEN_MAX = 8;
 const PAUSE_DOUBLINGS = 4;
+/** Codes with which a store refuses whoever does not own it. */
+const OWNERSHIP_ENDED: readonly string[] = ["stale-owner", "split-brain", "invalid-token"];
 /** Ticks after which lazy removals no longer wait for company. */
 const LAZY_TICKS = 20;
 
@@ -195,7 +197,9 @@ export class Disk {
   #giveUpOrWait(health: "full" | "reopening", error: Error): void {
     this.#rejectAsides(error);
     if (this.#health !== health) this.#attempts = 0;
-    const canGoOn = health === "full" || (this.#parts.reopen !== undefined && this.#attempts < REOPEN_MAX && !hasCode(error, "closed"));
+    // Closed, or taken over by another owner (a fenced store says so): what it would find on opening again is not its own any more.
+    const isOurs = !hasCode(error, "closed") && !OWNERSHIP_ENDED.some((code) => hasCode(error, code));
+    const canGoOn = health === "full" || (this.#parts.reopen !== undefined && this.#attempts < REOPEN_MAX && isOurs);
     if (!canGoOn || this.#isClosed) return this.#fail(error);
     this.#parts.logger.error(health === "full" ? "storage is full: this node acknowledges nothing until there is room" : "storage was lost: this node acknowledges nothing until it is open again", error);
     this.#ticksToRetry = pauseBefore(health, this.#attempts, this.#parts.pauseTicks);

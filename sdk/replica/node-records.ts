@@ -8,6 +8,9 @@ const NODE = "replica/node";
 const WRITER = "replica/writer";
 const CLIENT = "replica/client/";
 
+/** Where one record is looked up: a storage, or what was read of it. */
+type RecordLookup = Pick<ByteStore, "read">;
+
 /** Whose storage this is. */
 export interface NodeRecord {
   readonly id: PeerId;
@@ -15,7 +18,7 @@ export interface NodeRecord {
 }
 
 /** Checks that the storage is this node's, or nobody's yet; then returns the operation that claims it. A log must never be continued under another id (two peers would vote as one). */
-export async function claimStorage(storage: ByteStore, { id, groupId }: NodeRecord): Promise<ByteStoreOp[]> {
+export async function claimStorage(storage: RecordLookup, { id, groupId }: NodeRecord): Promise<ByteStoreOp[]> {
   const record = await storage.read(NODE);
   if (record === undefined) return [{ type: "put", key: NODE, value: sealRecord(NODE, new ByteWriter().text(id).text(groupId).finish()) }];
   const reader = readerOf(NODE, record);
@@ -25,7 +28,7 @@ export async function claimStorage(storage: ByteStore, { id, groupId }: NodeReco
 }
 
 /** The client id this storage's own writer has, or undefined when there is none yet. Throws `CorruptStateError`. */
-export async function readWriterId(storage: ByteStore): Promise<string | undefined> {
+export async function readWriterId(storage: RecordLookup): Promise<string | undefined> {
   const record = await storage.read(WRITER);
   if (record === undefined) return undefined;
   const reader = readerOf(WRITER, record);
@@ -46,7 +49,7 @@ export interface ClientRecord {
 }
 
 /** The client's record, or undefined when this storage never saw the id. `hasWritten`: something else in the storage is this client's. Throws `CorruptStateError`. */
-export async function readClientRecord(storage: ByteStore, clientId: string, hasWritten: boolean): Promise<ClientRecord | undefined> {
+export async function readClientRecord(storage: RecordLookup, clientId: string, hasWritten: boolean): Promise<ClientRecord | undefined> {
   const key = CLIENT + clientId;
   const record = await storage.read(key);
   // Without it serials would be used a second time, and what they stand for would be taken for duplicates.

@@ -266,6 +266,30 @@ describe("outbox records", () => {
     }
   });
 
+  test("[OB2] a new record takes the place of a settled one in a single put, also when the batch had to be written twice", async () => {
+    for (const happened of [false, true]) {
+      const store = new MemoryByteStore();
+      const outbox = fresh();
+      outbox.add(command(1));
+      await applyTo(store, outbox);
+      outbox.settle(1);
+      outbox.add(command(2));
+      const ops = outbox.take();
+      expect(ops.map(({ type }) => type)).toEqual(["put"]);
+      outbox.add(command(3));
+      if (happened) await store.write(ops);
+      outbox.failed();
+      await applyTo(store, outbox);
+      expect(await found(store)).toEqual([2, 3]);
+      outbox.settle(3);
+      await applyTo(store, outbox);
+      expect(await found(store)).toEqual([2]);
+      outbox.settle(2);
+      await applyTo(store, outbox);
+      expect(await store.readRange(OUTBOX_RECORDS.from, OUTBOX_RECORDS.to)).toEqual([]);
+    }
+  });
+
   test("writers of one storage do not see one another's commands", async () => {
     const store = new MemoryByteStore();
     const ids = ["me", "me/2", "2"];

@@ -145,7 +145,10 @@ export class Outbox implements BesideWrites {
     const fresh = this.#fresh;
     if (!this.isUrgent && this.#over.length === 0) return [];
     const again = [...this.#again].filter(({ commands }) => commands.size > 0);
-    this.#taken = { fresh, again, over: this.#over, leaving: this.#leaving };
+    const over = this.#over;
+    // What is over makes way for what is new: one put does the work of a put and a removal, and a request costs a fifth of a transaction.
+    if (fresh.commands.size > 0) fresh.key = over.pop();
+    this.#taken = { fresh, again, over, leaving: this.#leaving };
     this.#fresh = blank();
     this.#again.clear();
     this.#over = [];

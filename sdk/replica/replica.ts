@@ -80,9 +80,10 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const id = seam.selfId;
   checkSizes(config, seam.payloadBytesMax);
   if (options.clientId !== undefined && !isClientId(options.clientId)) throw new InvalidArgumentError(`a client id has 1 to 64 characters, got ${JSON.stringify(options.clientId)}`);
-  const { writer, outbox, claims } = await readWriter(options, storage, config);
+  const stored = await readStored(storage);
+  const { writer, outbox, claims } = await readWriter(options, stored, config);
   for (const error of outbox.damaged) logger.error("a record of the outbox is lost", error);
-  const { restored, layout } = await readState(options, storage, { claims, snapshotBytesMax: config.snapshotTotalBytesMax });
+  const { restored, layout } = await readState(options, stored, { storage, claims, snapshotBytesMax: config.snapshotTotalBytesMax });
   const events = createNanoEvents<RaftNodeEvents>();
   const core = createReplicaCore({
     id, groupId: options.groupId, config, random: options.random, restored, lanes: options.lanes,
@@ -100,23 +101,44 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   return node;
 }
 
+type Records = Awaited<ReturnType<ByteStore["readRange"]>>;
+
+/** Everything of a node that lies in its storage. */
+interface Stored extends Pick<ByteStore, "read"> {
+  /** Those of a range, in key order. */
+  within(range: { readonly from: string; readonly to: string }): Records;
+}
+
+/** The lowest and the end of the names of a node's records: `outbox/…`, `raft/…`, `replica/…`. */
+const FIRST_RECORD = OUTBOX_RECORDS.from;
+const END_OF_RECORDS = "replica0";
+
+/** In one reading: one way to the disk after the other takes longer than reading a long log. */
+async function readStored(storage: ByteStore): Promise<Stored> {
+  const records = await storage.readRange(FIRST_RECORD, END_OF_RECORDS);
+  return {
+    within: ({ from, to }) => records.filter(([key]) => key >= from && key < to),
+    read: async (wanted) => records.find(([key]) => key === wanted)?.[1],
+  };
+}
+
 /** Who writes, what is left of its earlier incarnations, and what makes the storage its own. */
-async function readWriter(options: ReplicaOptions, storage: ByteStore, config: RaftConfig): Promise<{ readonly writer: WriterIdentity; readonly outbox: FoundOutbox; readonly claims: readonly ByteStoreOp[] }> {
+async function readWriter(options: ReplicaOptions, stored: Stored, config: RaftConfig): Promise<{ readonly writer: WriterIdentity; readonly outbox: FoundOutbox; readonly claims: readonly ByteStoreOp[] }> {
   const { identity, clientId: chosen, random } = options;
   if (identity === "auto" && chosen !== undefined) throw new InvalidArgumentError("a writer that goes by a clientId of the caller's is durable, not auto");
   if (identity !== "durable" && chosen === undefined) return { writer: WriterIdentity.auto(random), outbox: EMPTY_OUTBOX, claims: [] };
-  const kept = chosen === undefined ? await readWriterId(storage) : undefined;
+  const kept = chosen === undefined ? await readWriterId(stored) : undefined;
   const clientId = chosen ?? kept ?? newClientId(random);
-  const outbox = readOutbox(await storage.readRange(OUTBOX_RECORDS.from, OUTBOX_RECORDS.to), clientId);
-  const record = await readClientRecord(storage, clientId, kept !== undefined || outbox.records.size > 0);
+  const outbox = readOutbox(stored.within(OUTBOX_RECORDS), clientId);
+  const record = await readClientRecord(stored, clientId, kept !== undefined || outbox.records.size > 0);
   const claims = chosen === undefined && kept === undefined ? writerOps(clientId) : [];
   return { writer: WriterIdentity.durable(clientId, config.uncommittedBytesMax, { record, outbox }), outbox, claims };
 }
 
-async function readState(options: ReplicaOptions, storage: ByteStore, { claims, snapshotBytesMax }: { readonly claims: readonly ByteStoreOp[]; readonly snapshotBytesMax: number }): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
+async function readState(options: ReplicaOptions, stored: Stored, { storage, claims, snapshotBytesMax }: { readonly storage: ByteStore; readonly claims: readonly ByteStoreOp[]; readonly snapshotBytesMax: number }): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
   const { seam: { selfId: id }, groupId, voters = [] } = options;
-  const claiming = await claimStorage(storage, { id, groupId });
-  const found = restoreFrom(await storage.readRange(RAFT_RECORDS.from, RAFT_RECORDS.to));
+  const claiming = await claimStorage(stored, { id, groupId });
+  const found = restoreFrom(stored.within(RAFT_RECORDS));
   // Whose storage it is and what it promised are written together; one without the other has lost something, and nobody knows what.
   if (claiming.length > 0 && found.layout.batch > 0) throw new CorruptStateError("replica/node", "it is missing beside a log");
   if (claiming.length === 0 && found.layout.batch === 0) throw new CorruptStateError("raft/hard", "it is missing on a storage that was used");

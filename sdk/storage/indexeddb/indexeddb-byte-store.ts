@@ -65,10 +65,7 @@ export class IndexedDbByteStore implements ByteStore {
       return this.#use("readonly", async (store) => {
         const range = keysBetween(from, to);
         const [keys, values] = await Promise.all([promisifyRequest(store.getAllKeys(range)), promisifyRequest<Uint8Array[]>(store.getAll(range))]);
-        return keys.flatMap((key, at) => {
-          const value = values[at];
-          return typeof key === "string" && value !== undefined ? [[key, value] as const] : [];
-        });
+        return paired(keys, values);
       });
     });
   }
@@ -183,6 +180,16 @@ function performValue(store: IDBObjectStore, op: ValueOp): void {
 
 function sameBytes(held: Uint8Array | undefined, wanted: Uint8Array | undefined): boolean {
   return held === undefined || wanted === undefined ? held === wanted : bytesEqual(held, wanted);
+}
+
+/** One list for all: a long log is thousands of records. */
+function paired(keys: readonly IDBValidKey[], values: readonly Uint8Array[]): (readonly [key: string, value: Uint8Array])[] {
+  const records: (readonly [key: string, value: Uint8Array])[] = [];
+  for (const [at, key] of keys.entries()) {
+    const value = values[at];
+    if (typeof key === "string" && value !== undefined) records.push([key, value]);
+  }
+  return records;
 }
 
 function keysBetween(from: string, to: string): IDBKeyRange {

@@ -33,6 +33,8 @@ export interface StartTimes {
   readonly bareMs: number;
   readonly records: number;
   readonly bytes: number;
+  /** The same, by the byte store a match uses. */
+  readonly storeMs: number;
 }
 
 function alone(): NodeChannel {
@@ -77,7 +79,7 @@ export async function timeStarts(database: string, rounds: number): Promise<read
     // Whoever comes second may find something warm: they take turns at it.
     const before = round % 2 === 0 ? await timeBare(bare) : undefined;
     const opened = await timeOpen(db);
-    taken.push({ ...opened, ...(before ?? (await timeBare(bare))) });
+    taken.push({ ...opened, ...(before ?? (await timeBare(bare))), storeMs: await timeStore(db) });
   }
   bare.close();
   await db.close();
@@ -100,4 +102,10 @@ async function timeOpen(db: IndexedDbByteStore): Promise<Pick<StartTimes, "openM
   const applied = node.appliedIndex;
   await node.close();
   return { openMs, appliedMs, applied };
+}
+
+async function timeStore(db: IndexedDbByteStore): Promise<number> {
+  const start = performance.now();
+  await storeIn(db, SELF, GROUP_ID).readRange("", "\uffff");
+  return performance.now() - start;
 }

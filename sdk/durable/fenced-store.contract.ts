@@ -3,6 +3,7 @@ import { expect } from "vitest";
 import type { ByteStore, ByteStoreOp } from "../storage/index.ts";
 import type { Obligation } from "../testing/contract.ts";
 import { fenceFor, type OwnershipFence } from "./fence.ts";
+import { ownerCondition } from "./fenced-store.ts";
 import { fenceKey, StoreFence } from "./store-fence.ts";
 
 /** Places where bytes and fences live together, and the wrapper on trial. */
@@ -94,6 +95,8 @@ export const fencedStoreContract: readonly Obligation<FencedStoreHarness>[] = [
       await isRefused(harness.fenced(base, S, fenceFor(S, "eve", 4)), base, { code: "stale-owner" });
       await isRefused(harness.fenced(base, S, { ...fenceFor(S, "ann", 3), token: "wrong" }), base, { code: "invalid-token" });
       await isRefused(harness.fenced(base, "another", fenceFor("another", "ann", 3)), base, { code: "stale-owner" });
+      expect(await outcome(base.write([put("a", 9), ownerCondition(S, fenceFor(S, "eve", 3))]))).toMatchObject({ code: "storage-conflict", key: fenceKey(S) });
+      await base.write([put("b", 1), ownerCondition(S, fenceFor(S, "ann", 3))]);
       await base.write([{ type: "delete", key: fenceKey(S) }]);
       await isRefused(harness.fenced(base, S, fenceFor(S, "ann", 3)), base, { code: "stale-owner", current: 0 });
     },

@@ -6,7 +6,9 @@ import { StoreFence } from "./store-fence.ts";
 
 /** The part of the Web Locks API that is used: `navigator.locks` fits as it is. */
 export interface OwnerLocks {
+  /** Calls `held` with the lock and holds it until what that returns settles; with null when it is not available now. */
   request(name: string, options: { readonly ifAvailable?: boolean; readonly signal?: AbortSignal }, held: (lock: unknown) => Promise<void> | undefined): Promise<unknown>;
+  /** The locks that are held. */
   query(): Promise<{ readonly held?: readonly { readonly name?: string }[] | undefined }>;
 }
 

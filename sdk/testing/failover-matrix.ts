@@ -11,6 +11,7 @@ export type CrashPoint = "before" | "during" | "after";
 
 /** Where the records of one row live; opened once by the process that dies and once by the next one. */
 export interface FailoverPlace {
+  /** A store on what is there. */
   open(): Promise<ByteStore>;
 }
 

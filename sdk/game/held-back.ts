@@ -23,6 +23,11 @@ export class HeldBack<State, Action> {
     this.#resumed = new Set(resumed);
   }
 
+  /** Nothing is held: the usual case, and it costs nothing. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
   /** What the log holds already is replayed: from now on everything resumed and still in `flights` is held. Before, nothing is tried, so that a long replay costs nothing more. */
   begin(flights: readonly Flight<Action>[]): void {
     for (const flight of flights) if (this.#resumed.has(flight)) this.#held.add(flight);
@@ -58,7 +63,7 @@ export class HeldBack<State, Action> {
 
   /** Everything in `flights` that is shown or legal now, in that order, when something held back became legal; else undefined. Held actions act from `player`'s seat. */
   show({ rules, speculation, point }: Trial<State, Action>, flights: readonly Flight<Action>[], player: Seat | undefined): Rebased<State, Action> | undefined {
-    if (this.#held.size === 0) return undefined;
+    if (this.isEmpty) return undefined;
     for (const flight of this.#held) if (flight.own.player !== player) flight.own = { ...flight.own, player };
     const shown = new Set(speculation.predicted.map(({ own }) => own));
     const owns = flights.filter((flight) => shown.has(flight.own) || this.#held.has(flight)).map(({ own }) => own);

@@ -147,6 +147,21 @@ class Oracle {
     expect(before).toEqual([...before].sort((a, b) => a - b));
     await settle();
     for (const { dedupKey } of this.table.speculative.pending) expect(this.owns.find(({ key }) => sameKey(key, dedupKey))!.fate).toBe("open");
+    this.#checkResumed();
+  }
+
+  /** Everything open is shown that is legal in its turn. What dice show depends on where it will stand, so there nothing is foretold. */
+  #checkResumed(): void {
+    const { game, log, speculative } = this.table;
+    const open = this.owns.filter(({ fate }) => fate === "open").map(({ key }) => ({ key, action: game.actions.decode(log.proposals.find((each) => sameKey(each.key, key))!.payload) }));
+    if (open.some(({ action: { type } }) => type === "roll")) return;
+    let shown = this.state;
+    const legal = open.filter(({ key, action: each }) => {
+      const verdict = createJudge(game, 2)(shown, { action: each, player: 0, index: 0, time: 0, dedupKey: key });
+      shown = verdict.state;
+      return verdict.reason === undefined;
+    });
+    expect(speculative.pending.map(({ dedupKey }) => dedupKey)).toEqual(legal.map(({ key }) => key));
   }
 
   #open(pick: number): Own | undefined {

@@ -233,7 +233,7 @@ export class SpeculativeSequencer<State, Action> {
 
   #resume(): void {
     this.#held.begin(this.#flights);
-    this.#change(() => this.#showHeld());
+    this.#change(() => []);
     this.#askWhetherCaughtUp();
   }
 
@@ -384,10 +384,7 @@ export class SpeculativeSequencer<State, Action> {
 
   #handle(event: TurnEvent<Action>): void {
     if (!this.#mayPlay(event.index)) return;
-    this.#change(() => {
-      const departed = this.#held.keep(event.type === "reset" ? this.#reset(event) : this.#turn(event), this.#flights);
-      return [...departed, ...this.#showHeld()];
-    });
+    this.#change(() => (event.type === "reset" ? this.#reset(event) : this.#turn(event)));
     if (event.type === "committed") this.#takeDigest(event.index);
     const { onTurn } = this.#options;
     if (onTurn !== undefined && !this.#isClosed) guarded(onTurn, (cause) => this.#report({ kind: "listener-threw", message: `onTurn threw: ${textOf(cause)}`, cause }))(event);
@@ -478,7 +475,9 @@ export class SpeculativeSequencer<State, Action> {
   /** Runs one change and tells of it once, after all of it is in place, so that a listener may propose. */
   #change(make: () => readonly Departed<Action>[]): void {
     const { speculativeState, confirmedState, confirmedCount, pending } = this;
-    const departed = make();
+    const kept = this.#held.keep(make(), this.#flights);
+    // Whatever changed may have made legal what was held back.
+    const departed = this.#held.isEmpty ? kept : [...kept, ...this.#held.keep(this.#showHeld(), this.#flights)];
     this.#pending = this.#listPending();
     const isNewState = this.speculativeState !== speculativeState;
     if (isNewState) this.#emitter.emit("state", this.speculativeState);

@@ -28,7 +28,7 @@ export function fromRoot(path: string): string {
 }
 
 export function isTest(path: string): boolean {
-  return /\.(test|contract|spec|test-d)\.ts$/.test(path);
+  return /(\.(test|contract|spec|test-d)|\/test-room)\.ts$/.test(path);
 }
 
 /** TypeScript under `sdk`: what ships, with the tests and the checks about the code left out. */

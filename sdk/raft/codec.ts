@@ -160,7 +160,17 @@ function readCommands(reader: ByteReader): Uint8Array[] {
   return commands;
 }
 
-/** Terms and times travel as differences to the one before: a run of one leader's entries costs a byte each. */
+/** Bits of an entry's first byte beside its kind: its term, or its time, is another than that of the one before, and how much later follows. */
+const OTHER_TERM = 4;
+const OTHER_TIME = 8;
+
+/** Terms and times travel as differences to the one before, and not at all where there is none: a run of one leader's entries costs a byte each. */
+function writeHead(writer: ByteWriter, kind: EntryKind, laterTerm: number, laterTime: number): void {
+  writer.byte(kind + (laterTerm === 0 ? 0 : OTHER_TERM) + (laterTime === 0 ? 0 : OTHER_TIME));
+  if (laterTerm !== 0) writer.uint(laterTerm);
+  if (laterTime !== 0) writer.uint(laterTime);
+}
+
 function writeAppend(writer: ByteWriter, message: AppendRequest): void {
   writer.uint(message.prevIndex).uint(message.prevTerm).uint(message.commit);
   const run = new RunWriter(writer);
@@ -170,7 +180,7 @@ function writeAppend(writer: ByteWriter, message: AppendRequest): void {
   let term = message.prevTerm;
   let time = 0;
   for (const entry of message.entries) {
-    writer.uint(entry.term - term).byte(entry.kind).uint(entry.time - time);
+    writeHead(writer, entry.kind, entry.term - term, entry.time - time);
     run.next(entry.data);
     term = entry.term;
     time = entry.time;
@@ -181,15 +191,16 @@ function readAppend(reader: ByteReader, term: number): AppendRequest {
   const prevIndex = reader.uint();
   const prevTerm = reader.uint();
   const commit = reader.uint();
-  const run = new RunReader(reader, { max: APPEND_ENTRIES_MAX, bytesMin: 4 });
+  const run = new RunReader(reader, { max: APPEND_ENTRIES_MAX, bytesMin: 2 });
   const entries: Entry[] = [];
   let entryTerm = prevTerm;
   let time = 0;
   for (let i = 1; i <= run.length; i += 1) {
-    entryTerm = safe(entryTerm + reader.uint());
-    const kind = readKind(reader);
-    time = safe(time + reader.uint());
-    entries.push({ index: safe(prevIndex + i), term: entryTerm, kind, time, data: run.next() });
+    const head = reader.byte();
+    if (head >= 2 * OTHER_TIME) throw new MalformedError(`an entry that begins with ${head}`);
+    if ((head & OTHER_TERM) !== 0) entryTerm = safe(entryTerm + readLater(reader));
+    if ((head & OTHER_TIME) !== 0) time = safe(time + readLater(reader));
+    entries.push({ index: safe(prevIndex + i), term: entryTerm, kind: kindOf(head & (OTHER_TERM - 1)), time, data: run.next() });
   }
   run.end();
   return { type: "append", term, prevIndex, prevTerm, commit, entries };
@@ -205,8 +216,14 @@ function readChunk(reader: ByteReader, term: number): SnapshotChunk {
   return { type: "snapshot-chunk", term, index, indexTerm, time, membership, total, digest, offset: reader.uint(), bytes: reader.bytes() };
 }
 
-function readKind(reader: ByteReader): EntryKind {
-  const kind = reader.byte();
+/** A difference that is said is one: there is one way to write an entry. */
+function readLater(reader: ByteReader): number {
+  const later = reader.uint();
+  if (later === 0) throw new MalformedError("a difference of nothing");
+  return later;
+}
+
+function kindOf(kind: number): EntryKind {
   if (kind === ENTRY_COMMAND || kind === ENTRY_NOOP || kind === ENTRY_MEMBERSHIP) return kind;
   throw new MalformedError(`no entry is of kind ${kind}`);
 }
@@ -230,7 +247,7 @@ export function encodeEntry(entry: Entry): Uint8Array {
 /** The entry at `index` from {@link encodeEntry}'s bytes; throws `MalformedError`. `data` is a view. */
 export function decodeEntry(index: number, bytes: Uint8Array): Entry {
   const reader = new ByteReader(bytes);
-  const entry: Entry = { index, term: reader.uint(), kind: readKind(reader), time: reader.uint(), data: reader.bytes() };
+  const entry: Entry = { index, term: reader.uint(), kind: kindOf(reader.byte()), time: reader.uint(), data: reader.bytes() };
   reader.end();
   return entry;
 }

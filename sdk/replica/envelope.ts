@@ -44,24 +44,25 @@ function allocate(size: number): Uint8Array {
 
 /**
  * Encodes envelopes. Hand-written over one buffer, because every command of every node passes through here. Layout: lane byte, client id and
- * proposer with their lengths in front, serial, serial minus lowest outstanding plus one (0: none), birth, then the payload to the end.
+ * proposer with their lengths in front, birth, lowest outstanding (0: none), serial with its highest bits first, then the payload to the end: of one
+ * writer's commands only the last byte of the serial differs before the payload, and what they begin with alike travels once.
  * The result may be a view on a buffer that other envelopes share.
  */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
   const client = cachedUtf8(envelope.clientId);
   const proposer = cachedUtf8(envelope.proposer);
-  const lowest = envelope.lowestOutstanding === 0 ? 0 : envelope.requestId - envelope.lowestOutstanding + 1;
-  const size = 3 + client.length + varSize(proposer.length) - 1 + proposer.length + varSize(envelope.requestId) + varSize(lowest) + varSize(envelope.birth) + envelope.payload.length;
+  const { requestId, lowestOutstanding: lowest, birth, payload } = envelope;
+  const size = 2 + client.length + varSize(proposer.length) + proposer.length + varSize(birth) + varSize(lowest) + varSize(requestId) + payload.length;
   const bytes = allocate(size);
   bytes[0] = envelope.lane;
   bytes[1] = client.length;
   bytes.set(client, 2);
   let at = writeVar(bytes, 2 + client.length, proposer.length);
   bytes.set(proposer, at);
-  at = writeVar(bytes, at + proposer.length, envelope.requestId);
+  at = writeVar(bytes, at + proposer.length, birth);
   at = writeVar(bytes, at, lowest);
-  at = writeVar(bytes, at, envelope.birth);
-  bytes.set(envelope.payload, at);
+  at = writeVarHighFirst(bytes, at, requestId);
+  bytes.set(payload, at);
   return bytes;
 }
 
@@ -90,11 +91,11 @@ export function decodeHead(bytes: Uint8Array): EnvelopeHead {
   const proposer = ids.read(bytes, cursor, proposerLength);
   if (!isPeer(proposer)) throw new MalformedError("a proposer that is no peer id");
   cursor += proposerLength;
-  const requestId = readVar(bytes);
-  const lowest = readVar(bytes);
   const birth = readVar(bytes);
-  if (requestId === 0 || lowest > requestId) throw new MalformedError("a serial out of order");
-  return { lane, clientId, requestId, lowestOutstanding: lowest === 0 ? 0 : requestId - lowest + 1, birth, proposer, payloadAt: cursor };
+  const lowestOutstanding = readVar(bytes);
+  const requestId = readVarHighFirst(bytes);
+  if (requestId === 0 || lowestOutstanding > requestId) throw new MalformedError("a serial out of order");
+  return { lane, clientId, requestId, lowestOutstanding, birth, proposer, payloadAt: cursor };
 }
 
 let lastPeer: string | undefined;
@@ -149,6 +150,27 @@ function writeVar(bytes: Uint8Array, start: number, value: number): number {
   }
   bytes[at] = rest;
   return at + 1;
+}
+
+function readVarHighFirst(bytes: Uint8Array): number {
+  let value = 0;
+  for (;;) {
+    const byte = byteAt(bytes, cursor);
+    cursor += 1;
+    value = value * 128 + (byte & 127);
+    if (value > Number.MAX_SAFE_INTEGER) throw new MalformedError("a whole number is too large");
+    if (byte < 128) return value;
+  }
+}
+
+function writeVarHighFirst(bytes: Uint8Array, start: number, value: number): number {
+  const size = varSize(value);
+  let rest = value;
+  for (let at = start + size - 1; at >= start; at -= 1) {
+    bytes[at] = (rest % 128) + (at === start + size - 1 ? 0 : 128);
+    rest = Math.floor(rest / 128);
+  }
+  return start + size;
 }
 
 function varSize(value: number): number {

@@ -14,9 +14,9 @@ export interface PublishedRefusal {
 /** Proof that this peer is the person who sat as `peer`: signed with that peer's key. */
 export interface SeatClaim {
   readonly peer: PeerId;
-  /** Hexadecimal, of whatever length the identity's keys have; at most {@link CLAIM_CHARS_MAX}. */
+  /** Hexadecimal, of whatever length the identity's keys have; at most 512 characters. */
   readonly publicKey: string;
-  /** Hexadecimal, over {@link seatClaimText}; at most {@link CLAIM_CHARS_MAX}. */
+  /** Hexadecimal, over {@link seatClaimText}; at most 512 characters. */
   readonly signature: string;
 }
 

@@ -105,7 +105,7 @@ export class WebRtcSeam extends SeamCore implements Seam {
     return this.#ignored;
   }
 
-  /** Sends over signaling, beside any link: best effort and once, for last words. At most {@link SEALED_BYTES_MAX} bytes; longer ones throw `PayloadTooLargeError`. */
+  /** Sends over signaling, beside any link: best effort and once, for last words. At most 4096 bytes; longer ones throw `PayloadTooLargeError`. */
   sendSealed(to: PeerId, bytes: Uint8Array): void {
     if (bytes.length > SEALED_BYTES_MAX) throw new PayloadTooLargeError(bytes.length, SEALED_BYTES_MAX, "sealed message");
     this.#signal(to, { kind: "sealed", bytes });

@@ -81,7 +81,8 @@ describe("in Chromium", () => {
     const signature = (await again.identity?.sign(Uint8Array.of(1))) ?? new Uint8Array(0);
     expect(await verifySignature({ peerId, publicKey, signature }, Uint8Array.of(1))).toBe(true);
     await again.release();
-    expect(await held()).toBe(0);
+    // The shared lock of the room that went with the first document is let go by the browser when it comes to it.
+    await expect.poll(held).toBe(0);
   });
 
   test("[ID3] a document that is reloaded is who it was, ten times in a row", async () => {

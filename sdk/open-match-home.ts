@@ -1,5 +1,5 @@
 // Where a match's records live and who this tab is because of them: a place in the room's storage, or records handed in by the caller.
-import type { Clock, Logger, PeerId, Random } from "./base/index.ts";
+import { InvalidArgumentError, peerId, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
 import { openRoomStorage, type RoomStorage } from "./identity/index.ts";
 import { randomId } from "./platform/index.ts";
 import type { ByteStore } from "./storage/index.ts";
@@ -41,18 +41,18 @@ export async function openHome(options: HomeOptions): Promise<Home> {
 
 /** A place in the room's storage as a home; its parts are taken one by one, because they are not all its own properties. */
 function homeOf(place: RoomStorage): Home {
-  const { kind, why, identity, peerId, store, displaced } = place;
+  const { kind, why, identity, store, displaced } = place;
   const reopen = kind === "memory" ? undefined : (): Promise<ByteStore> => place.reopen();
-  return { kind, why, identity, peerId, store, displaced, reopen, takeOver: (signal) => place.takeOver(signal), abandon: () => place.abandon(), release: () => place.release() };
+  return { kind, why, identity, peerId: place.peerId, store, displaced, reopen, takeOver: (signal) => place.takeOver(signal), abandon: () => place.abandon(), release: () => place.release() };
 }
 
 function randomPeer(random: Random): PeerId {
-  return randomId(26, random) as PeerId;
+  return peerId(randomId(26, random));
 }
 
-function handedIn(peerId: PeerId, store: ByteStore | undefined): Home {
+function handedIn(id: PeerId, store: ByteStore | undefined): Home {
   const nothing = (): Promise<void> => Promise.resolve();
-  const takeOver = (): Promise<never> => Promise.reject(new Error("nobody was displaced"));
+  const takeOver = (): Promise<never> => Promise.reject(new InvalidArgumentError("takeOver needs a displaced identity, and this match was given its records"));
   const why = store === undefined ? "this match was given a seam and no storage" : undefined;
-  return { kind: store === undefined ? "memory" : "custom", why, identity: undefined, peerId, store, displaced: undefined, reopen: undefined, takeOver, abandon: nothing, release: nothing };
+  return { kind: store === undefined ? "memory" : "custom", why, identity: undefined, peerId: id, store, displaced: undefined, reopen: undefined, takeOver, abandon: nothing, release: nothing };
 }

@@ -88,6 +88,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   constructor(parts: LiveMatchParts<State, Action>) {
     const { home, invite, game, seats, page } = parts;
+    // The author's code comes first: if it throws, nothing has been started.
+    const initial = game.setup({ seats });
     this.#parts = parts;
     this.invite = invite;
     this.ended = new Promise((resolve) => (this.#hasEnded = resolve));
@@ -104,7 +106,6 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#sharedChannels = new NamedMux(this.#mux.channel(SHARED_TAG));
     // Opened before anybody listens, so that what the others say while this tab enters is kept for it.
     this.#digests = this.#mux.channel(DIGEST_TAG);
-    const initial = game.setup({ seats });
     this.#state = atom<State>(initial);
     this.#confirmed = atom<State>(initial);
     this.#status = atom<MatchStatus>(statusWithout(this.#place, "connecting", undefined));

@@ -296,6 +296,16 @@ describe("beside the log", () => {
 });
 
 describe("opening", () => {
+  test("a game whose setup throws rejects with what it threw, and leaves the room as it was", async () => {
+    sit();
+    const seam = table.hub.seam(ann);
+    const broken: Game<Grid, Move> = { ...grid, setup: () => { throw new Error("no such board"); } };
+    await expect(table.get(openMatch<Grid, Move>({ room: "r", game: broken, seam, clock: table.clock, random: seededRandom(1) }))).rejects.toThrow("no such board");
+    expect(seam.state.phase).toBe("torn");
+    const [first] = await table.seated([ann, bob]);
+    expect(first!.status.get().seat).toBe(0);
+  });
+
   test("an aborted opening, and options that can not work, leave nothing behind", async () => {
     sit();
     const abort = new AbortController();

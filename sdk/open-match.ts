@@ -74,9 +74,22 @@ async function openIn<State, Action>(world: World<State, Action>, options: Match
   const { signal, storage, durability = "strict", logger } = options;
   const seam = typeof options.seam === "function" ? options.seam() : options.seam;
   const home = await openHome({ room, selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
-  const match = new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, room, clock, random }), session: sessionOptions(options, world, home), invite: inviteTo(room) });
+  const match = await made(() => new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, room, clock, random }), session: sessionOptions(options, world, home), invite: inviteTo(room) }), async () => {
+    await seam?.close();
+    await home.release();
+  });
   await match.open(signal);
   return match;
+}
+
+/** What `make` makes; when it throws (a game's `setup`, a signaling factory), `letGo` first gives back what was taken for it. */
+async function made<T>(make: () => T, letGo: () => Promise<void>): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    await letGo();
+    throw error;
+  }
 }
 
 /** How this tab goes out to the others, the first time and every later one. */

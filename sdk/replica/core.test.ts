@@ -7,19 +7,12 @@ import { encodeFrame, frameHeader } from "./frame.ts";
 import type { LaneReducer } from "./lane.ts";
 import { LANE_GAME, LANE_SESSION, type LogEvent } from "./ordered-log.ts";
 import type { ReplicaCore, ReplicaWork } from "./replica-core.ts";
+import { journal } from "./test-room.ts";
 
 const a = peerId("a");
 const b = peerId("b");
 const c = peerId("c");
 
-/** Remembers every command of its lane: the fold a snapshot must hold exactly. */
-const journal: LaneReducer<readonly number[]> = {
-  lane: LANE_SESSION,
-  initial: [],
-  apply: (state, { payload }) => [...state, payload[0] ?? 0],
-  encode: (state) => Uint8Array.from(state),
-  decode: (section) => [...section],
-};
 
 const make = (id: PeerId, voters: readonly PeerId[], lanes = [journal]): ReplicaCore =>
   createReplicaCore({ id, groupId: "g", config: LAN_CONFIG, random: seededRandom(3), restored: bootstrapState(id, voters), lanes: lanes as LaneReducer<unknown>[] });

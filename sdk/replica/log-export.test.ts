@@ -8,15 +8,8 @@ import { exportedEvents, foldedExport } from "./export-content.ts";
 import { encodeExport, readExport } from "./log-export.ts";
 import { LANE_GAME, LANE_SESSION, type LogEvent } from "./ordered-log.ts";
 import { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
-import { TestGroup } from "./test-room.ts";
+import { journal, TestGroup } from "./test-room.ts";
 
-const journal: LaneReducer<readonly number[]> = {
-  lane: LANE_SESSION,
-  initial: [],
-  apply: (state, { payload }) => [...state, payload[0] ?? 0],
-  encode: (state) => Uint8Array.from(state),
-  decode: (section) => [...section],
-};
 const lanes = [journal as LaneReducer<unknown>];
 
 const heard = (node: Replica): LogEvent[] => {

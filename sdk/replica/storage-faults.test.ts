@@ -7,16 +7,8 @@ import type { LaneReducer } from "./lane.ts";
 import { LANE_SESSION } from "./ordered-log.ts";
 import { RAFT_RECORDS, restoreFrom } from "./raft-log-store.ts";
 import type { ReplicaOptions } from "./replica.ts";
-import { TestGroup, type TestPeer } from "./test-room.ts";
+import { journal, TestGroup, type TestPeer } from "./test-room.ts";
 
-/** Everything that took effect, in order. */
-const journal: LaneReducer<readonly number[]> = {
-  lane: LANE_SESSION,
-  initial: [],
-  apply: (state, { payload }) => [...state, payload[0] ?? 0],
-  encode: (state) => Uint8Array.from(state),
-  decode: (section) => [...section],
-};
 
 const lost = (): Error => new StorageUnavailableError("the test took it away");
 

@@ -5,11 +5,21 @@ import { MemoryHub } from "../seam/index.ts";
 import { MemoryByteStore, MemoryDisk } from "../storage/index.ts";
 import { FaultyByteStore } from "../testing/faulty-byte-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
-import type { LogEvent } from "./ordered-log.ts";
+import type { LaneReducer } from "./lane.ts";
+import { LANE_SESSION, type LogEvent } from "./ordered-log.ts";
 import { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
 
 /** Errors a dead tab's storage would give, had it anybody to give them to. */
 const NEVER = { type: "hang" } as const;
+
+/** Remembers every command of its lane, in order: the fold a snapshot must hold exactly. */
+export const journal: LaneReducer<readonly number[]> = {
+  lane: LANE_SESSION,
+  initial: [],
+  apply: (state, { payload }) => [...state, payload[0] ?? 0],
+  encode: (state) => Uint8Array.from(state),
+  decode: (section) => [...section],
+};
 
 /** One peer: its disk outlives its nodes. */
 export interface TestPeer {

@@ -181,7 +181,6 @@ async function keepBusy(ms: number, inFlight: number, once: () => Promise<unknow
 }
 
 declare global {
-  // eslint-disable-next-line no-var -- a global is how the script outside finds it
   var durableBench: DurableBench;
 }
 

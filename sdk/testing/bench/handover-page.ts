@@ -89,7 +89,6 @@ export class HandoverBench {
 }
 
 declare global {
-  // eslint-disable-next-line no-var -- a global is how the script outside finds it
   var handoverBench: HandoverBench;
 }
 

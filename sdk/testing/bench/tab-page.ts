@@ -133,7 +133,6 @@ export class TabBench {
 }
 
 declare global {
-  // eslint-disable-next-line no-var -- a global is how the script outside finds it
   var tabBench: TabBench;
 }
 

@@ -1,4 +1,4 @@
-// The goodbye of a host whose data channels are dead by the time its page goes: it leaves over signaling too, signed, and is believed for its signature alone.
+// The goodbye of a host whose data channels are dead by the time its page goes: it leaves over signaling too, sealed, and is believed for its seal alone.
 import { expect } from "@playwright/test";
 import { addressOf, playOut, type Player, sitDown, strangers, tabs, test } from "./pages.ts";
 

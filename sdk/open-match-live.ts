@@ -3,7 +3,7 @@ import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
 import { ClosedError, hasCode, utf8, toHex, type PeerId } from "./base/index.ts";
 import type { DefinedGame, Divergence, Outcome, SpeculativeSequencer } from "./game/index.ts";
 import { enterMatch, isElsewhere } from "./open-match-enter.ts";
-import { Farewell, hearFarewell } from "./open-match-farewell.ts";
+import { Farewells } from "./open-match-farewell.ts";
 import { encodeMatchFile, type Beginning } from "./open-match-file.ts";
 import type { Home } from "./open-match-home.ts";
 import { NotAVoterError, QuorumPresentError } from "./open-match-errors.ts";
@@ -23,6 +23,8 @@ import { gameFork, seatClaimText, shareDoc, type GameForkOptions, type Doc, type
 const SHARED_TAG = 5;
 /** Tag of the channel on which peers compare their states. */
 const DIGEST_TAG = 6;
+/** Tag of the channel on which peers hand each other the keys of their goodbyes. */
+const FAREWELL_TAG = 7;
 
 /** What a match is made of. */
 export interface LiveMatchParts<State, Action> {
@@ -67,7 +69,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   readonly #leaving = new AbortController();
   readonly #offs: (() => void)[];
   readonly #meet: () => Meeting;
-  readonly #farewell: Farewell | undefined;
+  readonly #farewells: Farewells | undefined;
   #meeting: Meeting;
   #entering: AbortController | undefined;
   #session: GameSession | undefined;
@@ -94,11 +96,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.invite = invite;
     this.ended = new Promise((resolve) => (this.#hasEnded = resolve));
     this.#place = { selfId: home.peerId, storage: home.kind, storageNote: home.why };
-    const onSealed = (from: PeerId, bytes: Uint8Array): void => void hearFarewell(from, bytes, () => this.#session);
-    this.#meet = () => parts.meet(onSealed);
+    this.#meet = () => parts.meet((from, bytes) => this.#farewells?.hear(from, bytes));
     this.#meeting = this.#meet();
-    const send = (to: PeerId, bytes: Uint8Array): void => this.#meeting.sendSealed(to, bytes);
-    this.#farewell = home.identity === undefined ? undefined : new Farewell({ identity: home.identity, clock: parts.session.clock, send });
     this.#seam = new ManagedSeam(home.peerId, this.#meeting.seam.payloadBytesMax, (reason) => void this.#seam.end(reason));
     this.#seam.attach(this.#meeting.seam);
     this.#mux = new MuxSeam(this.#seam);
@@ -106,6 +105,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#sharedChannels = new NamedMux(this.#mux.channel(SHARED_TAG));
     // Opened before anybody listens, so that what the others say while this tab enters is kept for it.
     this.#digests = this.#mux.channel(DIGEST_TAG);
+    this.#farewells = home.identity === undefined ? undefined : this.#farewellsOf(home.identity);
     this.#state = atom<State>(initial);
     this.#confirmed = atom<State>(initial);
     this.#status = atom<MatchStatus>(statusWithout(this.#place, "connecting", undefined));
@@ -188,7 +188,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   async leave(): Promise<void> {
-    this.#farewell?.say();
+    this.#farewells?.say();
     const left = this.#session?.leave();
     this.#ended = Promise.all([this.#ended, left]);
     await this.#close("left");
@@ -216,6 +216,12 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
       if (this.#closing === undefined) this.#enterAgain("resume");
       throw error;
     }
+  }
+
+  #farewellsOf(identity: Identity): Farewells {
+    const { random } = this.#parts.session;
+    const send = (to: PeerId, bytes: Uint8Array): void => this.#meeting.sendSealed(to, bytes);
+    return new Farewells({ identity, channel: this.#mux.channel(FAREWELL_TAG), random, send, session: () => this.#session });
   }
 
   #inSession(): GameSession {
@@ -258,11 +264,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #begin(session: GameSession): void {
     this.#session = session;
     session.on("closed", (reason) => this.#sessionEnded(session, reason));
-    session.on("change", () => {
-      this.#refreshSoon();
-      this.#farewell?.prepare();
-    });
-    this.#farewell?.follow(session);
+    session.on("change", () => this.#refreshSoon());
     this.#startGame(session);
     this.#refresh();
     void this.#claimFormerSeat(session);
@@ -397,7 +399,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     });
     this.#entering?.abort(new SuspendedError("the page"));
     if (session === undefined) return;
-    this.#farewell?.say();
+    this.#farewells?.say();
     session.part();
     this.#sequencer?.close();
     this.#session = undefined;
@@ -414,7 +416,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   async #end(reason: string): Promise<void> {
     for (const off of this.#offs) off();
-    this.#farewell?.stop();
+    this.#farewells?.stop();
     this.#leaving.abort(new ClosedError("the match"));
     this.#wake?.();
     this.#sequencer?.close();

@@ -12,6 +12,11 @@ export function digest(bytes: Uint8Array, length: number): Uint8Array {
   return blake2b(bytes, { dkLen: length });
 }
 
+/** A message authentication code (keyed BLAKE2b, RFC 7693 section 2.9): `length` bytes that only who holds `key` (1 to 64 bytes) can make for `bytes`. */
+export function authCode(key: Uint8Array, bytes: Uint8Array, length: number): Uint8Array {
+  return blake2b(bytes, { key, dkLen: length });
+}
+
 /** {@link digest64} as 16 hexadecimal digits. */
 export function digestHex(bytes: Uint8Array): string {
   return toHex(digest64(bytes));

@@ -5,6 +5,6 @@ export { bytesEqual, concatBytes, fromHex, fromUtf8, NO_BYTES, toHex, utf8 } fro
 export type { Clock } from "./clock.ts";
 export { ByteReader, ByteWriter, jsonCodec, type Codec } from "./codec.ts";
 export { ClosedError, hasCode, InvalidArgumentError, MalformedError, PayloadTooLargeError, SdkError } from "./errors.ts";
-export { digest, digest64, digestHex } from "./hash.ts";
+export { authCode, digest, digest64, digestHex } from "./hash.ts";
 export { silentLogger, type Logger } from "./log.ts";
 export { below, fraction, seededRandom, type Random } from "./random.ts";

@@ -1,8 +1,8 @@
 // A leader's goodbye on a second way: when a page goes away its data channels may be gone or full, so the same words leave over signaling too, sealed.
 import { authCode, bytesEqual, ByteReader, ByteWriter, concatBytes, utf8, type PeerId, type Random } from "./base/index.ts";
 import { verifySignature, type Identity } from "./identity/index.ts";
+import type { RaftNode } from "./replica/index.ts";
 import type { Seam } from "./seam/index.ts";
-import type { GameSession } from "./session/index.ts";
 
 const KEY_BYTES = 32;
 const SEAL_BYTES = 16;
@@ -18,8 +18,8 @@ export interface FarewellOptions {
   readonly random: Random;
   /** Sends beside the links; must not wait. */
   readonly send: (to: PeerId, bytes: Uint8Array) => void;
-  /** The session whose goodbyes are said and heard; undefined while there is none. */
-  readonly session: () => GameSession | undefined;
+  /** Whose goodbyes are said and heard; undefined while there is nobody. */
+  readonly node: () => Pick<RaftNode, "goodbye" | "hearGoodbye"> | undefined;
 }
 
 /**
@@ -42,10 +42,9 @@ export class Farewells {
     this.#meet();
   }
 
-  /** Sends what the session would say if it parted now, in this very task. To be called before it parts. */
+  /** Sends what the node would say if it parted now, in this very task. To be called before it parts. */
   say(): void {
-    const session = this.#options.session();
-    const goodbye = session === undefined || session.isClosed ? undefined : session.node.goodbye();
+    const goodbye = this.#options.node()?.goodbye();
     const key = goodbye === undefined ? undefined : this.#own.get(goodbye.to);
     if (goodbye === undefined || key === undefined) return;
     this.#options.send(goodbye.to, concatBytes(authCode(key, goodbye.bytes, SEAL_BYTES), goodbye.bytes));
@@ -53,11 +52,11 @@ export class Farewells {
 
   /** Takes what came beside the links, if it is sealed with the key its sender once handed over. Anything else is dropped. */
   hear(from: PeerId, sealed: Uint8Array): void {
-    const session = this.#options.session();
+    const node = this.#options.node();
     const key = this.#theirs.get(from);
-    if (session === undefined || session.isClosed || key === undefined) return;
+    if (node === undefined || key === undefined) return;
     const bytes = sealed.subarray(SEAL_BYTES);
-    if (bytesEqual(authCode(key, bytes, SEAL_BYTES), sealed.subarray(0, SEAL_BYTES))) session.node.hearGoodbye(from, bytes);
+    if (bytesEqual(authCode(key, bytes, SEAL_BYTES), sealed.subarray(0, SEAL_BYTES))) node.hearGoodbye(from, bytes);
   }
 
   stop(): void {

@@ -221,7 +221,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #farewellsOf(identity: Identity): Farewells {
     const { random } = this.#parts.session;
     const send = (to: PeerId, bytes: Uint8Array): void => this.#meeting.sendSealed(to, bytes);
-    return new Farewells({ identity, channel: this.#mux.channel(FAREWELL_TAG), random, send, session: () => this.#session });
+    return new Farewells({ identity, channel: this.#mux.channel(FAREWELL_TAG), random, send, node: () => (this.#session?.isClosed === false ? this.#session.node : undefined) });
   }
 
   #inSession(): GameSession {

@@ -4,7 +4,7 @@ export {
   type Clock, type Codec, type Logger, type LogIndex, type PeerId, type Random,
 } from "./base/index.ts";
 export {
-  createGameStore, decodeRecording, defineGame, encodeRecording, ImpureGameError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
+  createGameStore, decodeRecording, defineGame, encodeRecording, ImpureGameError, InvalidActionError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
   stateDigest, TurnSequencer,
   type ActionContext, type DefinedGame, type Divergence, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema,
 } from "./game/index.ts";

@@ -63,9 +63,9 @@ const schema: StandardSchema<{ readonly n: number }> = {
 };
 const validated: Game<number, { readonly n: number }> = { setup: () => 0, apply: (state, { n }) => state + n, schema };
 
-test("[GA12] a schema refuses at the edge, with the words of its first issue", async () => {
+test("[GA12] a schema refuses at the edge, with the words of its issues", async () => {
   const { speculative, log } = openTable(validated);
-  await expect(speculative.propose({ n: 1.5 })).resolves.toMatchObject({ outcome: "rejected", reason: "invalid-action", cause: { message: expect.stringContaining("n is a whole number") as string } });
+  await expect(speculative.propose({ n: 1.5 })).resolves.toMatchObject({ outcome: "rejected", reason: "n is a whole number; and more", cause: { code: "invalid-action", issues: [{ message: "n is a whole number" }, { message: "and more" }] } });
   expect(log.proposals).toEqual([]);
 });
 
@@ -79,7 +79,10 @@ test("[GA12] a schema judges and shapes what comes from the log, the same for it
   expect(defineGame(validated).actions.decode(json.encode({ n: 2, cheat: true }))).toEqual({ n: 2 });
 });
 
-test("[GA12] an asynchronous schema refuses everything and says why", async () => {
-  const { speculative } = openTable({ ...validated, schema: { "~standard": { version: 1, vendor: "test", validate: (value) => Promise.resolve(schema["~standard"].validate(value)) } } });
-  await expect(speculative.propose({ n: 1 })).resolves.toMatchObject({ reason: "invalid-action", cause: { message: expect.stringContaining("asynchronous") as string } });
+test("[GA12] an asynchronous schema is refused by name, or where it only shows later refuses everything and says why", async () => {
+  const always: StandardSchema<{ readonly n: number }> = { "~standard": { version: 1, vendor: "test", validate: (value) => Promise.resolve(schema["~standard"].validate(value)) } };
+  expect(() => defineGame({ ...validated, schema: always })).toThrow(expect.objectContaining({ code: "invalid-argument", message: expect.stringContaining("synchronous") as string }));
+  const sometimes: StandardSchema<{ readonly n: number }> = { "~standard": { version: 1, vendor: "test", validate: (value) => (value === undefined ? { issues: [] } : Promise.reject(new Error("late"))) } };
+  const { speculative } = openTable({ ...validated, schema: sometimes });
+  await expect(speculative.propose({ n: 1 })).resolves.toMatchObject({ outcome: "rejected", reason: expect.stringContaining("asynchronous") as string, cause: { code: "invalid-action" } });
 });

@@ -1,7 +1,7 @@
 // Turns what an author wrote into a complete game: checked shape, defaults, codecs that validate.
-import { InvalidArgumentError, jsonCodec, MalformedError, type Codec } from "../base/index.ts";
+import { InvalidArgumentError, jsonCodec, type Codec } from "../base/index.ts";
 import type { DefinedGame, Game } from "./game.ts";
-import { validateWith, type StandardSchema } from "./standard-schema.ts";
+import { isAsynchronous, validateWith, type StandardSchema } from "./standard-schema.ts";
 
 /** Longest `name` and longest `version`, in UTF-16 units: both travel in every snapshot and every greeting. */
 export const RULES_CHARS_MAX = 64;
@@ -11,12 +11,13 @@ const defined = new WeakSet<object>();
 
 /**
  * Checks a game's shape, fills in the defaults and returns a frozen, complete game. Defining a defined game returns it.
- * Throws `InvalidArgumentError` that names the field and what it got. The game's functions are not called.
+ * Throws `InvalidArgumentError` that names the field and what it got. The game's functions are not called; its schema is asked about `undefined`, to see whether it answers at once.
  */
 export function defineGame<State, Action>(game: Game<State, Action>): DefinedGame<State, Action> {
   if (isDefined(game)) return game;
   checkShape(game);
   const { name = "game", version = "1", schema } = game;
+  if (schema !== undefined && isAsynchronous(schema)) throw new InvalidArgumentError("a game's schema is synchronous: a committed action has to be judged at its place in the log, which can not wait");
   const codec = game.actions ?? jsonCodec<Action>();
   const complete: DefinedGame<State, Action> = Object.freeze({
     name,
@@ -79,10 +80,6 @@ function show(value: unknown): string {
 function validatingCodec<Action>(codec: Codec<Action>, schema: StandardSchema<Action>): Codec<Action> {
   return {
     encode: (action) => codec.encode(action),
-    decode: (bytes) => {
-      const answer = validateWith(schema, codec.decode(bytes));
-      if ("issue" in answer) throw new MalformedError(answer.issue);
-      return answer.value;
-    },
+    decode: (bytes) => validateWith(schema, codec.decode(bytes)),
   };
 }

@@ -553,7 +553,7 @@ function encodeSafely<Action>(sequencer: TurnSequencer<Action>, action: Action):
   try {
     return sequencer.encode(action);
   } catch (cause) {
-    return rejected("invalid-action", cause);
+    return rejected(cause instanceof Error && hasCode(cause, "invalid-action") ? cause.message : "invalid-action", cause);
   }
 }
 

@@ -1,5 +1,5 @@
 // Actions in, committed turns out: the game's lane of the one log, in order, with who acted. Not for state: nothing is applied here.
-import { InvalidArgumentError, type Codec, type LogIndex, type PeerId } from "../base/index.ts";
+import { hasCode, InvalidArgumentError, type Codec, type LogIndex, type PeerId } from "../base/index.ts";
 import type { CommittedCommand, DedupKey, InstalledSnapshot, LANE_GAME, LogEvent, OrderedLog } from "../replica/index.ts";
 import type { Seat } from "./game.ts";
 import { textOf } from "./judge.ts";
@@ -76,7 +76,7 @@ export class TurnSequencer<Action> {
     return { clientId: this.log.clientId, requestId: this.log.lastRequestId + 1 };
   }
 
-  /** Bytes of an action, and the action they decode to. Throws `InvalidArgumentError` for one that does not encode or that the schema refuses. */
+  /** Bytes of an action, and the action they decode to. Throws `InvalidActionError` for one that the schema refuses, `InvalidArgumentError` for one that does not encode. */
   encode(action: Action): EncodedAction<Action> {
     const { actions } = this.#options;
     try {
@@ -84,13 +84,14 @@ export class TurnSequencer<Action> {
       const decoded = actions.decode(payload);
       if (decoded !== undefined) return { action: decoded, payload };
     } catch (cause) {
+      if (hasCode(cause, "invalid-action")) throw cause;
       throw new InvalidArgumentError(`not an action of this game: ${textOf(cause)}`);
     }
     throw new InvalidArgumentError("not an action of this game: it decodes to undefined");
   }
 
   /**
-   * Proposes an action from any role. Rejects as `OrderedLog.propose` does, and with `InvalidArgumentError` for what is no action.
+   * Proposes an action from any role. Rejects as `OrderedLog.propose` does, and as {@link TurnSequencer.encode} does for what is no action.
    * The key is also readable at once, through `log.lastRequestId`.
    */
   async propose(action: Action, options: TurnProposeOptions = {}): Promise<ProposedTurn<Action>> {

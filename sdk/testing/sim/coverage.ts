@@ -11,7 +11,7 @@ export const MARKS = [
   "transfer-asked", "transfer-done", "transfer-refused", "parting-grant", "elected-by-parting-grant",
   "read-by-leader", "read-by-follower", "read-refused", "forwarded", "forward-refused", "duplicate-skipped", "outcome-unknown", "refused-busy",
   "torn-write-kept", "torn-write-lost", "write-refused", "wiped", "pre-vote-refused", "vote-refused", "append-refused",
-  "snapshot-progress", "one-way-partition", "channel-reset", "frame-duplicated", "frame-lost", "frame-late", "clock-jumped", "converged-under-load",
+  "snapshot-progress", "one-way-partition", "channel-reset", "frame-duplicated", "frame-lost", "frame-late", "clock-jumped", "converged-under-load", "news-held",
 ] as const;
 
 /** One mark. */

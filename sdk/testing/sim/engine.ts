@@ -1,7 +1,7 @@
 // What the simulator asks of the thing it judges: a deterministic node, driven by calls, whose output is one list of work.
 // Two adapters exist: the Raft machine alone, and the whole replica engine.
 import type { LogIndex, PeerId, Random } from "../../base/index.ts";
-import type { MembershipTarget, Message, RaftConfig, RaftMachine, RestoredState, TraceEvent, Write } from "../../raft/index.ts";
+import type { MembershipTarget, Message, RaftConfig, RaftMachine, RestoredState, TraceEvent, WorkOptions, Write } from "../../raft/index.ts";
 import type { KvState } from "./kv.ts";
 
 /** A frame leaving a node, with what it says. The wire carries only `bytes`; the messages are for the observer. */
@@ -48,8 +48,8 @@ export interface SimEngine {
   /** Makes a snapshot of everything applied. */
   compact(): boolean;
   part(): void;
-  hasWork(): boolean;
-  takeWork(): EngineWork;
+  hasWork(options?: WorkOptions): boolean;
+  takeWork(options?: WorkOptions): EngineWork;
   writeDone(id: number): void;
 }
 

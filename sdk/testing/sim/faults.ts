@@ -295,8 +295,13 @@ export function membershipsInForce(world: Pick<SimWorld, "history" | "isGone">):
   const nodes = [...history.nodes.values()];
   const stored = nodes.flatMap(({ id, disk }) => (disk.durable.membership === undefined || world.isGone(id) ? [] : [disk.durable.membership]));
   const isCommitted = (index: LogIndex, term: Term): boolean => history.isCommitted(index, term);
-  const committed = Math.max(...nodes.map(({ disk }) => disk.durable.membershipUpTo(history.committed, isCommitted)));
-  const inForce = [...stored, ...history.openMemberships()].filter(({ index }) => index >= committed).map(({ membership }) => membership);
+  const known = history.openMemberships();
+  const committed = Math.max(
+    ...nodes.map(({ disk }) => disk.durable.membershipUpTo(history.committed, isCommitted)),
+    // Committed by disks that are gone or compacted since.
+    ...known.filter(({ index, term }) => isCommitted(index, term)).map(({ index }) => index),
+  );
+  const inForce = [...stored, ...known].filter(({ index }) => index >= committed).map(({ membership }) => membership);
   demand("I6", inForce.length > 0, () => `nobody left holds the membership committed at ${committed}`);
   return inForce;
 }

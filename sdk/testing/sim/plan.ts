@@ -34,6 +34,8 @@ export interface SimPlan {
     /** Share of frames that arrive 0.2 to 10 seconds late (datagram only). */
     readonly late: number;
   };
+  /** How often a node is asked to hold news of a commit (0 to 1), and until when at most: a loop that lets the next append carry them. */
+  readonly hold: { readonly share: number; readonly max: number };
   readonly disk: { readonly writeMin: number; readonly writeMax: number };
   /** A peer compacts after this many applied entries; 0: only when told. */
   readonly snapshotEvery: number;
@@ -77,6 +79,7 @@ export function drawPlan(seed: number, duration: number): SimPlan {
     ...drawPeople(random, isPair),
     raft,
     network: drawNetwork(random, latencyMax),
+    hold: { share: pick(random, [0, 0.5, 1]), max: pick(random, [0, 100, MS]) },
     disk: { writeMin: Math.min(100, writeMax), writeMax },
     snapshotEvery: pick(random, [0, 3, 10, 10, 40, 200]),
     workload: {
@@ -117,6 +120,8 @@ function drawConfig(random: Random, roundTripMs: number): RaftConfig {
     // Many tiny batches under way at once would only be slow.
     inflightMax: pick(random, batchBytesMax < 1_000 ? [1, 2, 8] : [1, 2, 8, 64]),
     batchBytesMax,
+    // Sometimes a single batch fills the window.
+    inflightBytesMax: batchBytesMax * pick(random, [1, 2, 8]),
     uncommittedBytesMax: pick(random, [commandBytesMax, 2_000, 100_000]),
     commandBytesMax,
     proposeTimeoutMs: electionTimeoutMsMin * pick(random, [4, 10]),

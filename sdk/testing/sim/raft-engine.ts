@@ -1,6 +1,6 @@
 // The machine alone, with the least that makes a replicated store of it: a key-value state, a table of applied serials, waiting requests.
 import { ByteReader, ByteWriter, MalformedError, type LogIndex, type PeerId } from "../../base/index.ts";
-import { decodeMessage, encodeMessage, ENTRY_COMMAND, Raft, type Entry, type MembershipTarget, type RaftMachine, type Snapshot } from "../../raft/index.ts";
+import { decodeMessage, encodeMessage, ENTRY_COMMAND, Raft, type Entry, type MembershipTarget, type RaftMachine, type Snapshot, type WorkOptions } from "../../raft/index.ts";
 import type { Applied, EngineKind, EngineOptions, EngineWork, Outcome, SimEngine } from "./engine.ts";
 import { applyCommand, decodeKv, EMPTY_KV, encodeKv, type KvState } from "./kv.ts";
 
@@ -93,12 +93,12 @@ class RaftEngine implements SimEngine {
     this.machine.part();
   }
 
-  hasWork(): boolean {
-    return this.#settled.length > 0 || this.machine.hasWork();
+  hasWork(options?: WorkOptions): boolean {
+    return this.#settled.length > 0 || this.machine.hasWork(options);
   }
 
-  takeWork(): EngineWork {
-    const work = this.machine.takeWork();
+  takeWork(options?: WorkOptions): EngineWork {
+    const work = this.machine.takeWork(options);
     const applied: Applied[] = [];
     if (work.install !== undefined) {
       this.#install(work.install);

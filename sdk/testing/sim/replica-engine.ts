@@ -1,6 +1,6 @@
 // The whole replica engine under test: machine, exactly-once table, lanes and open requests, with frames and disk records as they really are.
 import { NO_BYTES, type LogIndex, type PeerId } from "../../base/index.ts";
-import { decodeMessage, type MembershipTarget, type RaftMachine, type RestoredState, type Write } from "../../raft/index.ts";
+import { decodeMessage, type MembershipTarget, type RaftMachine, type RestoredState, type WorkOptions, type Write } from "../../raft/index.ts";
 import { createReplicaCore } from "../../replica/core.ts";
 import { messagesOf } from "../../replica/frame.ts";
 import type { LaneReducer, LogEvent, ReplicaCore, Settlement } from "../../replica/index.ts";
@@ -76,12 +76,12 @@ class ReplicaEngine implements SimEngine {
     this.#core.part();
   }
 
-  hasWork(): boolean {
-    return this.#core.hasWork();
+  hasWork(options?: WorkOptions): boolean {
+    return this.#core.hasWork(options);
   }
 
-  takeWork(): EngineWork {
-    const { frames, write, events, settled } = this.#core.takeWork();
+  takeWork(options?: WorkOptions): EngineWork {
+    const { frames, write, events, settled } = this.#core.takeWork(options);
     if (this.#core.failure !== undefined) throw this.#core.failure;
     return {
       frames: frames.map(({ to, bytes }) => ({ to, bytes, messages: messagesOf(bytes).map(decodeMessage) })),

@@ -12,7 +12,7 @@ function tamper(change: (work: EngineWork, engine: SimEngine) => EngineWork): En
     start: (options) => {
       const engine = raftEngine.start(options);
       const takeWork = engine.takeWork.bind(engine);
-      engine.takeWork = () => change(takeWork(), engine);
+      engine.takeWork = (options) => change(takeWork(options), engine);
       return engine;
     },
   };

@@ -17,6 +17,7 @@ import { describeMembership, hashEntry, judgeDurable, judgeMembershipEntries, ju
 import { demand, Violation } from "./violation.ts";
 
 const MS = 1_000;
+const HOLD_NEWS = { holdNews: true };
 /** Turns of work one event may cause before it counts as a livelock. */
 const TURNS_MAX = 1_000;
 /** Events of one run; a busy minute has a few hundred thousand. */
@@ -281,11 +282,13 @@ export class SimWorld {
     }
   }
 
-  #drain(peer: SimPeer, engine: SimEngine): void {
+  #drain(peer: SimPeer, engine: SimEngine, mayHold = true): void {
     this.#judgeView(peer);
-    for (let turn = 0; engine.hasWork(); turn += 1) {
+    const { share, max } = this.plan.hold;
+    const options = mayHold && share > 0 && chance(peer.random, share) ? HOLD_NEWS : undefined;
+    for (let turn = 0; engine.hasWork(options); turn += 1) {
       demand("L7", turn < TURNS_MAX, () => `${peer.id} never runs out of work`);
-      const work = this.#guard(peer, () => engine.takeWork());
+      const work = this.#guard(peer, () => engine.takeWork(options));
       this.#send(peer, work);
       if (work.write !== undefined) this.#write(peer, work.write);
       for (const applied of work.applied) this.model.judge(peer.sheet, applied, (client, serial) => this.proposed.has(`${client} ${serial}`));
@@ -297,6 +300,7 @@ export class SimWorld {
       this.#judgeView(peer);
       for (const { ticket, outcome } of work.settled) this.#settle(peer, ticket, outcome);
     }
+    if (options !== undefined && engine.hasWork()) this.#tellLater(peer, between(peer.random, 0, max));
     const { snapshotEvery } = this.plan;
     if (snapshotEvery > 0 && engine.appliedIndex - engine.machine.snapshotIndex >= snapshotEvery && peer.disk.pending === undefined) {
       if (this.#guard(peer, () => engine.compact())) {
@@ -304,6 +308,15 @@ export class SimWorld {
         this.#drain(peer, engine);
       }
     }
+  }
+
+  /** News that were held are told, unless an append took them along by then. */
+  #tellLater(peer: SimPeer, delay: number): void {
+    const { life } = peer;
+    this.coverage.hit("news-held");
+    this.queue.after(delay, () => {
+      if (peer.life === life && peer.engine !== undefined && !peer.frozen) this.#drain(peer, peer.engine, false);
+    });
   }
 
   #judgeView(peer: SimPeer): void {

@@ -149,6 +149,10 @@ class Core implements ReplicaCore {
     return ticket;
   }
 
+  withdraw(key: DedupKey): boolean {
+    return this.#proposals.withdraw(key);
+  }
+
   readIndex(): number {
     const ticket = this.#ticket();
     this.#reads.add(ticket);

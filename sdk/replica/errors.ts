@@ -33,6 +33,14 @@ export class ProposalTimeoutError extends SdkError {
   }
 }
 
+/** The caller took a proposal back before it had left this node. `code` is `withdrawn`; it never happens. */
+export class WithdrawnError extends SdkError {
+  constructor() {
+    super("withdrawn", "the proposal was taken back before it had left this node: it never happens");
+    this.name = "WithdrawnError";
+  }
+}
+
 /** Too much is under way already. `code` is `busy`; nothing happened: wait for something to commit, then try again. */
 export class BusyError extends SdkError {
   constructor(what: string) {

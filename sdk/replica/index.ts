@@ -2,7 +2,7 @@
 export { CLIENTS_MAX, ClientSessionTable, SERIAL_WINDOW } from "./client-sessions.ts";
 export {
   BusyError, ClientIdCollisionError, ClientSessionExpiredError, LeadershipLostError, LeadershipTransferError, MembershipChangeInProgressError,
-  NotLeaderError, ProposalTimeoutError, UnknownLaneError,
+  NotLeaderError, ProposalTimeoutError, UnknownLaneError, WithdrawnError,
 } from "./errors.ts";
 export { createReplicaCore } from "./core.ts";
 export type { LaneReducer } from "./lane.ts";

@@ -92,6 +92,11 @@ export class LocalLog implements OrderedLog {
     });
   }
 
+  /** Always false: what is proposed here stands in the log before anybody could think again. */
+  withdraw(): boolean {
+    return false;
+  }
+
   async readIndex(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<LogIndex> {
     if (this.#closed) throw new ClosedError("the log");
     throwIfAborted(options.signal);

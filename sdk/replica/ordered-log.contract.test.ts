@@ -14,6 +14,7 @@ function plain(log: LocalLog): OrderedLog {
     get lastRequestId() { return log.lastRequestId; },
     get appliedIndex() { return log.appliedIndex; },
     propose: (payload, options) => log.propose(payload, options),
+    withdraw: () => log.withdraw(),
     readIndex: (options) => log.readIndex(options),
     follow: (listener, from) => log.follow(listener, from),
     committed: (from) => log.committed(from),
@@ -127,5 +128,9 @@ describe("the ordered log contract catches", () => {
 
   test("a follower whose error reaches the others", async () => {
     expect(await judged((good) => { const listeners: ((event: LogEvent) => void)[] = []; good.follow((event) => { for (const listener of listeners) listener(event); }); return { follow: (listener, from) => { const before: LogEvent[] = []; good.follow((event) => before.push(event), from)(); before.forEach(listener); listeners.push(listener); return () => void listeners.splice(listeners.indexOf(listener), 1); } }; })).toContain("OL13");
+  });
+
+  test("a withdrawal that is only said", async () => {
+    expect(await judged(() => ({ withdraw: () => true }))).toContain("OL14");
   });
 });

@@ -1,4 +1,4 @@
-// What every OrderedLog must keep, as data: OL1 to OL13 of SPEC.md.
+// What every OrderedLog must keep, as data: OL1 to OL14 of SPEC.md.
 import { expect } from "vitest";
 import type { Obligation } from "../testing/contract.ts";
 import { LANE_FENCE, LANE_GAME, LANE_SESSION, type CommittedCommand, type LogEvent, type OrderedLog } from "./ordered-log.ts";
@@ -43,7 +43,7 @@ function inGroup(check: (group: LogGroup, first: OrderedLog, last: OrderedLog) =
   };
 }
 
-/** OL1 to OL13. */
+/** OL1 to OL14. */
 export const orderedLogContract: readonly Obligation<OrderedLogHarness>[] = [
   {
     id: "OL1",
@@ -281,6 +281,20 @@ export const orderedLogContract: readonly Obligation<OrderedLogHarness>[] = [
       await group.until(log.propose(bytes(1)));
       await group.until(log.propose(bytes(2)));
       expect(heard.commands()).toHaveLength(2);
+    }),
+  },
+  {
+    id: "OL14",
+    says: "what was taken back never commits, what could not be does, and what has committed can not be",
+    check: inGroup(async (group, log) => {
+      const heard = listenTo(log);
+      const proposing = codeOf(log.propose(bytes(1)));
+      const isBack = log.withdraw(log.lastRequestId);
+      expect(await group.until(proposing)).toBe(isBack ? "withdrawn" : "no error");
+      await group.until(log.propose(bytes(2)));
+      await group.quiet();
+      expect(heard.commands().map(({ payload }) => payload[0])).toEqual(isBack ? [2] : [1, 2]);
+      expect([log.withdraw(log.lastRequestId), log.withdraw(1), log.withdraw(77)]).toEqual([false, false, false]);
     }),
   },
 ];

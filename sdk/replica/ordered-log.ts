@@ -77,6 +77,12 @@ export interface OrderedLog {
    * once. So it does with one that timed out or was cut short by `close`; not with one that was refused or aborted.
    */
   propose(payload: Uint8Array, options?: ProposeOptions): Promise<CommittedAt>;
+  /**
+   * Takes back a proposal of this log that has not left this node: sent to nobody and in no log, as long as nobody leads. Its promise rejects with
+   * `WithdrawnError`, it never commits, and its serial may be used again. False, and nothing happens, when it may have left or is not open: then only the log
+   * decides. A tab that dies before its next write may find a withdrawn command of a durable writer in its outbox.
+   */
+  withdraw(requestId: number): boolean;
   /** Resolves to an index such that everything committed before the call is at or before it and applied here. */
   readIndex(options?: { readonly signal?: AbortSignal | undefined }): Promise<LogIndex>;
   /**

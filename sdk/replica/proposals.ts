@@ -26,6 +26,8 @@ interface Open {
   readonly tickets: number[];
   readonly deadline: number;
   isQueued: boolean;
+  /** Somebody else may have seen it, or it is in the log here: it can not be taken back any more. */
+  hasLeft: boolean;
   /** Forwarded: when to send it again, in ticks; the pause doubles each time. Undefined: nothing to wait for but the commit. */
   resendAt: number | undefined;
   pause: number;
@@ -78,7 +80,7 @@ export class Proposals {
     if (this.#count >= OPEN_MAX || (this.#count > 0 && this.#bytes + bytes.length > this.#config.uncommittedBytesMax)) return this.#settle(ticket, { outcome: "refused", reason: "busy" });
     const open: Open = {
       key, bytes, payloadAt: bytes.length - payload.length, fresh: hints.fresh ?? false, tickets: [ticket],
-      deadline: this.#now + this.#timeoutTicks, isQueued: true, resendAt: undefined, pause: this.#pauseMin,
+      deadline: this.#now + this.#timeoutTicks, isQueued: true, hasLeft: hints.mayHaveLeft ?? false, resendAt: undefined, pause: this.#pauseMin,
     };
     this.#insert(open);
     this.#queue.push(open);
@@ -90,6 +92,14 @@ export class Proposals {
     if (open === undefined) return;
     open.tickets.splice(open.tickets.indexOf(ticket), 1);
     if (open.tickets.length === 0) this.#remove(open);
+  }
+
+  /** Takes a command back that has not left this node: it never will. False when it may have left, or is not open. */
+  withdraw({ clientId, requestId }: DedupKey): boolean {
+    const open = this.#open.get(clientId)?.get(requestId);
+    if (open === undefined || open.hasLeft) return false;
+    this.#end(open, { outcome: "refused", reason: "withdrawn" });
+    return true;
   }
 
   /** True when {@link flush} would send something. */
@@ -123,7 +133,7 @@ export class Proposals {
         else if (open.resendAt !== undefined && open.resendAt <= this.#now) this.#enqueueAgain(open);
       }
     }
-    for (const open of late) this.#end(open, { outcome: "unknown", reason: "timeout" });
+    for (const open of late) this.#end(open, { outcome: "unknown", reason: "timeout", hasLeft: open.hasLeft });
   }
 
   /** The command of this entry was applied (or judged) here. */
@@ -168,7 +178,10 @@ export class Proposals {
       const part = at === 0 && batch === this.#queue.length ? this.#queue : this.#queue.slice(at, at + batch);
       const answer = raft.propose(part.map((open) => open.bytes));
       if ("first" in answer) {
-        for (const open of part) open.isQueued = false;
+        for (const open of part) {
+          open.isQueued = false;
+          open.hasLeft = true;
+        }
         at += part.length;
       } else if (answer.refused === "busy") {
         batch = Math.floor(part.length / 2);
@@ -188,6 +201,7 @@ export class Proposals {
       if (!raft.forward(part.map((open) => open.bytes))) break;
       for (const open of part) {
         open.isQueued = false;
+        open.hasLeft = true;
         open.resendAt = this.#now + open.pause;
         open.pause = Math.min(open.pause * 2, this.#pauseMax);
       }

@@ -135,6 +135,39 @@ describe("a node's life", () => {
     await group.close();
   });
 
+  test("[OL14] what a cut-off follower proposes can be taken back while nobody leads it; what was sent can not", async () => {
+    const group = await world(3, 17, {}, () => ({ identity: "durable" }));
+    const leader = await group.leader();
+    const follower = group.logs.find((log) => log !== leader)!;
+    await group.until(follower.propose(Uint8Array.of(1)));
+    for (const id of ids(3)) if (id !== follower.id) group.hub.cut(follower.id, id);
+    const sent = follower.propose(Uint8Array.of(2)).then(() => "committed", String);
+    const sentId = follower.lastRequestId;
+    while (follower.leader !== undefined) await group.clock.advance(10);
+    const codeOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "committed", (error: { code: string }) => error.code);
+    const back = codeOf(follower.propose(Uint8Array.of(3)));
+    expect([follower.withdraw(sentId), follower.withdraw(follower.lastRequestId)]).toEqual([false, true]);
+    expect(await group.until(back)).toBe("withdrawn");
+    // One that waited until it timed out has not left either.
+    expect(await group.until(codeOf(follower.propose(Uint8Array.of(4))))).toBe("proposal-timeout");
+    expect([follower.withdraw(follower.lastRequestId), follower.withdraw(follower.lastRequestId)]).toEqual([true, false]);
+    // And one that was sent in between has.
+    expect(await group.until(codeOf(follower.propose(Uint8Array.of(5))))).toBe("proposal-timeout");
+    const again = codeOf(follower.propose(Uint8Array.of(5), { requestId: follower.lastRequestId }));
+    group.hub.heal();
+    expect(await group.until(again)).toBe("committed");
+    expect(follower.withdraw(follower.lastRequestId)).toBe(false);
+    await group.until(sent);
+    // A later incarnation does not propose either of them again.
+    const reopened = await group.restart(follower.id);
+    expect(reopened.resumed.map(({ payload }) => payload[0]).filter((byte) => byte === 3 || byte === 4)).toEqual([]);
+    await group.until(follower.id === leader.id ? leader.readIndex() : reopened.readIndex());
+    const bytes = follow(reopened).map((event) => (event.type === "command" ? event.payload[0] : -1));
+    expect(bytes).toContain(1);
+    expect(bytes.filter((byte) => byte === 3 || byte === 4)).toEqual([]);
+    await group.close();
+  });
+
   test("[EO6] a proposal open while its leader dies is sent to the next one under the same key and applied once", async () => {
     const group = await world(3, 13);
     const old = await group.leader();

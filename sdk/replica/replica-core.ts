@@ -29,10 +29,12 @@ export interface ProposeHints {
   readonly birth?: LogIndex | undefined;
   /** The serial was never used before, so a commit of it by another proposer is a collision. Default false. */
   readonly fresh?: boolean | undefined;
+  /** An earlier attempt under this key may have left this node. Default false. */
+  readonly mayHaveLeft?: boolean | undefined;
 }
 
 /** Why nothing happened: the machine's reasons, and the replica's own. */
-export type RefusalReason = Refusal | "client-session-expired" | "transfer-failed";
+export type RefusalReason = Refusal | "client-session-expired" | "transfer-failed" | "withdrawn";
 
 /** How a request ended. `unknown`: it may or may not have happened; ask again under the same key. */
 export type Settlement =
@@ -43,7 +45,8 @@ export type Settlement =
   | { readonly outcome: "refused"; readonly reason: RefusalReason }
   /** The key committed with another payload or proposer: somebody else writes under this client id. */
   | { readonly outcome: "collision"; readonly index: LogIndex }
-  | { readonly outcome: "unknown"; readonly reason: "timeout" | "leadership-lost" };
+  /** `hasLeft` false: a command that never left this node; only then can it still be taken back. */
+  | { readonly outcome: "unknown"; readonly reason: "timeout" | "leadership-lost"; readonly hasLeft?: boolean | undefined };
 
 /** Everything to do now, in this order: send `frames`, start `write`, hand `events` to followers, settle. See `Work` for what may overlap. */
 export interface ReplicaWork {
@@ -79,6 +82,8 @@ export interface ReplicaCore {
   receive(from: PeerId, frame: Uint8Array): void;
   /** Returns a ticket at once; the settlement comes in `ReplicaWork.settled` (possibly of the very next `takeWork`). */
   propose(command: ProposedCommand, hints?: ProposeHints): number;
+  /** Takes a proposed command back that has not left this node (sent to nobody, in no log): its tickets settle as refused, `withdrawn`. False when it may have left, or is not open. */
+  withdraw(key: DedupKey): boolean;
   /** Asks for a linearizable read point, on any role; the ticket settles with `read` once all up to it is applied here. */
   readIndex(): number;
   /** Leader only, one at a time; the ticket settles with `committed` when the target is in force and committed, or says why not. */

@@ -82,6 +82,8 @@ export class RunningNode implements RaftNode {
   #stopTicking: () => void = () => {};
   /** Where the first command of this incarnation committed, and its serial: from there on nobody else may write under the same id. */
   #ownSince: { readonly index: LogIndex; readonly serial: number } | undefined;
+  /** Timed out without ever having left this node: they can still be taken back. */
+  readonly #unsent = new Set<number>();
   /** Those to be told of the next tick. */
   #onTick: (() => void)[] = [];
 
@@ -210,9 +212,20 @@ export class RunningNode implements RaftNode {
     writer.keep({ requestId: key.requestId, lane, payload: own });
     const ticket = this.#core.propose({ lane, key, payload: own }, {
       lowestOutstanding: Math.min(writer.serials.lowest, key.requestId), birth: writer.birth(this.#core.appliedIndex), fresh: requestId === undefined,
+      mayHaveLeft: requestId !== undefined && !this.#unsent.delete(requestId),
     });
     const index = await this.#ask(ticket, { kind: "propose", key, bytes: payload.length }, options.signal);
     return { index, key };
+  }
+
+  withdraw(requestId: number): boolean {
+    if (this.#core.withdraw({ clientId: this.clientId, requestId })) {
+      this.#schedule();
+      return true;
+    }
+    if (!this.#unsent.delete(requestId)) return false;
+    this.#parts.writer.withdrawn(requestId);
+    return true;
   }
 
   async readIndex(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<LogIndex> {
@@ -422,7 +435,8 @@ export class RunningNode implements RaftNode {
         this.#ownSince ??= { index: outcome.index, serial: requestId };
       } else if (settlement.outcome === "unknown") {
         writer.unknown(requestId);
-      } else if (settlement.outcome === "refused" && settlement.reason !== "client-session-expired") {
+        if (settlement.hasLeft === false) this.#unsent.add(requestId);
+      } else if (settlement.outcome === "refused" && settlement.reason !== "client-session-expired" && settlement.reason !== "withdrawn") {
         writer.refused(requestId);
       } else {
         // Nothing can ever come of this key.

@@ -1,7 +1,7 @@
 // From a settlement of the core to what the caller's promise does: one place that knows every error.
 import { ClosedError, InvalidArgumentError, PayloadTooLargeError, type LogIndex, type PeerId } from "../base/index.ts";
 import {
-  BusyError, ClientIdCollisionError, ClientSessionExpiredError, LeadershipLostError, LeadershipTransferError, MembershipChangeInProgressError, NotLeaderError, ProposalTimeoutError,
+  BusyError, ClientIdCollisionError, ClientSessionExpiredError, LeadershipLostError, LeadershipTransferError, MembershipChangeInProgressError, NotLeaderError, ProposalTimeoutError, WithdrawnError,
 } from "./errors.ts";
 import type { DedupKey } from "./ordered-log.ts";
 import type { RefusalReason, Settlement } from "./replica-core.ts";
@@ -60,6 +60,8 @@ function refusalError(request: Request, reason: RefusalReason, now: Circumstance
       return new ClientSessionExpiredError(request.kind === "propose" ? request.key.clientId : "");
     case "transfer-failed":
       return new BusyError("the transfer failed");
+    case "withdrawn":
+      return new WithdrawnError();
     case "stopped":
       return new ClosedError("the node");
   }

@@ -6,7 +6,7 @@ export {
 export {
   createGameStore, decodeRecording, defineGame, encodeRecording, ImpureGameError, InvalidActionError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
   stateDigest, TurnSequencer,
-  type ActionContext, type DefinedGame, type Divergence, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema,
+  type ActionContext, type DefinedGame, type Divergence, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
 } from "./game/index.ts";
 export { exportMatch, importMatch, openMatch, type ImportedMatch, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";
 export { randomId, systemClock, systemRandom } from "./platform/index.ts";

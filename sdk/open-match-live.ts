@@ -1,7 +1,8 @@
 // A running match over one seam: its session may end and begin again (another host was first, the page was away), its atoms stay.
 import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
 import { ClosedError, hasCode, utf8, toHex, type PeerId } from "./base/index.ts";
-import type { DefinedGame, Divergence, Outcome, SpeculativeSequencer } from "./game/index.ts";
+import { isFenceRefusal } from "./durable/index.ts";
+import type { DefinedGame, Divergence, Outcome, SpeculativeSequencer, UndoAnswer } from "./game/index.ts";
 import { enterMatch, isElsewhere } from "./open-match-enter.ts";
 import { Farewells } from "./open-match-farewell.ts";
 import { encodeMatchFile, type Beginning } from "./open-match-file.ts";
@@ -25,6 +26,9 @@ const SHARED_TAG = 5;
 const DIGEST_TAG = 6;
 /** Tag of the channel on which peers hand each other the keys of their goodbyes. */
 const FAREWELL_TAG = 7;
+
+/** Why a match ends whose records another owner took: they are whole, and in use. Nothing of them is this tab's to give up. */
+const RECORDS_TAKEN = "another tab goes on as this player: what is stored of it is that tab's now";
 
 /** What a match is made of. */
 export interface LiveMatchParts<State, Action> {
@@ -165,6 +169,10 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     if (this.#closing !== undefined) return Promise.resolve({ outcome: "rejected", reason: "closed" });
     if (this.#sequencer === undefined) return Promise.resolve({ outcome: "rejected", reason: "not-seated" });
     return this.#sequencer.propose(action);
+  }
+
+  undo(): UndoAnswer<Action> {
+    return this.#sequencer?.undo() ?? { undone: false, reason: "nothing" };
   }
 
   channel(name: string): Seam {
@@ -312,9 +320,9 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     void this.#enter(how).catch((error: unknown) => this.#failed(error));
   }
 
-  #failed(error: unknown): Promise<void> {
+  #failed(error: unknown, reason = messageOf(error)): Promise<void> {
     this.#isDamaged ||= hasCode(error, "corrupt-state");
-    return this.#close(messageOf(error));
+    return this.#close(reason);
   }
 
   /** Waits until the identity this tab had is nobody's any more, and asks for its seat. */
@@ -358,7 +366,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     // A node without its disk promises nothing any more; nor can it come back under its id before this tab is opened anew.
     const { failure, storage } = session.node.status;
     if (storage === "full") this.#sequencer?.makeRoom();
-    if (failure !== undefined && storage === "failed") return void this.#failed(failure);
+    if (failure !== undefined && storage === "failed") return void this.#failed(failure, isFenceRefusal(failure) ? RECORDS_TAKEN : undefined);
     const players = playersOf(session);
     if (!looksSame(players, this.#players.get())) this.#players.set(players);
   }

@@ -1,7 +1,7 @@
 // What openMatch takes and gives: the words most games need. Types only.
 import type { ReadableAtom } from "nanostores";
 import type { Clock, Logger, LogIndex, PeerId, Random } from "./base/index.ts";
-import type { Game, GameReport, Outcome, Seat } from "./game/index.ts";
+import type { Game, GameReport, Outcome, Seat, UndoAnswer } from "./game/index.ts";
 import type { Durability } from "./open-match-home.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import type { PageLifecycle } from "./platform/index.ts";
@@ -92,6 +92,12 @@ export interface Match<State, Action> {
   readonly pending: ReadableAtom<readonly Action[]>;
   /** Applies to `state` in this very task and proposes. Rejections carry the game's reason, or `not-seated`, `closed`. Throws `OutcomeUnknownError` (with `settled` to await) when the fate stays open. */
   play(action: Action): Promise<PlayOutcome>;
+  /**
+   * Takes this tab's newest open action back, if it has not left the tab: while nobody leads (`status.phase` is `reconnecting` or `no-quorum`), or in the very
+   * task that played it. Then it is gone from `state` in this task and its promise resolves as rejected, `undone`. What was sent the log decides: the answer
+   * is `sent`, and nothing has changed. An action that is committed is undone by another action, if the game has one.
+   */
+  undo(): UndoAnswer<Action>;
   /** The room's code and a link that leads there. */
   readonly invite: { readonly room: string; readonly url: string };
   /** Ephemeral traffic beside the log, to everybody who opens the same name (1 to 255 UTF-8 bytes). Not ordered with actions, not stored. */

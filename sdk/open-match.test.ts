@@ -2,6 +2,7 @@
 import { createNanoEvents } from "nanoevents";
 import { afterEach, describe, expect, test } from "vitest";
 import { peerId, seededRandom, type PeerId } from "./base/index.ts";
+import { fencedByteStore, takeStore } from "./durable/index.ts";
 import type { Game } from "./game/index.ts";
 import { inviteTo, roomFrom } from "./open-match-room.ts";
 import { openMatch, type Match, type MatchOptions } from "./open-match.ts";
@@ -133,6 +134,24 @@ describe("two players", () => {
     await table.clock.advance(500);
     expect(cells(first!)).toBe(cells(second!));
     expect(first!.state.get()).toEqual(second!.state.get());
+  });
+
+  test("[GA80] alone without a quorum, a move shows, can be taken back, and is not there when the others are back", async () => {
+    sit();
+    const [, second] = await table.seated([ann, bob]);
+    table.hub.cut(ann, bob);
+    expect(await table.until(() => second!.status.get().leader === undefined)).toBe(true);
+    const outcome = second!.play({ rematch: true });
+    expect(second!.state.get().rounds).toBe(1);
+    expect(second!.undo()).toMatchObject({ undone: true, action: { rematch: true } });
+    expect(second!.state.get().rounds).toBe(0);
+    expect(second!.pending.get()).toEqual([]);
+    expect(await outcome).toMatchObject({ outcome: "rejected", reason: "undone" });
+    table.hub.heal();
+    expect(await table.until(() => second!.status.get().phase === "live")).toBe(true);
+    await table.clock.advance(5_000);
+    expect(second!.confirmed.get().rounds).toBe(0);
+    expect(second!.undo()).toEqual({ undone: false, reason: "nothing" });
   });
 
   test("a rematch starts a fresh round for both", async () => {
@@ -463,6 +482,28 @@ describe("a match that is kept", () => {
     expect(again.status.get().seat).toBe(0);
     await table.get(second.play({ cell: 0 }));
     expect(await table.until(() => cells(again) === "1---0----")).toBe(true);
+  });
+
+  test("a tab whose records another one took ends its match, says so, and changes nothing of them", async () => {
+    sit();
+    const disk = new MemoryByteStore();
+    const mine = await takeStore(disk, "ann", "tab 1");
+    const reopen = (): Promise<ByteStore> => Promise.resolve(fencedByteStore(disk, "ann", mine.fence));
+    const first = await table.get(table.open(ann, { storage: reopen }));
+    const second = await table.get(table.open(bob, { storage: new MemoryByteStore() }));
+    expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
+    await takeStore(disk, "ann", "tab 2");
+    const before = await disk.readRange("", "\uffff");
+    void first.play({ cell: 4 }).catch(() => {});
+    expect(await table.until(() => first.status.get().phase === "closed")).toBe(true);
+    expect(first.status.get().reason).toContain("another tab goes on as this player");
+    await table.clock.advance(5_000);
+    expect(await disk.readRange("", "\uffff")).toEqual(before);
+    // Nor by opening the room again with the fence it had.
+    const again = await table.get(table.open(ann, { storage: reopen, random: seededRandom(8) }));
+    expect(await table.until(() => again.status.get().phase === "closed")).toBe(true);
+    expect(again.status.get().reason).toContain("another tab goes on as this player");
+    expect(await disk.readRange("", "\uffff")).toEqual(before);
   });
 
   test("a browser that loses the connection to its storage opens it again, and the match goes on", async () => {

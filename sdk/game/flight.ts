@@ -15,6 +15,8 @@ export class Flight<Action> {
   isUnknown = false;
   /** How often it was proposed again under its key. */
   retries = 0;
+  /** An earlier incarnation proposed it: it may have left. */
+  isResumed = false;
   /** A proposal of it is on its way. */
   isUnderWay = false;
   /** Where the log says it was committed, once it said so. */

@@ -10,7 +10,7 @@ export { decodeGameSection, encodeGameSection, GAME_SECTION_VERSION, type GameSe
 export type { ActionContext, DefinedGame, Game, Seat, SetupContext } from "./game.ts";
 export type { CommittedOutcome, Outcome, RejectedOutcome, RejectionReason } from "./outcome.ts";
 export type { GameReport, GameReportKind } from "./report.ts";
-export { PENDING_MAX, SpeculativeSequencer, UNKNOWN_RETRIES_MAX, type PendingAction, type ResumedAction, type SpeculativeEvents, type SpeculativeSequencerOptions } from "./speculative-sequencer.ts";
+export { PENDING_MAX, SpeculativeSequencer, UNKNOWN_RETRIES_MAX, type PendingAction, type ResumedAction, type SpeculativeEvents, type SpeculativeSequencerOptions, type UndoAnswer } from "./speculative-sequencer.ts";
 export { InvalidActionError, type StandardIssue, type StandardResult, type StandardSchema } from "./standard-schema.ts";
 export { createGameStore, type GameStore } from "./store.ts";
 export { TurnSequencer, type EncodedAction, type ProposedTurn, type Submission, type TurnProposeOptions, type TurnSequencerOptions } from "./turn-sequencer.ts";

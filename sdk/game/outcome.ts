@@ -26,10 +26,11 @@ export type Outcome = CommittedOutcome | RejectedOutcome;
  * Reasons the SDK gives where the game gives none. `not-seated`: this peer holds no seat. `closed`: the match is over here.
  * `too-many-pending`: wait for some to be committed. `invalid-action`: it does not encode (what the schema refuses is
  * rejected with the words of its issues, and `cause` is an `InvalidActionError`).
- * `check-failed`, `apply-failed`: the game's own function threw. `key-taken`: another action was committed under this one's key.
+ * `check-failed`, `apply-failed`: the game's own function threw. `undone`: taken back here, before it left.
+ * `key-taken`: another action was committed under this one's key.
  * Besides these, the code of the error with which the log refused the proposal, such as `busy` or `payload-too-large`.
  */
-export type RejectionReason = "not-seated" | "closed" | "too-many-pending" | "invalid-action" | "check-failed" | "apply-failed" | "key-taken" | "failed";
+export type RejectionReason = "not-seated" | "closed" | "too-many-pending" | "invalid-action" | "check-failed" | "apply-failed" | "key-taken" | "undone" | "failed";
 
 /** A rejection. */
 export function rejected(reason: string, cause?: unknown): RejectedOutcome {

@@ -37,6 +37,8 @@ export class ScriptedLog implements OrderedLog {
   readonly resumed: ScriptedProposal[] = [];
   /** Commits inside `propose`, as a one-player log does. */
   isImmediate = false;
+  /** While set, nothing proposed leaves: it can be withdrawn. */
+  isHeld = false;
   /** While set, reads wait: the log may not have caught up. */
   isBehind = false;
   lastRequestId = 0;
@@ -126,6 +128,13 @@ export class ScriptedLog implements OrderedLog {
   /** Rejects the proposal at this place of `proposals`. */
   fail(at: number, error: unknown): void {
     this.#proposal(at).reject(error);
+  }
+
+  withdraw(requestId: number): boolean {
+    const at = this.proposals.findIndex(({ key }) => key.requestId === requestId);
+    if (!this.isHeld || at < 0) return false;
+    this.proposals.splice(at, 1)[0]?.reject(new SdkError("withdrawn", "taken back"));
+    return true;
   }
 
   readIndex(): Promise<LogIndex> {

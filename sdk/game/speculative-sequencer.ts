@@ -75,6 +75,14 @@ export interface ResumedAction<Action> {
   readonly outcome: Promise<Outcome>;
 }
 
+/**
+ * What came of {@link SpeculativeSequencer.undo}. Undone: the action never left this peer and never will. Not undone: nothing has changed, because it was
+ * `sent` and the log alone decides, it is `settled` already, or `nothing` of this peer is open.
+ */
+export type UndoAnswer<Action> =
+  | { readonly undone: true; readonly action: Action; readonly dedupKey: DedupKey }
+  | { readonly undone: false; readonly reason: "sent" | "settled" | "nothing" };
+
 /** What a {@link SpeculativeSequencer} tells its listeners. */
 export interface SpeculativeEvents<State, Action> {
   /** `speculativeState` is a new value. */
@@ -189,6 +197,26 @@ export class SpeculativeSequencer<State, Action> {
     return "outcome" in encoded ? Promise.resolve(encoded) : this.#launch(encoded, player, options);
   }
 
+  /**
+   * Takes back an own action: by its `requestId`, or the newest that is open. Only what has not left this peer can be taken back, which is so while nobody
+   * leads (no quorum, an election, alone in the network) and in the very task that proposed it. Then it is gone from `speculativeState` in this task, what was
+   * proposed after it is predicted anew without it, and its promise resolves as rejected, `undone`. For what was sent, a game that wants to take moves back
+   * has an action that says so.
+   */
+  undo(requestId?: number): UndoAnswer<Action> {
+    const flight = requestId === undefined ? this.#flights.at(-1) : this.#flights.find(({ own }) => own.dedupKey.requestId === requestId);
+    const { log } = this.#options.sequencer;
+    if (flight === undefined) return { undone: false, reason: requestId === undefined || requestId > log.lastRequestId ? "nothing" : "settled" };
+    const { action, dedupKey } = flight.own;
+    if (flight.isResumed || flight.committedIndex !== undefined || !log.withdraw(dedupKey.requestId)) return { undone: false, reason: "sent" };
+    this.#change(() => {
+      const departed = this.#rebased(withdraw(this.#rules, this.#speculation, dedupKey, this.#guessPoint()));
+      this.#settle(flight, rejected("undone"));
+      return departed;
+    });
+    return { undone: true, action, dedupKey };
+  }
+
   /** Proposes every own action of unknown outcome again under its key. Happens by itself whenever the log moves; call it when a quorum is back and nothing moves yet. */
   retryUnknown(): void {
     for (const flight of this.#flights) if (flight.isUnknown) this.#resubmit(flight);
@@ -225,6 +253,7 @@ export class SpeculativeSequencer<State, Action> {
         return [];
       }
       const flight = new Flight<Action>({ ...decoded, player });
+      flight.isResumed = true;
       this.#flights.push(flight);
       this.#watch(flight, command.outcome);
       return [{ action: decoded.action, dedupKey: decoded.dedupKey, outcome: flight.outcome }];

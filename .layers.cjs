@@ -5,7 +5,7 @@ module.exports = {
   seam: ["base"],
   storage: ["base"],
   platform: ["base"],
-  identity: ["storage", "base"],
+  identity: ["durable", "storage", "base"],
   durable: ["storage", "base"],
   replica: ["raft", "seam", "storage", "base"],
   session: ["seam", "replica", "durable", "storage", "base"],

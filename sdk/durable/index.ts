@@ -5,8 +5,8 @@ export { DURABLE_PENDING_MAX, DurableSession, JOURNAL_SHOWN_MAX, type DurableLif
 export { DurableCorruptError, InvalidTokenError, LifecycleError, SplitBrainError, StaleOwnerError } from "./errors.ts";
 export { decodeFence, encodeFence, expectedToken, FENCE_NAME_CHARS_MAX, fenceFor, fenceLabel, fenceSignature, isFenceRefusal, judgeClaim, nextFence, type FenceRefusal, type OwnershipFence } from "./fence.ts";
 export { TAKE_OVER_TRIES_MAX, type FenceAuthority } from "./fence-authority.ts";
-export { fencedByteStore, ownerCondition, takeStore } from "./fenced-store.ts";
+export { fencedByteStore, mustOwn, ownerCondition, takeStore } from "./fenced-store.ts";
 export { journalLabel, type JournalEntry, type JournalKind } from "./journal.ts";
 export { CLAIM_TRIES_MAX, encodeClaim, FENCE_LANE, FENCED_SESSIONS_MAX, fenceLane, LogFence, type ClaimLog, type FenceTable } from "./log-fence.ts";
 export { MachineFence, type FenceHold, type MachineFenceOptions, type OwnerLocks } from "./machine-fence.ts";
-export { StoreFence } from "./store-fence.ts";
+export { fenceKey, StoreFence } from "./store-fence.ts";

@@ -1,9 +1,10 @@
 // Which identity a tab lives under: the one it had before a reload, else one of this browser that nobody uses, else a new one. Whoever is chosen is
 // locked first and judged after, so two tabs never get the same one.
 import type { PeerId } from "../base/index.ts";
+import type { OwnershipFence } from "../durable/index.ts";
 import { isUsable, makeKeyPair } from "./identity.ts";
-import { peerIdOfKey } from "./peer-id.ts";
-import { createIdentity, eraseIdentity, hasRecords, isMarked, readIdentities, spendIdentity, type StoredIdentity } from "./room-records.ts";
+import { peerIdOfKey, randomPeerId } from "./peer-id.ts";
+import { createIdentity, eraseIdentity, hasRecords, isMarked, ownRecords, readIdentities, spendIdentity, type OwnedIdentity, type StoredIdentity } from "./room-records.ts";
 import { holdPeer, type RoomTools } from "./room-tools.ts";
 import type { HeldLock } from "./tab-lock.ts";
 import { readNote, writeNote } from "./tab-note.ts";
@@ -17,8 +18,7 @@ export const RELOAD_PATIENCE_MS = 1_500;
 const ASK_AGAIN_MS = 100;
 
 /** An identity that this tab holds. */
-export interface Chosen {
-  readonly identity: StoredIdentity;
+export interface Chosen extends OwnedIdentity {
   readonly lock: HeldLock;
   readonly isNew: boolean;
   /** Who this tab was and can not go on as, with the lock where it was won. */
@@ -90,9 +90,11 @@ async function begin(tools: RoomTools, displaced: Displaced | undefined): Promis
   const keys = await makeKeyPair(tools.subtle);
   const identity: StoredIdentity = { ...keys, peerId: peerIdOfKey(keys.publicKey), usedAtMs: tools.env.wallNow(), isSpent: false };
   const lock = await holdPeer(tools, identity.peerId, {});
-  await letGoOnError(lock, () => createIdentity(tools.db, identity));
-  if (lock === undefined) throw new Error("a lock was asked for with patience and not given");
-  return { identity, lock, isNew: true, displaced };
+  return letGoOnError(lock, async () => {
+    if (lock === undefined) throw new Error("a lock was asked for with patience and not given");
+    await createIdentity(tools.db, identity);
+    return { identity, fence: await own(tools, identity), lock, isNew: true, displaced };
+  });
 }
 
 /** Whether a locked identity may be lived under. If not, it never will be: what is damaged once is not looked at again. */
@@ -103,12 +105,18 @@ async function judge(tools: RoomTools, identity: StoredIdentity | undefined, loc
     await eraseIdentity(tools.db, identity.peerId);
     return undefined;
   }
+  // From here on nobody else writes them, whatever the locks say: what is read next stays true.
+  const fence = await own(tools, identity);
   if (!(await isMarked(tools.db, identity))) {
     tools.logger.error(`the log of ${identity.peerId} was lost or damaged: this tab gets a new identity`);
     await spendIdentity(tools.db, identity);
     return undefined;
   }
-  return { identity, lock, isNew: !(await hasRecords(tools.db, identity.peerId)), displaced: undefined };
+  return { identity, fence, lock, isNew: !(await hasRecords(tools.db, identity.peerId)), displaced: undefined };
+}
+
+function own({ db, random }: RoomTools, { peerId }: StoredIdentity): Promise<OwnershipFence> {
+  return ownRecords(db, peerId, randomPeerId(random));
 }
 
 /** The lock of the identity this tab had: at once when free, soon when the document before this one is on its way out, never when another tab lives under it. */

@@ -2,7 +2,7 @@
 import { fromUtf8, utf8 } from "../base/index.ts";
 import { deleteDatabase, IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import type { RoomEnvironment } from "./environment.ts";
-import { eraseIdentity, readIdentities, stampIdentity, type StoredIdentity } from "./room-records.ts";
+import { eraseIdentity, readIdentities, stampIdentity, type OwnedIdentity } from "./room-records.ts";
 import { databaseName, holdPeer, roomLockName, type RoomTools } from "./room-tools.ts";
 import { holdLock } from "./tab-lock.ts";
 
@@ -16,7 +16,7 @@ const ROOMS_SWEPT_MAX = 4;
 const INDEX_NAME = "flotilla";
 
 /** Everything that can wait until after the opening. Never rejects: what fails is tried again next time. */
-export async function keepHouse(tools: RoomTools, self: StoredIdentity): Promise<void> {
+export async function keepHouse(tools: RoomTools, self: OwnedIdentity): Promise<void> {
   const { db, env, logger } = tools;
   const chores = [() => stampIdentity(db, self, env.wallNow()), () => pruneIdentities(tools), () => sweepRooms(tools)];
   // Some browsers ask the player, who may never answer.

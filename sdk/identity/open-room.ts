@@ -1,5 +1,5 @@
 // The room's database and all that must be there before an identity can be chosen, or the reason why there is none.
-import type { Clock, Logger } from "../base/index.ts";
+import type { Clock, Logger, Random } from "../base/index.ts";
 import { StorageUnavailableError } from "../storage/index.ts";
 import { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import type { RoomEnvironment } from "./environment.ts";
@@ -14,6 +14,7 @@ export const OPEN_PATIENCE_MS = 5_000;
 export interface OpenRoomOptions {
   readonly room: string;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   readonly env: RoomEnvironment;
   readonly signal: AbortSignal;
@@ -49,12 +50,12 @@ export async function openRoom(options: OpenRoomOptions): Promise<OpenRoom | str
 
 type Present = { readonly [Part in "locks" | "subtle" | "indexedDb"]: NonNullable<RoomEnvironment[Part]> };
 
-async function withDatabase({ room, clock, logger, env, durability }: OpenRoomOptions, { locks, subtle, indexedDb }: Present, inRoom: HeldLock | undefined, tooLate: AbortSignal): Promise<OpenRoom> {
+async function withDatabase({ room, clock, random, logger, env, durability }: OpenRoomOptions, { locks, subtle, indexedDb }: Present, inRoom: HeldLock | undefined, tooLate: AbortSignal): Promise<OpenRoom> {
   try {
     const open = (): Promise<IndexedDbByteStore> => IndexedDbByteStore.open({ name: databaseName(room), factory: indexedDb, durability });
     const db = await inTime(open(), tooLate);
     const channel = new RoomChannel(env, room);
-    const opened = { tools: { room, db, env, locks, subtle, channel, clock, logger } };
+    const opened = { tools: { room, db, env, locks, subtle, channel, clock, random, logger } };
     const reopen = async (): Promise<void> => {
       await opened.tools.db.close();
       opened.tools = { ...opened.tools, db: await open() };

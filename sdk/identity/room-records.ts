@@ -1,6 +1,7 @@
 // What a room's database knows of identities: their keys, and a mark among their records. Both are written and deleted in one transaction.
-import { bytesEqual, isPeerId, type PeerId } from "../base/index.ts";
-import { scopedByteStore, type ByteStore } from "../storage/index.ts";
+import { bytesEqual, hasCode, isPeerId, type PeerId } from "../base/index.ts";
+import { fencedByteStore, fenceKey, mustOwn, ownerCondition, StoreFence, type OwnershipFence } from "../durable/index.ts";
+import { scopedByteStore, type ByteStore, type ByteStoreOp } from "../storage/index.ts";
 import type { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import type { KeyPair } from "./identity.ts";
 import { isPublicKeyShaped, peerIdOfKey } from "./peer-id.ts";
@@ -12,6 +13,12 @@ export interface StoredIdentity extends KeyPair {
   readonly usedAtMs: number;
   /** Its records are lost or damaged: its key proves who one was, and nobody writes or votes under it again. */
   readonly isSpent: boolean;
+}
+
+/** An identity whose records this tab may write, as long as the fence is in force. */
+export interface OwnedIdentity {
+  readonly identity: StoredIdentity;
+  readonly fence: OwnershipFence;
 }
 
 const FORMAT = 1;
@@ -33,24 +40,40 @@ export async function createIdentity(db: IndexedDbByteStore, identity: StoredIde
   await db.write([{ type: "put", key: markOf(identity.peerId), value: identity.publicKey }], [valueOf(identity)]);
 }
 
-/** Writes when it was used. Its records are not touched. */
-export async function stampIdentity(db: IndexedDbByteStore, identity: StoredIdentity, usedAtMs: number): Promise<void> {
-  await db.write([], [valueOf({ ...identity, usedAtMs })]);
+/** Writes when it was used. Its records are not touched. Rejects with `storage-conflict` once they are another tab's, which may have spent or erased the key. */
+export async function stampIdentity(db: IndexedDbByteStore, { identity, fence }: OwnedIdentity, usedAtMs: number): Promise<void> {
+  await db.write([ownerCondition(identity.peerId, fence)], [valueOf({ ...identity, usedAtMs })]);
 }
 
-/** Deletes the records and keeps the key. */
+/** Deletes the records and keeps the key. Nobody owns them from then on: who thinks it does is refused. */
 export async function spendIdentity(db: IndexedDbByteStore, identity: StoredIdentity): Promise<void> {
-  await db.write([allRecordsOf(identity.peerId)], [valueOf({ ...identity, isSpent: true })]);
+  await db.write(nothingLeftOf(identity.peerId), [valueOf({ ...identity, isSpent: true })]);
+}
+
+/** The same by the owner of the records alone. Rejects with `stale-owner` when they are another tab's by now; then nothing changed. */
+export async function giveUpIdentity(db: IndexedDbByteStore, { identity, fence }: OwnedIdentity): Promise<void> {
+  const { peerId } = identity;
+  try {
+    await db.write([ownerCondition(peerId, fence), ...nothingLeftOf(peerId)], [valueOf({ ...identity, isSpent: true })]);
+  } catch (error) {
+    if (hasCode(error, "storage-conflict")) await mustOwn(db, peerId, fence);
+    throw error;
+  }
 }
 
 /** Deletes records and key. */
 export async function eraseIdentity(db: IndexedDbByteStore, key: string): Promise<void> {
-  await db.write([allRecordsOf(key)], [{ type: "delete", key }]);
+  await db.write(nothingLeftOf(key), [{ type: "delete", key }]);
 }
 
-/** The identity's own records. */
-export function recordsOf(db: IndexedDbByteStore, peer: PeerId): ByteStore {
-  return scopedByteStore(db, scopeOf(peer));
+/** Makes `owner`, a name that never comes back, the one that may write this identity's records: whoever had them before is refused from now on. To be done before anything is read of them. */
+export function ownRecords(db: IndexedDbByteStore, peer: PeerId, owner: string): Promise<OwnershipFence> {
+  return new StoreFence(db).takeOver(peer, owner);
+}
+
+/** The identity's own records, as the owner of `fence` writes them. */
+export function recordsOf(db: IndexedDbByteStore, { identity: { peerId }, fence }: OwnedIdentity): ByteStore {
+  return scopedByteStore(fencedByteStore(db, peerId, fence), scopeOf(peerId));
 }
 
 /** Whether the identity has written anything yet. */
@@ -76,6 +99,10 @@ function scopeOf(peer: PeerId): string {
 
 function allRecordsOf(peer: string): { readonly type: "delete-range"; readonly from: string; readonly to: string } {
   return { type: "delete-range", from: markOf(peer), to: `peer/${peer}0` };
+}
+
+function nothingLeftOf(peer: string): readonly ByteStoreOp[] {
+  return [allRecordsOf(peer), { type: "delete", key: fenceKey(peer) }];
 }
 
 function valueOf({ peerId: key, privateKey, publicKey, usedAtMs, isSpent }: StoredIdentity): { readonly type: "put"; readonly key: string; readonly value: unknown } {

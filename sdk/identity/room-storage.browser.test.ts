@@ -158,6 +158,36 @@ describe("in Chromium", () => {
     expect(new Set(after)).toEqual(new Set(before));
   });
 
+  test("[ID12] where the browser grants a lock twice, the second document owns the records, and the first one, in the middle of writing, is refused", async () => {
+    const room = newRoom();
+    // A lock that was given away: both are granted it.
+    const generous = { request: async (_name: string, _options: object, held: (lock: object) => unknown) => held({}) };
+    const believing = { env: { sessionStorage: undefined, locks: generous } } as unknown as Partial<RoomStorageOptions>;
+    const older = await enter(inside(await newFrame()), room, believing);
+    let acknowledged = 0;
+    const streaming = (async (): Promise<unknown> => {
+      for (;;) {
+        try {
+          await older.store.write([{ type: "put", key: `w/${acknowledged}`, value: new Uint8Array(1) }]);
+          acknowledged += 1;
+        } catch (error) {
+          return error;
+        }
+      }
+    })();
+    await expect.poll(() => acknowledged).toBeGreaterThan(20);
+    const newer = await enter(inside(await newFrame()), room, believing);
+    expect(newer.peerId).toBe(older.peerId);
+    const found = (await newer.store.readRange("w/", "w0")).length;
+    expect(await streaming).toMatchObject({ code: "stale-owner", current: 2, requested: 1 });
+    expect(acknowledged).toBeLessThanOrEqual(found);
+    await expect((await older.reopen()).write([put(1)])).rejects.toMatchObject({ code: "stale-owner" });
+    await expect(older.abandon()).rejects.toMatchObject({ code: "stale-owner" });
+    expect((await newer.store.readRange("w/", "w0")).length).toBe(found);
+    await newer.store.write([put(2)]);
+    await newer.release();
+  });
+
   test("[ID2] the private key in the database can not be read", async () => {
     const room = newRoom();
     const storage = await openRoomStorage({ room, random: seededRandom(1), clock, ...noSession });

@@ -8,7 +8,7 @@ import { openRoom, type OpenRoom } from "./open-room.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { randomPeerId } from "./peer-id.ts";
 import { firstOf } from "./room-tools.ts";
-import { recordsOf, spendIdentity, stampIdentity } from "./room-records.ts";
+import { giveUpIdentity, recordsOf, stampIdentity } from "./room-records.ts";
 import { waitForPlace } from "./take-over.ts";
 import type { HeldLock } from "./tab-lock.ts";
 
@@ -24,13 +24,14 @@ export interface RoomStorage {
   /** Nothing was written under this identity yet. */
   readonly isNew: boolean;
   /**
-   * This identity's own records, written by nobody else meanwhile. When the browser loses its connection they fail with `storage-unavailable`:
+   * This identity's own records, written by nobody else meanwhile. Should the browser give the lock away all the same, whoever opens them next owns
+   * them, and every change by this tab is refused as `stale-owner` from then on. When the browser loses its connection they fail with `storage-unavailable`:
    * `reopen`, or release and open again, to go on as the same peer.
    */
   readonly store: ByteStore;
   /**
    * Opens the database anew after its connection was lost (Safari loses it in the background) and gives the same records again; the identity
-   * and its lock are held all the while. Rejects with the storage's errors, in memory with `ClosedError`.
+   * and its lock are held all the while, and whoever owned the records does: this takes nothing back. Rejects with the storage's errors, in memory with `ClosedError`.
    */
   reopen(): Promise<ByteStore>;
   /** Who this tab was and can not go on as: another tab lives under it (this one is its duplicate), or its records are lost. */
@@ -43,7 +44,8 @@ export interface RoomStorage {
   takeOver(signal: AbortSignal): Promise<Identity>;
   /**
    * Never again under this identity: its records are deleted, its key is kept, and all is released. The next
-   * opening in this tab is somebody new, with this one as `displaced`. Rejects with the storage's errors when that could not be written.
+   * opening in this tab is somebody new, with this one as `displaced`. Rejects with the storage's errors when that could not be written, and
+   * with `stale-owner` when the records are another tab's by now, whose they stay; all is released then too.
    */
   abandon(): Promise<void>;
   /** Ends takeovers, closes the store, then frees the identity for other tabs. Idempotent. */
@@ -135,8 +137,8 @@ class DurableRoomStorage implements RoomStorage {
     this.#chosen = chosen;
     this.identity = identityOf(chosen.identity, room.tools.subtle);
     this.isNew = chosen.isNew;
-    this.#store = recordsOf(room.tools.db, chosen.identity.peerId);
-    this.#housekeeping = keepHouse(room.tools, chosen.identity);
+    this.#store = recordsOf(room.tools.db, chosen);
+    this.#housekeeping = keepHouse(room.tools, chosen);
     chosen.lock.onLost = () => void this.#lostLock();
   }
 
@@ -172,7 +174,7 @@ class DurableRoomStorage implements RoomStorage {
     this.#released.signal.throwIfAborted();
     await this.#housekeeping;
     await this.#room.reopen();
-    this.#store = recordsOf(this.#room.tools.db, this.peerId);
+    this.#store = recordsOf(this.#room.tools.db, this.#chosen);
     return this.#store;
   }
 
@@ -204,9 +206,8 @@ class DurableRoomStorage implements RoomStorage {
   /** The last transaction under this identity. When it was used is not worth an error; that it is spent is. */
   async #leaveWord(): Promise<void> {
     const { db, env, logger } = this.#room.tools;
-    const { identity } = this.#chosen;
-    if (this.#isAbandoned) return spendIdentity(db, identity);
-    await stampIdentity(db, identity, env.wallNow()).catch((error: unknown) => logger.info("not noted when this identity was used", error));
+    if (this.#isAbandoned) return giveUpIdentity(db, this.#chosen);
+    await stampIdentity(db, this.#chosen, env.wallNow()).catch((error: unknown) => logger.info("not noted when this identity was used", error));
   }
 
   async #lostLock(): Promise<void> {

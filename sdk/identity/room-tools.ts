@@ -1,5 +1,5 @@
 // What choosing, holding and taking over an identity of one room work with.
-import type { Clock, Logger, PeerId } from "../base/index.ts";
+import type { Clock, Logger, PeerId, Random } from "../base/index.ts";
 import type { IndexedDbByteStore } from "../storage/indexeddb/index.ts";
 import type { RoomEnvironment } from "./environment.ts";
 import type { HolderAnswer, RoomChannel } from "./room-channel.ts";
@@ -14,6 +14,7 @@ export interface RoomTools {
   readonly subtle: SubtleCrypto;
   readonly channel: RoomChannel;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
 }
 

@@ -93,11 +93,9 @@ export class IndexedDbByteStore implements ByteStore {
       if (values.length > 0) return this.#writeWithValues(own, values);
       return this.#use("readwrite", async (store) => {
         const done = committed(store.transaction);
-        const broken = await firstConflict(store, own);
-        if (broken === undefined) for (const op of own) perform(store, op);
-        commitNow(store.transaction);
-        await done;
-        if (broken !== undefined) throw new StorageConflictError(broken);
+        const judged = judgeConditions(store, own);
+        for (const op of own) perform(store, op);
+        await settled(store.transaction, done, judged);
       });
     });
   }
@@ -131,19 +129,17 @@ export class IndexedDbByteStore implements ByteStore {
     const transaction = this.#db.transaction([RECORDS, VALUES], "readwrite", { durability: this.#durability });
     const done = committed(transaction);
     const [records, kept] = [transaction.objectStore(RECORDS), transaction.objectStore(VALUES)];
-    const broken = await firstConflict(records, ops);
+    const judged = judgeConditions(records, ops);
     try {
-      if (broken === undefined) for (const op of ops) perform(records, op);
-      if (broken === undefined) for (const op of values) performValue(kept, op);
+      for (const op of ops) perform(records, op);
+      for (const op of values) performValue(kept, op);
     } catch (error) {
       // What can not be cloned is refused by the call itself; requests made before it would still be committed.
       transaction.abort();
       await done.catch(() => {});
       throw error;
     }
-    commitNow(transaction);
-    await done;
-    if (broken !== undefined) throw new StorageConflictError(broken);
+    await settled(transaction, done, judged);
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
@@ -165,12 +161,34 @@ export class IndexedDbByteStore implements ByteStore {
   }
 }
 
-/** The key of the first condition that does not hold. Without conditions it awaits nothing and the batch's requests are made at once. */
-async function firstConflict(store: IDBObjectStore, ops: readonly ByteStoreOp[]): Promise<string | undefined> {
-  for (const op of ops) {
-    if (op.type === "expect" && !sameBytes(await promisifyRequest<Uint8Array | undefined>(store.get(op.key)), op.value)) return op.key;
+/**
+ * Asks for what a batch depends on: undefined without conditions, else the first key whose condition does not hold, once that is known. The batch's own
+ * requests are made in the same task, behind these, and taken back by an abort: waiting for the answer first would cost a second way to the disk and back.
+ */
+function judgeConditions(store: IDBObjectStore, ops: readonly ByteStoreOp[]): Promise<string | undefined> | undefined {
+  const asked = ops.flatMap((op) => (op.type === "expect" ? [{ op, held: promisifyRequest<Uint8Array | undefined>(store.get(op.key)) }] : []));
+  if (asked.length === 0) return undefined;
+  const judge = async (): Promise<string | undefined> => {
+    const held = await Promise.all(asked.map((each) => each.held));
+    return asked.find(({ op }, at) => !sameBytes(held[at], op.value))?.op.key;
+  };
+  const judged = judge();
+  // Who began the transaction may hear of its abort first, and then never comes to await this.
+  judged.catch(() => {});
+  return judged;
+}
+
+/** Commits, with conditions as soon as every one is known to hold; where one does not, nothing of the batch happened. */
+async function settled(transaction: IDBTransaction, done: Promise<void>, judged: Promise<string | undefined> | undefined): Promise<void> {
+  // Why a question was not answered, only the end of its transaction tells.
+  const broken = await judged?.catch(() => done.then(() => undefined));
+  if (broken === undefined) {
+    commitNow(transaction);
+    return done;
   }
-  return undefined;
+  transaction.abort();
+  await done.catch(() => {});
+  throw new StorageConflictError(broken);
 }
 
 function performValue(store: IDBObjectStore, op: ValueOp): void {

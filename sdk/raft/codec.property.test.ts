@@ -117,7 +117,7 @@ test("[RF95] a string has one way to be written: sharing less than it could, mor
   expect(attempt(forward(2, 1, 1, 5, 1, 1, 6)), "a total of less").toBeUndefined();
   const long = Array.from({ length: 127 }, () => 3);
   expect(attempt(forward(2, 127, 127, ...long, 127, 0))).toMatchObject({ commands: [{ length: 127 }, { length: 127 }] });
-  expect(attempt(forward(2, 128, 128, 1, ...long, 3, 128, 0)), "more than may be shared").toBeUndefined();
+  expect(attempt(forward(2, 128, 1, 128, 1, ...long, 3, 128, 0)), "more than may be shared").toBeUndefined();
 });
 
 test("[RF95] a frame that is read takes at most 127 bytes more per string than it has", () => {

@@ -46,3 +46,14 @@ export class SendQueueFullError extends SdkError {
     this.peer = peer;
   }
 }
+
+/** Whoever spoke on a link could not prove to be this peer; the link was closed and never counted. `code` is `peer-not-proven`. */
+export class PeerNotProvenError extends SdkError {
+  readonly peer: PeerId;
+
+  constructor(peer: PeerId, reason: string) {
+    super("peer-not-proven", `who speaks as ${peer} did not prove to be it: ${reason}`);
+    this.name = "PeerNotProvenError";
+    this.peer = peer;
+  }
+}

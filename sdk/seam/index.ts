@@ -1,5 +1,5 @@
 // Moving frames between peers. The WebRTC mesh has its own door, seam/webrtc, so that nobody pays for it here.
-export { NatTraversalError, PeerNotConnectedError, SeamTornError, SelfSendError, SendQueueFullError } from "./errors.ts";
+export { NatTraversalError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, SendQueueFullError } from "./errors.ts";
 export { BroadcastChannelSignaling } from "./broadcast-channel-signaling.ts";
 export { combineSignaling } from "./combined-signaling.ts";
 export { ManagedSeam } from "./managed-seam.ts";

@@ -1,7 +1,7 @@
-// One link from the first negotiation step to its end: greeting, frames in pieces, pings, goodbye.
-// Peers are told apart by incarnation here; proving who they are belongs between `hello` and `established`.
-import { MalformedError, type Clock } from "../../base/index.ts";
+// One link from the first negotiation step to its end: handshake, frames in pieces, pings, goodbye.
+import { MalformedError, type Clock, type PeerId, type Random } from "../../base/index.ts";
 import { FrameJoiner, FrameSplitter, wholePiece } from "../framing.ts";
+import { Handshake, type LinkIdentity } from "./handshake.ts";
 import { decodeLinkControl, encodeLinkControl, isLinkControl, type LinkControl } from "./link-control.ts";
 import type { Link, LinkEnd, LinkFactory, LinkListener, LinkOptions, Negotiation } from "./link.ts";
 
@@ -30,13 +30,15 @@ export interface AttemptEnd {
   readonly reason: string;
   /** Both descriptions were exchanged, yet no path was found. */
   readonly noPath: boolean;
+  /** The link opened, and who spoke on it did not prove to be the peer it was made for. */
+  readonly isUnproven: boolean;
   readonly cause: Error | undefined;
 }
 
 /** What an attempt tells its owner; nothing after `ended` or `close()`. */
 export interface AttemptOwner {
   negotiate(step: Negotiation): void;
-  /** Both sides have greeted; frames can flow. */
+  /** Both sides have greeted and, where asked for, proven who they are; frames can flow. */
   established(incarnation: string): void;
   frame(bytes: Uint8Array): void;
   /** The other side said goodbye. */
@@ -47,6 +49,10 @@ export interface AttemptOwner {
 /** What an attempt is made from. */
 export interface AttemptOptions {
   readonly number: number;
+  readonly selfId: PeerId;
+  readonly peerId: PeerId;
+  readonly identity: LinkIdentity | undefined;
+  readonly random: Random;
   readonly incarnation: string;
   readonly clock: Clock;
   readonly payloadBytesMax: number;
@@ -60,12 +66,13 @@ export class Attempt implements LinkListener {
   readonly #owner: AttemptOwner;
   readonly #splitter = new FrameSplitter(SEND_QUEUE_BYTES_MAX);
   readonly #joiner: FrameJoiner;
+  readonly #handshake: Handshake;
   readonly #startedMs: number;
   #link: Link | undefined;
   #early: Negotiation[] = [];
   #steps = 0;
   #describedThere = false;
-  #helloSent = false;
+  #isOpen = false;
   #established = false;
   #over = false;
   #silentTicks = 0;
@@ -81,6 +88,13 @@ export class Attempt implements LinkListener {
     this.#options = options;
     this.#owner = owner;
     this.#joiner = new FrameJoiner(options.payloadBytesMax, JOIN_BYTES_MAX);
+    this.#handshake = new Handshake({
+      ...options,
+      fingerprints: () => this.#link?.fingerprints,
+      send: (control) => this.#control(control),
+      done: (incarnation) => this.#establish(incarnation),
+      refuse: (reason) => this.#end(reason, { isUnproven: true }),
+    });
     this.#startedMs = options.clock.now();
     this.#cancelDialTimeout = options.clock.after(options.dialTimeoutMs, () => this.#timedOut());
   }
@@ -123,7 +137,7 @@ export class Attempt implements LinkListener {
     try {
       this.#link = openLink(options, this);
     } catch (error) {
-      this.#end("no link could be made", error instanceof Error ? error : undefined, false);
+      this.#end("no link could be made", { cause: error instanceof Error ? error : undefined });
       return;
     }
     for (const step of this.#early.splice(0)) this.#link.signal(step);
@@ -155,7 +169,7 @@ export class Attempt implements LinkListener {
     if (!this.isEstablished) return;
     this.#silentTicks += 1;
     if (this.#silentTicks > SILENT_TICKS_MAX) {
-      this.#end("nothing was heard", undefined, false);
+      this.#end("nothing was heard");
       return;
     }
     this.#pingSerial += 1;
@@ -190,6 +204,7 @@ export class Attempt implements LinkListener {
   close(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#handshake.close();
     this.#cancelDialTimeout();
     this.#cancelUnsteady();
     this.#link?.close();
@@ -201,7 +216,8 @@ export class Attempt implements LinkListener {
   }
 
   open(): void {
-    this.#hello();
+    this.#isOpen = true;
+    this.#handshake.open();
   }
 
   drained(): void {
@@ -216,17 +232,17 @@ export class Attempt implements LinkListener {
       else this.#heardPiece(bytes);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
-      this.#end("the other side broke the format", error, false);
+      this.#end("the other side broke the format", { cause: error, isUnproven: !this.#established && this.#options.identity !== undefined });
     }
   }
 
   unsteady(unsteady: boolean): void {
     this.#cancelUnsteady();
-    if (unsteady && !this.#over) this.#cancelUnsteady = this.#options.clock.after(UNSTEADY_MS_MAX, () => this.#end("contact was lost", undefined, false));
+    if (unsteady && !this.#over) this.#cancelUnsteady = this.#options.clock.after(UNSTEADY_MS_MAX, () => this.#end("contact was lost"));
   }
 
   closed(end: LinkEnd): void {
-    this.#end(end.cause?.message ?? "the link closed", end.cause, end.kind === "no-path");
+    this.#end(end.cause?.message ?? "the link closed", { cause: end.cause, noPath: end.kind === "no-path" });
   }
 
   // The common case, small frames on an idle link, does without the queue.
@@ -248,10 +264,9 @@ export class Attempt implements LinkListener {
   #heard(control: LinkControl): void {
     switch (control.kind) {
       case "hello":
-        if (this.#established) throw new MalformedError("a second greeting");
-        // A message proves that the channel is open, even when the event that says so is still on its way.
-        this.#hello();
-        this.#establish(control.incarnation);
+      case "proof":
+      case "proven":
+        this.#handshake.hear(control);
         return;
       case "bye":
         this.#control({ kind: "bye-heard" });
@@ -266,12 +281,6 @@ export class Attempt implements LinkListener {
       case "pong":
         if (control.serial === this.#pingSerial) this.#roundTripMs = this.#options.clock.now() - this.#pingSentMs;
     }
-  }
-
-  #hello(): void {
-    if (this.#helloSent || this.#over) return;
-    this.#helloSent = true;
-    this.#control({ kind: "hello", incarnation: this.#options.incarnation });
   }
 
   #establish(incarnation: string): void {
@@ -298,12 +307,13 @@ export class Attempt implements LinkListener {
   }
 
   #timedOut(): void {
-    this.#end(this.#describedThere ? "no path was found in time" : "no answer", undefined, this.#describedThere);
+    if (this.#isOpen) this.#end("it was silent for too long", { isUnproven: this.#options.identity !== undefined });
+    else this.#end(this.#describedThere ? "no path was found in time" : "no answer", { noPath: this.#describedThere });
   }
 
-  #end(reason: string, cause: Error | undefined, noPath: boolean): void {
+  #end(reason: string, { noPath = false, isUnproven = false, cause }: Partial<Omit<AttemptEnd, "reason">> = {}): void {
     if (this.#over) return;
     this.close();
-    this.#owner.ended({ reason, noPath, cause });
+    this.#owner.ended({ reason, noPath, isUnproven, cause });
   }
 }

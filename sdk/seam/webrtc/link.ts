@@ -1,4 +1,5 @@
 // The inner port of the mesh: one connection to one peer, not yet greeted. PeerLink is the real one; tests bring their own.
+import type { LinkFingerprints } from "./fingerprint.ts";
 
 /** One step of the WebRTC negotiation, as it crosses signaling. */
 export type Negotiation =
@@ -31,6 +32,8 @@ export interface LinkListener {
 export interface Link {
   /** Bytes handed over and not yet sent. */
   readonly bufferedBytes: number;
+  /** The certificates of both ends, once open; undefined where it is not clear which they are. */
+  readonly fingerprints: LinkFingerprints | undefined;
   /** Takes a step from the other side; steps that make no sense end the link. */
   signal(step: Negotiation): void;
   /** Sends one message of at most 16 KiB. False when the link can not take it any more. */

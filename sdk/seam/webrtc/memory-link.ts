@@ -1,5 +1,6 @@
 // Links of one process for tests of the mesh: the same negotiation, on a clock one turns, with failures on request.
 import type { Clock } from "../../base/index.ts";
+import type { LinkFingerprints } from "./fingerprint.ts";
 import type { Link, LinkFactory, LinkListener, LinkOptions, Negotiation } from "./link.ts";
 
 /** What a {@link MemoryNet} counts. */
@@ -56,6 +57,10 @@ export class MemoryLink implements Link {
 
   get bufferedBytes(): number {
     return this.#buffered;
+  }
+
+  get fingerprints(): LinkFingerprints | undefined {
+    return this.#other && { local: `of ${this.serial}`, remote: `of ${this.#other.serial}` };
   }
 
   signal(step: Negotiation): void {

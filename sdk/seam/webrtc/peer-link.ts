@@ -1,5 +1,6 @@
 // A link on simple-peer: the only file that knows it. Uses its `send`, never its stream side, which is five times slower.
 import SimplePeer from "simple-peer/simplepeer.min.js";
+import { fingerprintOf, type LinkFingerprints } from "./fingerprint.ts";
 import type { Link, LinkEnd, LinkFactory, LinkListener, LinkOptions, Negotiation } from "./link.ts";
 
 /** simple-peer's words for "ICE found no path" (also used when a path is lost later). */
@@ -28,6 +29,14 @@ class PeerLink implements Link {
 
   get bufferedBytes(): number {
     return this.#over ? 0 : this.#peer.bufferSize;
+  }
+
+  // As the browser holds them, not as they came: these are what the connection was checked against.
+  get fingerprints(): LinkFingerprints | undefined {
+    const { localDescription, remoteDescription } = this.#peer._pc;
+    const local = fingerprintOf(localDescription?.sdp ?? "");
+    const remote = fingerprintOf(remoteDescription?.sdp ?? "");
+    return local === undefined || remote === undefined ? undefined : { local, remote };
   }
 
   signal(step: Negotiation): void {

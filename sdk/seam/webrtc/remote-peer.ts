@@ -1,10 +1,11 @@
 // Everything a mesh knows and does about one other peer: dial, answer, re-dial, replace, let go.
 import type { Clock, PeerId, Random } from "../../base/index.ts";
 import { backoffMs } from "../backoff.ts";
-import { NatTraversalError, SendQueueFullError } from "../errors.ts";
+import { NatTraversalError, PeerNotProvenError, SendQueueFullError } from "../errors.ts";
 import { Attempt, SEND_QUEUE_BYTES_MAX, type AttemptEnd } from "./attempt.ts";
 import type { DialMessage } from "./dial-message.ts";
 import { dials, judgeNegotiation } from "./dial-rules.ts";
+import type { LinkIdentity } from "./handshake.ts";
 import type { LinkFactory, Negotiation } from "./link.ts";
 
 /** Re-dialling: quick at first, because most losses are short; after this many tries in a row only a sign of life starts it again. */
@@ -23,6 +24,7 @@ const RETIRED_MAX = 16;
 export interface Mesh {
   readonly selfId: PeerId;
   readonly incarnation: string;
+  readonly identity: LinkIdentity | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly payloadBytesMax: number;
@@ -35,6 +37,7 @@ export interface Mesh {
   connected(peer: PeerId): void;
   disconnected(peer: PeerId): void;
   frame(peer: PeerId, bytes: Uint8Array): void;
+  unproven(peer: PeerId): void;
   trouble(error: Error): void;
 }
 
@@ -194,8 +197,8 @@ export class RemotePeer {
   #begin(number: number): Attempt {
     this.#cancelTrying();
     const mesh = this.#mesh;
-    const { incarnation, clock, payloadBytesMax, dialTimeoutMs } = mesh;
-    const attempt: Attempt = new Attempt({ number, incarnation, clock, payloadBytesMax, dialTimeoutMs }, {
+    const { selfId, incarnation, identity, clock, random, payloadBytesMax, dialTimeoutMs } = mesh;
+    const attempt: Attempt = new Attempt({ number, selfId, peerId: this.id, incarnation, identity, clock, random, payloadBytesMax, dialTimeoutMs }, {
       negotiate: (step) => mesh.signal(this.id, { kind: "negotiate", incarnation, toIncarnation: this.#incarnation, attempt: number, step }),
       established: (theirs) => this.#established(attempt, theirs),
       frame: (bytes) => mesh.frame(this.id, bytes),
@@ -208,7 +211,7 @@ export class RemotePeer {
       (error: unknown) => {
         if (attempt.isOver) return;
         attempt.close();
-        this.#ended(attempt, { reason: "iceServers failed", noPath: false, cause: error instanceof Error ? error : new Error(String(error)) });
+        this.#ended(attempt, { reason: "iceServers failed", noPath: false, isUnproven: false, cause: error instanceof Error ? error : new Error(String(error)) });
       },
     );
     return attempt;
@@ -234,7 +237,10 @@ export class RemotePeer {
     this.#attempt = undefined;
     if (attempt.ageMs > STEADY_MS && attempt.wasEstablished) this.#tries = 0;
     this.#mesh.disconnected(this.id);
-    if (end.noPath) this.#mesh.trouble(new NatTraversalError(this.id, { cause: end.cause }));
+    if (end.isUnproven) {
+      this.#mesh.unproven(this.id);
+      this.#mesh.trouble(new PeerNotProvenError(this.id, end.reason));
+    } else if (end.noPath) this.#mesh.trouble(new NatTraversalError(this.id, { cause: end.cause }));
     else if (!attempt.wasEstablished && end.cause !== undefined) this.#mesh.trouble(end.cause);
     this.#tryLater();
   }

@@ -20,6 +20,8 @@ declare module "simple-peer/simplepeer.min.js" {
     readonly bufferSize: number;
     /** Private in simple-peer: the channel, from creation or `datachannel` until destroyed. */
     readonly _channel: RTCDataChannel | null;
+    /** Private in simple-peer: the connection. */
+    readonly _pc: RTCPeerConnection;
     signal(data: SignalData): void;
     send(bytes: Uint8Array): void;
     destroy(error?: Error): void;

@@ -395,7 +395,7 @@ describe("the wire of the mesh", () => {
   });
 
   test("link controls survive their codec", () => {
-    for (const control of [{ kind: "hello", incarnation: "0123456789abcdef" }, { kind: "bye" }, { kind: "bye-heard" }, { kind: "ping", serial: 7 }, { kind: "pong", serial: 2 ** 40 }] as const) {
+    for (const control of [{ kind: "hello", incarnation: "0123456789abcdef", nonce: new Uint8Array(32).fill(7) }, { kind: "hello", incarnation: "0123456789abcdef", nonce: new Uint8Array(0) }, { kind: "proof", publicKey: Uint8Array.of(1, 2), signature: Uint8Array.of(3) }, { kind: "proven" }, { kind: "bye" }, { kind: "bye-heard" }, { kind: "ping", serial: 7 }, { kind: "pong", serial: 2 ** 40 }] as const) {
       expect(decodeLinkControl(encodeLinkControl(control))).toEqual(control);
     }
   });

@@ -5,6 +5,7 @@ import { SeamCore } from "../seam-core.ts";
 import { PAYLOAD_BYTES_MAX, type Seam, type SeamEvents } from "../seam.ts";
 import type { Signaling } from "../signaling.ts";
 import { decodeDialMessage, encodeDialMessage, SEALED_BYTES_MAX, type DialMessage } from "./dial-message.ts";
+import type { LinkIdentity } from "./handshake.ts";
 import type { LinkFactory } from "./link.ts";
 import { openPeerLink } from "./peer-link.ts";
 import { RemotePeer, type Mesh } from "./remote-peer.ts";
@@ -26,12 +27,18 @@ export interface WebRtcSeamOptions {
   /** This peer's place in the room. The seam owns it from now on and closes it. */
   readonly signaling: Signaling;
   readonly clock: Clock;
+  /** Where identities are proven it must not be foreseeable. */
   readonly random: Random;
+  /**
+   * Proves on every link that this peer is `selfId`, and asks the same of everybody: who does not, or can not, never appears in `peers`. Then all of
+   * the room need one. Undefined: everybody is taken for who signaling says, and nobody who asks for proof is reached. Default undefined.
+   */
+  readonly identity?: LinkIdentity | undefined;
   /** A value, or a function asked anew for every link (short-lived TURN credentials). Default {@link DEFAULT_ICE_SERVERS}. */
   readonly iceServers?: readonly RTCIceServer[] | (() => readonly RTCIceServer[] | Promise<readonly RTCIceServer[]>) | undefined;
   /** Only relayed paths, so that peers do not learn each other's addresses; needs a TURN server. Default false. */
   readonly relayOnly?: boolean | undefined;
-  /** How long one attempt may take from the first step to the greeting. Default 15 000 ms. */
+  /** How long one attempt may take from the first step to the last of the handshake. Default 15 000 ms. */
   readonly dialTimeoutMs?: number | undefined;
   /** Largest frame in bytes; must be the same for the whole group. Default {@link PAYLOAD_BYTES_MAX}. */
   readonly payloadBytesMax?: number | undefined;
@@ -43,7 +50,7 @@ export interface WebRtcSeamOptions {
 
 /** A seam's events, and what went wrong on the way to a peer. */
 export interface WebRtcSeamEvents extends SeamEvents {
-  /** `NatTraversalError` (add TURN), `SendQueueFullError`, what `iceServers` threw. The mesh keeps trying; this is for people. */
+  /** `NatTraversalError` (add TURN), `SendQueueFullError`, `PeerNotProvenError`, what `iceServers` threw. The mesh keeps trying; this is for people. */
   trouble: (error: Error) => void;
 }
 
@@ -63,6 +70,7 @@ export class WebRtcSeam extends SeamCore implements Seam {
   #attempts = 0;
   #malformed = 0;
   #ignored = 0;
+  #unproven = 0;
   #signalingFailure: string | undefined;
   #cancelTick: () => void = () => {};
   #cancelAnnounce: () => void = () => {};
@@ -105,6 +113,11 @@ export class WebRtcSeam extends SeamCore implements Seam {
     return this.#ignored;
   }
 
+  /** Links closed because who spoke on them did not prove to be the peer they were made for, or did not speak in time. */
+  get unprovenDropped(): number {
+    return this.#unproven;
+  }
+
   /** Sends over signaling, beside any link: best effort and once, for last words. At most 4096 bytes; longer ones throw `PayloadTooLargeError`. */
   sendSealed(to: PeerId, bytes: Uint8Array): void {
     if (bytes.length > SEALED_BYTES_MAX) throw new PayloadTooLargeError(bytes.length, SEALED_BYTES_MAX, "sealed message");
@@ -126,9 +139,10 @@ export class WebRtcSeam extends SeamCore implements Seam {
   }
 
   #makeMesh(options: WebRtcSeamOptions): Mesh {
-    const { selfId, clock, random, iceServers = DEFAULT_ICE_SERVERS } = options;
+    const { selfId, identity, clock, random, iceServers = DEFAULT_ICE_SERVERS } = options;
     return {
       selfId,
+      identity,
       clock,
       random,
       incarnation: toHex(Uint8Array.from({ length: 8 }, () => random.uint32() >>> 24)),
@@ -142,6 +156,7 @@ export class WebRtcSeam extends SeamCore implements Seam {
       connected: (peer) => this.#connected(peer),
       disconnected: (peer) => this.#disconnected(peer),
       frame: (peer, bytes) => this.deliver(peer, bytes),
+      unproven: () => void (this.#unproven += 1),
       trouble: (error) => this.trouble(error),
     };
   }

@@ -1,7 +1,6 @@
 // Where a match's records live and who this tab is because of them: a place in the room's storage, or records handed in by the caller.
-import { InvalidArgumentError, peerId, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
+import { InvalidArgumentError, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
 import { openRoomStorage, type RoomStorage } from "./identity/index.ts";
-import { randomId } from "./platform/index.ts";
 import type { ByteStore } from "./storage/index.ts";
 
 /** What a resolved write survives: `strict` also a power cut, `relaxed` the end of the tab and of the browser. */
@@ -32,8 +31,8 @@ export interface Home extends Pick<RoomStorage, "why" | "identity" | "peerId" | 
 /** Opens it. Without a durable place it resolves all the same, in memory, and says why. Rejects with the signal's reason. */
 export async function openHome(options: HomeOptions): Promise<Home> {
   const { storage, selfId } = options;
-  if (typeof storage === "function") return { ...handedIn(selfId ?? randomPeer(options.random), await storage()), reopen: storage };
-  if (typeof storage === "object") return handedIn(selfId ?? randomPeer(options.random), storage);
+  if (typeof storage === "function") return { ...(await withKey(options, await storage())), reopen: storage };
+  if (typeof storage === "object") return withKey(options, storage);
   if (selfId !== undefined) return handedIn(selfId, undefined);
   const { room, random, clock, durability, signal, logger } = options;
   return homeOf(await openRoomStorage({ room, random, clock, durability, signal, logger, mode: storage === "memory" ? "memory" : "durable" }));
@@ -46,8 +45,11 @@ function homeOf(place: RoomStorage): Home {
   return { kind, why, identity, peerId: place.peerId, store, displaced, reopen, takeOver: (signal) => place.takeOver(signal), abandon: () => place.abandon(), release: () => place.release() };
 }
 
-function randomPeer(random: Random): PeerId {
-  return peerId(randomId(26, random));
+/** Records handed in, under the id of a seam made elsewhere, or under one that this tab can prove as long as it lives. */
+async function withKey({ selfId, room, random, clock, signal }: HomeOptions, store: ByteStore): Promise<Home> {
+  if (selfId !== undefined) return handedIn(selfId, store);
+  const { identity, peerId } = await openRoomStorage({ room, random, clock, signal, mode: "memory" });
+  return { ...handedIn(peerId, store), identity };
 }
 
 function handedIn(id: PeerId, store: ByteStore | undefined): Home {

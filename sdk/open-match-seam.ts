@@ -1,11 +1,14 @@
 // How a match meets the others when it is not given a seam: signaling of the room, and the WebRTC mesh on it.
-import type { Clock, PeerId, Random } from "./base/index.ts";
+import { silentLogger, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
+import { verifySignature, type Identity } from "./identity/index.ts";
 import { BroadcastChannelSignaling, combineSignaling, WebSocketSignaling, type Seam, type Signaling, type SignalingFactory } from "./seam/index.ts";
 import { WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 
 /** What a seam is made of. */
 export interface MeetingOptions {
   readonly selfId: PeerId;
+  /** Proven on every link, and asked of everybody. Undefined: this page has no cryptography, and meets only others without. */
+  readonly identity: Identity | undefined;
   readonly room: string;
   readonly signaling: string | SignalingFactory | readonly SignalingFactory[] | undefined;
   readonly iceServers: WebRtcSeamOptions["iceServers"];
@@ -13,6 +16,8 @@ export interface MeetingOptions {
   readonly onSealed?: WebRtcSeamOptions["onSealed"];
   readonly clock: Clock;
   readonly random: Random;
+  /** Hears what went wrong on the way to others; the mesh keeps trying. */
+  readonly logger: Logger | undefined;
 }
 
 /** A seam, and whom signaling has seen: somebody seen and not yet connected is worth waiting for. */
@@ -26,13 +31,15 @@ export interface Meeting {
 
 /** Opens signaling and the mesh. The seam owns the signaling. */
 export function meet(options: MeetingOptions): Meeting {
-  const { selfId, clock, random, iceServers, onSealed } = options;
+  const { selfId, clock, random, iceServers, onSealed, logger = silentLogger } = options;
+  const identity = options.identity && { publicKey: options.identity.publicKey, sign: options.identity.sign, verify: verifySignature };
   const signaling = openSignaling(options);
   const seen = new Set<PeerId>();
   signaling.on("announced", (peer) => seen.add(peer));
   signaling.on("message", (from) => seen.add(from));
   signaling.on("left", (peer) => seen.delete(peer));
-  const seam = new WebRtcSeam({ selfId, signaling, clock, random, iceServers, onSealed });
+  const seam = new WebRtcSeam({ selfId, identity, signaling, clock, random, iceServers, onSealed });
+  seam.on("trouble", (error) => logger.info(error.message, error));
   return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes) };
 }
 

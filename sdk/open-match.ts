@@ -74,7 +74,7 @@ async function openIn<State, Action>(world: World<State, Action>, options: Match
   const { signal, storage, durability = "strict", logger } = options;
   const seam = typeof options.seam === "function" ? options.seam() : options.seam;
   const home = await openHome({ room, selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
-  const match = await made(() => new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, room, clock, random }), session: sessionOptions(options, world, home), invite: inviteTo(room) }), async () => {
+  const match = await made(() => new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, identity: home.identity, room, clock, random, logger }), session: sessionOptions(options, world, home), invite: inviteTo(room) }), async () => {
     await seam?.close();
     await home.release();
   });
@@ -93,7 +93,7 @@ async function made<T>(make: () => T, letGo: () => Promise<void>): Promise<T> {
 }
 
 /** How this tab goes out to the others, the first time and every later one. */
-function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "room" | "clock" | "random">): (onSealed: MeetingOptions["onSealed"]) => Meeting {
+function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "identity" | "room" | "clock" | "random" | "logger">): (onSealed: MeetingOptions["onSealed"]) => Meeting {
   if (first === undefined) return (onSealed) => meet({ ...self, signaling, iceServers, onSealed });
   let next: Seam | undefined = first;
   return () => {

@@ -1,6 +1,6 @@
 // Tabs and browsers killed at random points of a stream of moves: nothing that was promised is lost, nothing happens twice, no vote is forgotten.
 import { expect, type Page } from "@playwright/test";
-import { dropProfile, newProfile, OwnBrowser } from "./own-browser.ts";
+import { crashRenderer, dropProfile, newProfile, OwnBrowser } from "./own-browser.ts";
 import { addressOf, freshRoom, test } from "./pages.ts";
 
 /** Crashes of each kind; the full number is for `npm run crash`. */
@@ -163,12 +163,3 @@ test.describe("crashes in a stream of moves", () => {
     });
   });
 });
-
-/** Ends the process behind a tab at once, with everything that was on its way. */
-async function crashRenderer(page: Page): Promise<void> {
-  const session = await page.context().newCDPSession(page);
-  const crashed = new Promise<void>((resolve) => page.once("crash", () => resolve()));
-  void session.send("Page.crash").catch(() => {});
-  await crashed;
-  await page.close().catch(() => {});
-}

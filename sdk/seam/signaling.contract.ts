@@ -9,6 +9,8 @@ export interface SignalingHarness {
   readonly join: (room: string, selfId: PeerId) => Promise<Signaling>;
   /** Lets a little time pass. */
   readonly turn: () => Promise<void>;
+  /** Largest message the channel takes, in bytes. Default {@link SIGNALING_BYTES_MAX}; less where it adds something of its own. */
+  readonly payloadBytesMax?: number | undefined;
   /** Turns to wait for something that should come. Default 200. */
   readonly patience?: number | undefined;
 }
@@ -155,12 +157,13 @@ const limits: Obligation<SignalingHarness> = {
   check: (harness) =>
     withRoom(harness, async ({ ann, bob }) => {
       const atBob = listen(bob);
-      const error = thrownBy(() => ann.send(BOB, new Uint8Array(SIGNALING_BYTES_MAX + 1)));
+      const { payloadBytesMax = SIGNALING_BYTES_MAX } = harness;
+      const error = thrownBy(() => ann.send(BOB, new Uint8Array(payloadBytesMax + 1)));
       assert(hasCode(error, "payload-too-large"), "over the limit is too large");
       ann.send(peerId("nobody"), Uint8Array.of(1));
-      ann.send(BOB, new Uint8Array(SIGNALING_BYTES_MAX));
+      ann.send(BOB, new Uint8Array(payloadBytesMax));
       await settled(harness, ann, [[bob, atBob]]);
-      equal(atBob.messages.map(({ payload }) => payload.length), [SIGNALING_BYTES_MAX, 1], "the sizes bob heard");
+      equal(atBob.messages.map(({ payload }) => payload.length), [payloadBytesMax, 1], "the sizes bob heard");
     }),
 };
 

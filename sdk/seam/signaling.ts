@@ -20,7 +20,7 @@ export interface Signaling {
   on<K extends keyof SignalingEvents>(event: K, listener: SignalingEvents[K]): () => void;
   /** Makes this peer known to everybody in the room now, and to those who come later when they announce themselves. */
   announce(): void;
-  /** Best effort to one peer; lost silently when it is not there (links retry). Throws `PayloadTooLargeError` over {@link SIGNALING_BYTES_MAX}; `ClosedError` after close. */
+  /** Best effort to one peer; lost silently when it is not there (links retry). Throws `PayloadTooLargeError` over {@link SIGNALING_BYTES_MAX} (a channel that seals takes a little less); `ClosedError` after close. */
   send(to: PeerId, payload: Uint8Array): void;
   /** Says goodbye and ends. Idempotent. */
   close(): Promise<void>;
@@ -29,5 +29,5 @@ export interface Signaling {
 /** Limit of one signaling message: an SDP with its candidates is 1 to 10 KiB. */
 export const SIGNALING_BYTES_MAX: number = 64 * 1024;
 
-/** Makes the signaling channel of one peer in one room. */
+/** Makes the signaling channel of one peer in one room. A match gives a digest of its room as `room`, and seals what it sends. */
 export type SignalingFactory = (options: { readonly selfId: PeerId; readonly room: string }) => Signaling;

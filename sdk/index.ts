@@ -4,9 +4,9 @@ export {
   type Clock, type Codec, type Logger, type LogIndex, type PeerId, type Random,
 } from "./base/index.ts";
 export {
-  createGameStore, decodeRecording, defineGame, encodeRecording, ImpureGameError, InvalidActionError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
+  createGameStore, decodeRecording, defineGame, encodeRecording, fairDice, ImpureGameError, InvalidActionError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
   stateDigest, TurnSequencer,
-  type ActionContext, type DefinedGame, type Divergence, type Game, type GameReport, type GameStore, type Outcome, type Recording, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
+  type ActionContext, type DefinedGame, type DiceState, type Divergence, type EventContext, type Game, type GameClock, type GameDice, type GameReport, type GameStore, type Outcome, type Recording, type Roll, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
 } from "./game/index.ts";
 export { exportMatch, importMatch, openMatch, type ImportedMatch, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";
 export { randomId, systemClock, systemRandom } from "./platform/index.ts";

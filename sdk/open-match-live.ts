@@ -11,6 +11,7 @@ import { NotAVoterError, QuorumPresentError } from "./open-match-errors.ts";
 import { looksSame, phaseOf, playersOf, statusOf, statusWithout, type Place } from "./open-match-people.ts";
 import type { Invite } from "./open-match-room.ts";
 import { runGame } from "./open-match-run.ts";
+import { secretsIn } from "./open-match-secrets.ts";
 import type { Meeting } from "./open-match-seam.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import type { Match, MatchOptions } from "./open-match-types.ts";
@@ -280,7 +281,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   #startGame(session: GameSession): void {
-    const { game, seats, options: { development, onReport, logger } } = this.#parts;
+    const { game, seats, home, session: { clock, random, wallClock }, options: { development, onReport, logger } } = this.#parts;
     this.#divergences = [];
     const onDivergences = (divergences: readonly Divergence[]): void => {
       if (this.#session !== session) return;
@@ -288,7 +289,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
       this.#refreshSoon();
     };
     const digests = { channel: this.#digests, onDivergences };
-    const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger, digests });
+    const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger, digests, clock, random, wallClock: wallClock ?? ((): number => Math.floor(clock.now())), secrets: secretsIn(home.store, session.groupId) });
     this.#sequencer = sequencer;
     const show = (): void => {
       const pending = sequencer.pending.map(({ action }) => action);

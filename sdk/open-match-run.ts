@@ -1,7 +1,7 @@
 // The game on one session: seats folded alongside the log, turns in order, speculation on top.
-import { silentLogger, type Logger } from "./base/index.ts";
+import { silentLogger, type Clock, type Logger, type Random } from "./base/index.ts";
 import { exchangeDigests, type DigestTraffic } from "./open-match-digests.ts";
-import { SpeculativeSequencer, TurnSequencer, type DefinedGame, type GameReport } from "./game/index.ts";
+import { DiceHand, SpeculativeSequencer, Timekeeper, TurnSequencer, type DefinedGame, type DiceSecrets, type GameReport } from "./game/index.ts";
 import { EMPTY_ROSTER, foldRoster, seatOf, type GameSession, type Roster } from "./session/index.ts";
 
 /** Entries between two snapshots: a latecomer replays at most this many, and the log stays small. */
@@ -16,6 +16,13 @@ export interface RunOptions<State, Action> {
   readonly development: boolean | undefined;
   readonly onReport: ((report: GameReport) => void) | undefined;
   readonly logger: Logger | undefined;
+  readonly clock: Clock;
+  /** What entries are stamped with while this tab leads. */
+  readonly wallClock: () => number;
+  /** Unpredictable: dice are made of it. */
+  readonly random: Random;
+  /** Where this player's secret of the dice outlives the tab. */
+  readonly secrets: DiceSecrets | undefined;
   /** How peers compare their states; development compares after every action. */
   readonly digests: Pick<DigestTraffic, "channel" | "onDivergences">;
 }
@@ -34,7 +41,7 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
     },
   });
   const onReport = options.onReport ?? ((report: GameReport) => logger.info(report.message, report));
-  return new SpeculativeSequencer({
+  const speculative = new SpeculativeSequencer({
     sequencer, game, seats, development, onReport,
     player: () => seatOf(session.roster, session.selfId),
     snapshotEvery: SNAPSHOT_EVERY,
@@ -43,4 +50,19 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
     digestEvery: development === true ? 1 : DIGEST_EVERY,
     onDigest: exchangeDigests(session, { ...digests, onReport }),
   });
+  attend(options, sequencer, speculative);
+  return speculative;
+}
+
+/** What a game with a clock or dice needs besides its players: somebody who keeps the time, and this player's contributions. Ends with the sequencer. */
+function attend<State, Action>(options: RunOptions<State, Action>, sequencer: TurnSequencer<Action>, speculative: SpeculativeSequencer<State, Action>): void {
+  const { session, game, clock, wallClock, random, secrets } = options;
+  if (speculative.failure !== undefined || (game.clock === undefined && game.dice === undefined)) return;
+  const keeper = new Timekeeper({ game, sequencer, speculative, clock, wallClock, isLeading: () => session.node.role === "leader" });
+  const hand = game.dice === undefined ? undefined : new DiceHand({ game, sequencer, speculative, clock, random, secrets, player: () => seatOf(session.roster, session.selfId) });
+  const off = session.on("change", () => {
+    keeper.look();
+    hand?.look();
+  });
+  speculative.on("closed", off);
 }

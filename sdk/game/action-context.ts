@@ -23,8 +23,8 @@ export interface ContextSource {
  * The generator of one log entry: seeded with the digest of its index and key, so that it is the same on every peer and differs
  * between entries. Anybody who knows index and key can compute it: fair among honest peers, not against one who tries out keys.
  */
-export function entryRandom(index: LogIndex, key: DedupKey): Random {
-  const digest = digest64(utf8(`${index}/${key.requestId}/${key.clientId}`));
+export function entryRandom(index: LogIndex, key: DedupKey, part = ""): Random {
+  const digest = digest64(utf8(`${index}/${key.requestId}/${key.clientId}${part}`));
   const words = new DataView(digest.buffer, digest.byteOffset, digest.byteLength);
   return seededRandom(words.getUint32(0), words.getUint32(4));
 }

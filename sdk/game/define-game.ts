@@ -1,6 +1,7 @@
 // Turns what an author wrote into a complete game: checked shape, defaults, codecs that validate.
 import { InvalidArgumentError, jsonCodec, type Codec } from "../base/index.ts";
 import type { DefinedGame, Game } from "./game.ts";
+import { taggedActions } from "./system-command.ts";
 import { isAsynchronous, validateWith, type StandardSchema } from "./standard-schema.ts";
 
 /** Longest `name` and longest `version`, in UTF-16 units: both travel in every snapshot and every greeting. */
@@ -19,6 +20,7 @@ export function defineGame<State, Action>(game: Game<State, Action>): DefinedGam
   const { name = "game", version = "1", schema } = game;
   if (schema !== undefined && isAsynchronous(schema)) throw new InvalidArgumentError("a game's schema is synchronous: a committed action has to be judged at its place in the log, which can not wait");
   const codec = game.actions ?? jsonCodec<Action>();
+  const actions = schema === undefined ? codec : validatingCodec(codec, schema);
   const complete: DefinedGame<State, Action> = Object.freeze({
     name,
     version,
@@ -26,7 +28,9 @@ export function defineGame<State, Action>(game: Game<State, Action>): DefinedGam
     setup: (context) => game.setup(context),
     check: (state, action, context) => game.check?.(state, action, context),
     apply: (state, action, context) => game.apply(state, action, context),
-    actions: schema === undefined ? codec : validatingCodec(codec, schema),
+    clock: game.clock,
+    dice: game.dice,
+    actions: game.clock === undefined && game.dice === undefined ? actions : taggedActions(actions),
     states: game.states ?? jsonCodec<State>(),
     schema,
   } satisfies DefinedGame<State, Action>);
@@ -47,6 +51,8 @@ function checkShape(game: unknown): void {
   requireThat(of("check") === undefined || typeof of("check") === "function", "check", "a function or left out", of("check"));
   for (const field of ["name", "version"]) requireThat(isShortText(of(field)), field, `a text of 1 to ${RULES_CHARS_MAX} characters without "@" or left out`, of(field));
   for (const field of ["actions", "states"]) requireThat(of(field) === undefined || hasFunctions(of(field), ["encode", "decode"]), field, "a codec { encode, decode } or left out", of(field));
+  requireThat(of("clock") === undefined || hasFunctions(of("clock"), ["deadline", "timeout"]), "clock", "{ deadline, timeout } or left out", of("clock"));
+  requireThat(of("dice") === undefined || hasFunctions(of("dice"), ["read", "write", "isWanted", "rolled"]), "dice", "{ read, write, isWanted, rolled } or left out", of("dice"));
   requireThat(of("schema") === undefined || isStandardSchema(of("schema")), "schema", "a Standard Schema (an object with a \"~standard\" field of version 1) or left out", of("schema"));
 }
 

@@ -3,7 +3,8 @@ import { bytesEqual } from "../base/index.ts";
 import { deepCopy, deepEqual, deepFreeze } from "./deep.ts";
 import { ImpureGameError } from "./errors.ts";
 import type { DefinedGame } from "./game.ts";
-import { createJudge, textOf, type GameFault, type Judge, type Verdict } from "./judge.ts";
+import { textOf, type GameFault } from "./fault.ts";
+import { createJudge, type Judge, type Verdict } from "./judge.ts";
 import type { Turn } from "./turn.ts";
 
 /** The same verdicts as `createJudge`, with faults `impure` and `unserialisable` beside them. Several encodings per action. */

@@ -2,7 +2,7 @@
 import { ByteReader, ByteWriter, MalformedError } from "../base/index.ts";
 import type { DefinedGame } from "./game.ts";
 import { RulesMismatchError } from "./errors.ts";
-import { textOf } from "./judge.ts";
+import { textOf } from "./fault.ts";
 
 /** Version of the section's layout. History: 1 rules, count, time, state. */
 export const GAME_SECTION_VERSION = 1;

@@ -1,9 +1,10 @@
 // What an author writes: a game as pure functions over plain immutable state. Not for rendering, timing or networking.
 import type { Codec, LogIndex, Random } from "../base/index.ts";
+import type { DiceState, Roll } from "./fair-dice.ts";
+import type { Seat } from "./seat.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
-/** A seat at the table, counted from 0. The acting player of an action is named by its seat. */
-export type Seat = number;
+export type { Seat } from "./seat.ts";
 
 /** What `setup` may know. */
 export interface SetupContext {
@@ -20,8 +21,55 @@ export interface ActionContext {
   readonly index: LogIndex;
   /** The leader's clock when the entry was appended, ms since 1970, non-decreasing; while only predicted, the last logged time. */
   readonly time: number;
-  /** Seeded by the entry's index and key: the same numbers on every peer, from their start in `check` and in `apply` alike. Its prediction is provisional. */
+  /**
+   * Seeded by the entry's index and key: the same numbers on every peer, from their start in `check` and in `apply` alike. Its prediction is provisional.
+   * Whoever knows index and key knows the numbers, so who leads, or tries out keys, can choose them: for dice that matter there is {@link GameDice}.
+   */
   readonly random: Random;
+}
+
+/** What happens by itself may know: nobody acts. The same on every peer for the same log entry. */
+export interface EventContext {
+  readonly seats: number;
+  /** Index of the log entry at which it happens. */
+  readonly index: LogIndex;
+  /** Logged time of that entry, ms since 1970: at or after what was waited for. */
+  readonly time: number;
+  /** In `timeout` as in {@link ActionContext}; in `rolled` made of every seat's contribution. */
+  readonly random: Random;
+}
+
+/**
+ * Deadlines that the log enforces. Time is the log's: what the leader's clock said when an entry was appended, never falling. At the first entry of
+ * the game whose time is at or after the deadline `timeout` is applied, before that entry's own action is judged; whoever leads adds an entry of its own (a
+ * tick) when no action comes. So there is one timeout per deadline, however many leaders race, and a late move is judged in the state after it. A leader
+ * whose clock is wrong shifts everybody's deadlines; it can not make time run backwards.
+ */
+export interface GameClock<State> {
+  /** When the state falls due (usually a logged time kept in the state, plus an allowance), ms since 1970; undefined: nothing is waited for. Pure. */
+  deadline(state: State): number | undefined;
+  /** The state after its deadline has passed. Has to move or lift the deadline: otherwise it does nothing, and is reported. */
+  timeout(state: State, context: EventContext): State;
+}
+
+/**
+ * Fair dice: a roll is made of contributions that every seat has promised in the log before anybody knew of the roll, and shows when it is asked for. The
+ * outcome is known to nobody before the last one is shown, and nobody can choose it: not the leader, not by reconnecting. What stays possible: the last to
+ * show sees the outcome first and may fail to show. Then, after the patience, the roll is made without that seat, which is named as `missing`: let it cost more than a roll is worth.
+ */
+export interface GameDice<State> {
+  /** The dice in the state: {@link fairDice} made them in `setup`, the SDK changes them, the game only carries them along. */
+  read(state: State): DiceState;
+  /** The state with these dice. */
+  write(state: State, dice: DiceState): State;
+  /** True while the state waits for a roll; the answer comes to `rolled`. Pure. */
+  isWanted(state: State): boolean;
+  /** The state after the roll, which is in `context.random`. */
+  rolled(state: State, roll: Roll, context: EventContext): State;
+  /** Whose contributions a roll waits for. Default: every seat. */
+  seats?(state: State): readonly Seat[];
+  /** How long a roll waits for a seat, ms of logged time. Default 10 000. */
+  readonly patienceMs?: number | undefined;
 }
 
 /** A game. Every function is pure and deterministic: no clocks, no randomness but `context.random`, and no mutation of its arguments. */
@@ -36,6 +84,10 @@ export interface Game<State, Action> {
   check?(state: State, action: Action, context: ActionContext): string | undefined;
   /** The state after a legal action, as a new value; return `state` itself when nothing changes. */
   apply(state: State, action: Action, context: ActionContext): State;
+  /** Turn clocks. Default: none. */
+  readonly clock?: GameClock<State> | undefined;
+  /** Dice nobody can choose. Default: none; `context.random` is enough where everybody at the table is trusted with choosing who leads. */
+  readonly dice?: GameDice<State> | undefined;
   /** Actions on the wire. Default: JSON. */
   readonly actions?: Codec<Action> | undefined;
   /** State in snapshots and digests. Default: JSON. */

@@ -1,21 +1,15 @@
 // The verdict on one action in one state: the same on every peer, and never an exception, whatever game and payload do.
 import { entryContext, predictionContext, type ContextSource, type ProvisionalReads } from "./action-context.ts";
 import type { ActionContext, DefinedGame } from "./game.ts";
-import type { GameReportKind } from "./report.ts";
+import { isThenable, textOf, type GameFault } from "./fault.ts";
+import { happened, systemApplied } from "./happenings.ts";
 import type { Turn } from "./turn.ts";
-
-/** A fault of the game itself, to be reported. */
-export interface GameFault {
-  readonly kind: GameReportKind;
-  readonly message: string;
-  readonly cause?: unknown;
-}
 
 /** What became of an action. */
 export interface Verdict<State> {
   /** Why it is illegal; undefined when it is legal. */
   readonly reason: string | undefined;
-  /** The state after it: the very state before it when it is illegal. */
+  /** The state after it: the very state before it when it is illegal (but for what was due by then, in a game with a clock or dice). */
   readonly state: State;
   readonly fault?: GameFault | undefined;
 }
@@ -25,6 +19,22 @@ export type Judge<State, Action> = (state: State, turn: Turn<Action>, reads?: Pr
 
 /** The judge of a game with `seats` seats. */
 export function createJudge<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {
+  const judge = judgeOfActions(game, seats);
+  if (game.clock === undefined && game.dice === undefined) return judge;
+  return (before, turn, reads) => {
+    // What is due by now comes first: a move that is late is judged in the state after the timeout.
+    if (reads !== undefined) reads.time = true;
+    const due = happened(game, before, turn, { seats, when: "before" });
+    const { system } = turn;
+    const verdict = system === undefined ? judge(due.state, turn, reads) : systemApplied(game, due.state, turn, system);
+    const after = happened(game, verdict.state, turn, { seats, when: "after" });
+    // Random numbers of an event hang on the index, which is only guessed.
+    if (reads !== undefined && (due.state !== before || after.state !== verdict.state)) reads.index = true;
+    return { reason: verdict.reason, state: after.state, fault: due.fault ?? verdict.fault ?? after.fault };
+  };
+}
+
+function judgeOfActions<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {
   return (state, turn, reads) => {
     const { action, player, index, time, dedupKey } = turn;
     if (action === undefined) return { reason: "invalid-action", state };
@@ -63,13 +73,4 @@ function applied<State, Action>(
   } catch (cause) {
     return failed(`apply threw: ${textOf(cause)}`, cause);
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-/** What an exception says, whatever was thrown. */
-export function textOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
 }

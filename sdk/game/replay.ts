@@ -4,6 +4,7 @@ import { RulesMismatchError } from "./errors.ts";
 import { decodeGameSection, type GameSection } from "./game-section.ts";
 import type { DefinedGame } from "./game.ts";
 import { createJudge } from "./judge.ts";
+import { systemCommandOf } from "./system-command.ts";
 import type { RecordedTurn, Recording } from "./recording.ts";
 
 /** The game after one recorded turn, or at the start. */
@@ -12,7 +13,7 @@ export interface ReplayStep<State, Action> extends GameSection<State> {
   readonly index: LogIndex;
   /** The turn, undefined at the start. */
   readonly turn: RecordedTurn | undefined;
-  /** What it decodes to; undefined at the start and for what is no action. */
+  /** What it decodes to; undefined at the start, for a command of the table itself, and for what is no action. */
   readonly action: Action | undefined;
   /** Why it did nothing, when it did nothing. `duplicate` for a repeated key. */
   readonly reason: string | undefined;
@@ -28,8 +29,9 @@ export function* replaySteps<State, Action>(game: DefinedGame<State, Action>, re
   let step: ReplayStep<State, Action> = { ...start, index: recording.start.index, turn: undefined, action: undefined, reason: undefined };
   yield step;
   for (const turn of recording.turns) {
-    const action = decodeSafely(game, turn.payload);
-    const { state, reason } = turn.duplicate ? { state: step.state, reason: "duplicate" } : judge(step.state, { ...turn, action });
+    const system = systemCommandOf(game.actions, turn.payload);
+    const action = system === undefined ? decodeSafely(game, turn.payload) : undefined;
+    const { state, reason } = turn.duplicate ? { state: step.state, reason: "duplicate" } : judge(step.state, { ...turn, action, system });
     step = { state, count: step.count + 1, time: turn.time, index: turn.index, turn, action, reason };
     yield step;
   }

@@ -3,7 +3,8 @@ import { bytesEqual, type Codec, type LogIndex } from "../base/index.ts";
 import type { DedupKey } from "../replica/index.ts";
 import type { ProvisionalReads } from "./action-context.ts";
 import type { Seat } from "./game.ts";
-import type { GameFault, Judge, Verdict } from "./judge.ts";
+import type { GameFault } from "./fault.ts";
+import type { Judge, Verdict } from "./judge.ts";
 import { sameKey, type CommittedTurn } from "./turn.ts";
 
 /** An action of this peer that the log has not decided yet. */

@@ -10,7 +10,8 @@ import { Flight } from "./flight.ts";
 import { decodeGameSection, encodeGameSection, type GameSection } from "./game-section.ts";
 import type { DefinedGame, Seat } from "./game.ts";
 import { HeldBack, type Trial } from "./held-back.ts";
-import { createJudge, textOf, type GameFault } from "./judge.ts";
+import { textOf, type GameFault } from "./fault.ts";
+import { createJudge } from "./judge.ts";
 import { rejected, type Outcome } from "./outcome.ts";
 import type { GameReport, GameReportKind } from "./report.ts";
 import { decodeResumed } from "./resumed-action.ts";
@@ -93,6 +94,8 @@ export interface SpeculativeEvents<State, Action> {
   left: (action: PendingAction<Action>, reason: string) => void;
   /** Play stopped for good: `failure` is set. Not told of what stopped it in the constructor. */
   failed: (failure: Error) => void;
+  /** It is over here: nothing will change any more. */
+  closed: () => void;
 }
 
 /**
@@ -153,6 +156,11 @@ export class SpeculativeSequencer<State, Action> {
   /** Committed commands of the game's lane so far, duplicates and illegal ones included: the same on every peer at the same index. */
   get confirmedCount(): number {
     return this.#count;
+  }
+
+  /** Logged time of the last game entry taken in, ms since 1970; 0 before the first. */
+  get confirmedTime(): number {
+    return this.#point.time;
   }
 
   /** Index of the last game entry or snapshot taken in; 0 before the first. */
@@ -241,6 +249,7 @@ export class SpeculativeSequencer<State, Action> {
     this.#stop();
     for (const flight of this.#flights.splice(0)) flight.close();
     this.#waiters.close(new ClosedError("the match"));
+    this.#emitter.emit("closed");
   }
 
   #takeOver(commands: readonly ResumedCommand[]): readonly ResumedAction<Action>[] {
@@ -564,7 +573,7 @@ export class SpeculativeSequencer<State, Action> {
     const { index, player, dedupKey, error } = turn;
     const about = { index, player, dedupKey };
     if (verdict.fault !== undefined) this.#report({ ...verdict.fault, ...about });
-    else if (turn.action === undefined) this.#report({ kind: "undecodable", message: `a committed payload is not an action of this game: ${textOf(error)}`, ...about, cause: error });
+    else if (turn.action === undefined && turn.system === undefined) this.#report({ kind: "undecodable", message: `a committed payload is not an action of this game: ${textOf(error)}`, ...about, cause: error });
     else if (verdict.reason !== undefined) this.#report({ kind: "illegal", message: `a committed action is illegal and did nothing: ${verdict.reason}`, ...about });
   }
 

@@ -2,7 +2,8 @@
 import { hasCode, InvalidArgumentError, type Codec, type LogIndex, type PeerId } from "../base/index.ts";
 import type { CommittedCommand, DedupKey, InstalledSnapshot, LANE_GAME, LogEvent, OrderedLog } from "../replica/index.ts";
 import type { Seat } from "./game.ts";
-import { textOf } from "./judge.ts";
+import { textOf } from "./fault.ts";
+import { encodeSystemCommand, systemCommandOf, type SystemCommand } from "./system-command.ts";
 import type { CommittedTurn, TurnEvent } from "./turn.ts";
 
 // The value is written here because the game layer imports replica's types and nothing it runs; the type keeps the two equal.
@@ -110,6 +111,11 @@ export class TurnSequencer<Action> {
     return { dedupKey: { clientId: log.clientId, requestId }, isStamped: options.requestId !== undefined || log.lastRequestId > before, committed };
   }
 
+  /** Proposes a command of the table itself. Rejects as `OrderedLog.propose` does. Only games with a clock or dice take any. */
+  async proposeSystem(command: SystemCommand): Promise<void> {
+    await this.log.propose(encodeSystemCommand(command), { lane: GAME_LANE });
+  }
+
   /**
    * Calls `listener` synchronously and in log order with every turn from index `from` on and every reset, then as the log grows.
    * The log itself is always followed from its start, so that seats are right at `from`. Returns the function that stops it.
@@ -143,6 +149,8 @@ export class TurnSequencer<Action> {
     const { index, time, key: dedupKey, proposer, duplicate, payload } = event;
     const player = this.#options.playerOf(proposer);
     const shared = { type: "committed", index, time, dedupKey, proposer, duplicate, payload, player } as const;
+    const system = systemCommandOf(this.#options.actions, payload);
+    if (system !== undefined) return { ...shared, action: undefined, system };
     try {
       return { ...shared, action: this.#options.actions.decode(payload) };
     } catch (error) {

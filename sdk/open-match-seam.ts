@@ -1,7 +1,7 @@
 // How a match meets the others when it is not given a seam: signaling of the room, and the WebRTC mesh on it.
 import { silentLogger, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
 import { verifySignature, type Identity } from "./identity/index.ts";
-import { BroadcastChannelSignaling, combineSignaling, WebSocketSignaling, type Seam, type Signaling, type SignalingFactory } from "./seam/index.ts";
+import { BroadcastChannelSignaling, combineSignaling, encryptedSignaling, WebSocketSignaling, type EncryptedSignaling, type Seam, type SignalingFactory, type SignalingKey } from "./seam/index.ts";
 import { WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 
 /** What a seam is made of. */
@@ -9,7 +9,8 @@ export interface MeetingOptions {
   readonly selfId: PeerId;
   /** Proven on every link, and asked of everybody. Undefined: this page has no cryptography, and meets only others without. */
   readonly identity: Identity | undefined;
-  readonly room: string;
+  /** Where the room is met, and what its signaling is sealed with. */
+  readonly key: SignalingKey;
   readonly signaling: string | SignalingFactory | readonly SignalingFactory[] | undefined;
   readonly iceServers: WebRtcSeamOptions["iceServers"];
   /** Hears what others send beside their links. */
@@ -48,11 +49,13 @@ export function meetOver(seam: Seam): Meeting {
   return { seam, seen: new Set(), sendSealed: () => {} };
 }
 
-function openSignaling(options: MeetingOptions): Signaling {
-  const { selfId, room } = options;
-  const [first, ...others] = factoriesFrom(options).map((factory) => factory({ selfId, room }));
-  if (first === undefined) return new BroadcastChannelSignaling({ selfId, room });
-  return others.length === 0 ? first : combineSignaling([first, ...others]);
+/** Sealed once for all channels, so that copies of one message are still told to be copies. */
+function openSignaling(options: MeetingOptions): EncryptedSignaling {
+  const { selfId, key, random } = options;
+  const place = { selfId, room: key.place };
+  const [first, ...others] = factoriesFrom(options).map((factory) => factory(place));
+  if (first === undefined) return encryptedSignaling(new BroadcastChannelSignaling(place), key, random);
+  return encryptedSignaling(others.length === 0 ? first : combineSignaling([first, ...others]), key, random);
 }
 
 /** A server's address stands for the server and, beside it, the tabs of this browser, which need no server to find each other. */

@@ -3,6 +3,7 @@ import type { ReadableAtom } from "nanostores";
 import type { Clock, Logger, LogIndex, PeerId, Random } from "./base/index.ts";
 import type { Game, GameReport, Outcome, Seat, UndoAnswer } from "./game/index.ts";
 import type { Durability } from "./open-match-home.ts";
+import type { Invite } from "./open-match-room.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftConfig } from "./raft/index.ts";
@@ -26,8 +27,18 @@ export interface MatchStart {
 
 /** What `openMatch` takes: the game, and whatever differs from the defaults. */
 export interface MatchOptions<State, Action> {
-  /** Room code; everybody with the same code (and secret) meets. Default: read from the page's URL (`#room=…`), else a new one is made up. */
+  /**
+   * A room by its name, or by what invites to it: the code or the link of an invitation. Everybody with the same name and the same secret meets. Default: read
+   * from the page's URL (`#room=…&key=…`), else a new one is made up, with a secret of its own.
+   */
   readonly room?: string | undefined;
+  /**
+   * The secret that belongs to `room`: 22 to 64 characters of base64url, at least 128 random bits, the same for everybody. It seals what passes through the signaling
+   * server and never leaves this page but in `invite`. Default: what the invitation holds. A room with a name alone is as private as its name.
+   */
+  readonly key?: string | undefined;
+  /** What people tell each other on top of the invitation. Whoever gives another one, or none, fails with `WrongPasswordError` where others are. Default: none. */
+  readonly password?: string | undefined;
   readonly game: Game<State, Action>;
   /**
    * Opens a new match of this room that begins in the state of a file, this tab hosting it: the other seats are free, moves committed before stay
@@ -98,8 +109,8 @@ export interface Match<State, Action> {
    * is `sent`, and nothing has changed. An action that is committed is undone by another action, if the game has one.
    */
   undo(): UndoAnswer<Action>;
-  /** The room's code and a link that leads there. */
-  readonly invite: { readonly room: string; readonly url: string };
+  /** What to pass on: a link that leads here, a code that does too when typed, and the room's name, which is not secret. */
+  readonly invite: Invite;
   /** Ephemeral traffic beside the log, to everybody who opens the same name (1 to 255 UTF-8 bytes). Not ordered with actions, not stored. */
   channel(name: string): Seam;
   /** A Y.Doc kept in step with everybody who opens the same name. Same instance per name; ends with the match. Names are apart from `channel`'s. */

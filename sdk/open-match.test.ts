@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { peerId, seededRandom, type PeerId } from "./base/index.ts";
 import { fencedByteStore, takeStore } from "./durable/index.ts";
 import type { Game } from "./game/index.ts";
-import { inviteTo, roomFrom } from "./open-match-room.ts";
+import { inviteTo, roomFrom, storageNameOf } from "./open-match-room.ts";
 import { openMatch, type Match, type MatchOptions } from "./open-match.ts";
 import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
@@ -97,7 +97,7 @@ describe("two players", () => {
     sit();
     const first = await table.get(table.open(ann));
     expect(first.status.get()).toMatchObject({ phase: "waiting", seat: 0, isLeader: true, spectating: false, storage: "memory", selfId: ann });
-    expect(first.invite).toEqual({ room: "r", url: "#room=r" });
+    expect(first.invite).toEqual({ code: "r", room: "r", url: "#room=r" });
     const second = await table.get(table.open(bob));
     expect(await table.until(() => phases([first, second]).every((phase) => phase === "live"))).toBe(true);
     for (const match of [first, second]) {
@@ -346,9 +346,24 @@ describe("opening", () => {
     expect(await second!.play({ cell: 0 })).toEqual({ outcome: "rejected", reason: "closed" });
   });
 
-  test("a room code is made up when there is none, and travels in the link's fragment", () => {
-    expect(roomFrom(undefined, seededRandom(1))).toMatch(/^[0-9a-z]{8}$/u);
-    expect(inviteTo("a b&c")).toEqual({ room: "a b&c", url: "#room=a%20b%26c" });
+  test("a room is made up when there is none, with a secret that travels in the link's fragment and in the code", () => {
+    const made = roomFrom({}, seededRandom(1));
+    expect(made).toEqual({ room: expect.stringMatching(/^[0-9a-z]{8}$/u), key: expect.stringMatching(/^[0-9a-z]{26}$/u) });
+    const invite = inviteTo(made);
+    expect(invite).toEqual({ code: `${made.room}-${made.key}`, room: made.room, url: `#room=${made.room}&key=${made.key}` });
+    for (const room of [invite.code, invite.code.toUpperCase(), invite.url, `https://example.org/play?x=1${invite.url}`, `#room=${invite.code}`]) expect(roomFrom({ room }, seededRandom(2))).toEqual(made);
+  });
+
+  test("a room with a name of one's own has the secret it is given, or none", () => {
+    expect(inviteTo(roomFrom({ room: "a b&c" }, seededRandom(1)))).toEqual({ code: "a b&c", room: "a b&c", url: "#room=a%20b%26c" });
+    const key = "AAAAAAAAAAAAAAAAAAAA_-";
+    const named = roomFrom({ room: "our table", key }, seededRandom(1));
+    const { code, url } = inviteTo(named);
+    expect([code, url]).toEqual([url, `#room=our%20table&key=${key}`]);
+    expect(roomFrom({ room: code }, seededRandom(1))).toEqual(named);
+    expect(new Set([named, { ...named, key: `${key}x` }, { room: "our table", key: undefined }].map(storageNameOf)).size).toBe(3);
+    expect(storageNameOf({ room: "r", key: undefined })).toBe("r");
+    for (const wrong of [{ key }, { room: "r", key: "short" }, { room: "" }, { room: "#room=" }, { room: `#room=r&key=short` }]) expect(() => roomFrom(wrong, seededRandom(1))).toThrow(expect.objectContaining({ code: "invalid-argument" }));
   });
 });
 

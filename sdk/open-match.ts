@@ -5,11 +5,11 @@ import { verifySignature } from "./identity/index.ts";
 import { beginningFrom, type Beginning } from "./open-match-file.ts";
 import { openHome, type Home } from "./open-match-home.ts";
 import { LiveMatch } from "./open-match-live.ts";
-import { inviteTo, roomFrom } from "./open-match-room.ts";
+import { inviteTo, roomFrom, storageNameOf, type RoomAddress } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
 import type { Match, MatchOptions, MatchStart } from "./open-match-types.ts";
 import { pageLifecycle, systemRandom, tabClock, wallClock, type PageLifecycle } from "./platform/index.ts";
-import type { Seam } from "./seam/index.ts";
+import { signalingKey, type Seam, type SignalingKey } from "./seam/index.ts";
 import { SEATS_MAX, type SessionOptions } from "./session/index.ts";
 
 export type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
@@ -33,11 +33,13 @@ export async function openMatch<State, Action>(options: MatchOptions<State, Acti
   const seats = beginning?.seats ?? options.seats ?? 2;
   if (!Number.isInteger(seats) || seats < 1 || seats > SEATS_MAX) throw new InvalidArgumentError(`seats is a whole number from 1 to ${SEATS_MAX}, got ${seats}`);
   const random = options.random ?? systemRandom();
-  const room = roomFrom(options.room, random);
+  const address = roomFrom(options, random);
   signal?.throwIfAborted();
   const ownClock = tabClock({ lifecycle: page });
-  const world = { game, room, random, clock: options.clock ?? ownClock, page, seats, beginning };
   try {
+    // A seam made elsewhere has no signaling of ours.
+    const key = await signalingKey({ room: address.room, secret: address.key, password: options.seam === undefined ? options.password : undefined });
+    const world = { game, address, key, random, clock: options.clock ?? ownClock, page, seats, beginning };
     const match = await openIn(world, options).catch((error: unknown) => {
       // What was stored can not be believed, and was put aside: this tab goes on as somebody new, who can prove whom it was.
       if (!hasCode(error, "corrupt-state") || options.seam !== undefined) throw error;
@@ -54,7 +56,8 @@ export async function openMatch<State, Action>(options: MatchOptions<State, Acti
 
 interface World<State, Action> {
   readonly game: DefinedGame<State, Action>;
-  readonly room: string;
+  readonly address: RoomAddress;
+  readonly key: SignalingKey;
   readonly random: Random;
   readonly clock: Clock;
   readonly page: PageLifecycle;
@@ -70,11 +73,11 @@ function beginningOf<State, Action>(game: DefinedGame<State, Action>, { from, se
 }
 
 async function openIn<State, Action>(world: World<State, Action>, options: MatchOptions<State, Action>): Promise<LiveMatch<State, Action>> {
-  const { room, random, clock } = world;
+  const { address, key, random, clock } = world;
   const { signal, storage, durability = "strict", logger } = options;
   const seam = typeof options.seam === "function" ? options.seam() : options.seam;
-  const home = await openHome({ room, selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
-  const match = await made(() => new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, identity: home.identity, room, clock, random, logger }), session: sessionOptions(options, world, home), invite: inviteTo(room) }), async () => {
+  const home = await openHome({ room: storageNameOf(address), selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
+  const match = await made(() => new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, identity: home.identity, key, clock, random, logger }), session: sessionOptions(options, world, home), invite: inviteTo(address) }), async () => {
     await seam?.close();
     await home.release();
   });
@@ -93,7 +96,7 @@ async function made<T>(make: () => T, letGo: () => Promise<void>): Promise<T> {
 }
 
 /** How this tab goes out to the others, the first time and every later one. */
-function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "identity" | "room" | "clock" | "random" | "logger">): (onSealed: MeetingOptions["onSealed"]) => Meeting {
+function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "identity" | "key" | "clock" | "random" | "logger">): (onSealed: MeetingOptions["onSealed"]) => Meeting {
   if (first === undefined) return (onSealed) => meet({ ...self, signaling, iceServers, onSealed });
   let next: Seam | undefined = first;
   return () => {

@@ -4,11 +4,11 @@ export {
   type Clock, type Codec, type Logger, type LogIndex, type PeerId, type Random,
 } from "./base/index.ts";
 export {
-  createGameStore, decodeRecording, defineGame, encodeRecording, fairDice, ImpureGameError, InvalidActionError, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, SpeculativeSequencer,
+  createGameStore, decodeRecording, defineGame, encodeRecording, fairDice, ImpureGameError, InvalidActionError, isOpening, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, seal, SpeculativeSequencer,
   stateDigest, TurnSequencer,
-  type ActionContext, type DefinedGame, type DiceState, type Divergence, type EventContext, type Game, type GameClock, type GameDice, type GameReport, type GameStore, type Outcome, type Recording, type Roll, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
+  type ActionContext, type DefinedGame, type DiceState, type Divergence, type EventContext, type Game, type GameClock, type GameDice, type GameReport, type GameStore, type Opening, type Outcome, type Recording, type Roll, type SealContext, type Sealed, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
 } from "./game/index.ts";
-export { exportMatch, importMatch, openMatch, type ImportedMatch, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";
+export { exportMatch, importMatch, openMatch, WrongPasswordError, type ImportedMatch, type Invite, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";
 export { randomId, systemClock, systemRandom } from "./platform/index.ts";
 export { CorruptStateError, raftConfig, type RaftConfig } from "./raft/index.ts";
 export {
@@ -16,7 +16,7 @@ export {
   type CommittedAt, type CommittedCommand, type DedupKey, type LogEvent, type NodeStatus, type OrderedLog, type ProposeOptions, type RaftNode,
 } from "./replica/index.ts";
 export {
-  BroadcastChannelSignaling, combineSignaling, MuxSeam, NamedMux, NatTraversalError, PeerNotConnectedError, SeamTornError, SelfSendError, WebSocketSignaling,
+  BroadcastChannelSignaling, combineSignaling, MuxSeam, NamedMux, NatTraversalError, PasswordUnavailableError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, WebSocketSignaling,
   type Seam, type SeamEvents, type SeamState, type Signaling, type SignalingFactory,
 } from "./seam/index.ts";
 export { DEFAULT_ICE_SERVERS, WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";

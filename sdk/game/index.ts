@@ -13,6 +13,7 @@ export type { ActionContext, DefinedGame, EventContext, Game, GameClock, GameDic
 export type { CommittedOutcome, Outcome, RejectedOutcome, RejectionReason } from "./outcome.ts";
 export type { GameReport, GameReportKind } from "./report.ts";
 export { PENDING_MAX, SpeculativeSequencer, UNKNOWN_RETRIES_MAX, type PendingAction, type ResumedAction, type SpeculativeEvents, type SpeculativeSequencerOptions, type UndoAnswer } from "./speculative-sequencer.ts";
+export { isOpening, seal, type Opening, type SealContext, type Sealed } from "./seal.ts";
 export { InvalidActionError, type StandardIssue, type StandardResult, type StandardSchema } from "./standard-schema.ts";
 export { createGameStore, type GameStore } from "./store.ts";
 export { Timekeeper, type TimekeeperOptions } from "./timekeeper.ts";

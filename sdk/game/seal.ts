@@ -59,6 +59,7 @@ export function isOpening(commitment: unknown, open: unknown, context: SealConte
 }
 
 function commitmentTo(value: unknown, { player, about = "" }: SealContext, salt: Uint8Array): Uint8Array {
+  if (value === undefined) throw new MalformedError("undefined can not be sealed");
   return digest(utf8(`flotilla seal ${toHex(salt)} ${canonical([player, about, value])}`), COMMITMENT_BYTES);
 }
 

@@ -33,10 +33,12 @@ export class Invite {
   }
 
   /** Sets the link to pass on and the code shown beside it. */
-  open(invite: { readonly room: string; readonly url: string }): void {
+  open(invite: { readonly code: string; readonly url: string }): void {
     this.#url = invite.url;
     this.#field.value = invite.url;
-    say(byId("room-code", HTMLElement), invite.room);
+    const code = byId("room-code", HTMLElement);
+    say(code, invite.code);
+    code.title = invite.code;
     say(this.#said, "");
   }
 

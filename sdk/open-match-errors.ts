@@ -16,3 +16,11 @@ export class NotAVoterError extends SdkError {
     this.name = "NotAVoterError";
   }
 }
+
+/** Others are in the room, and nothing they say opens with what this tab was given. `code` is `wrong-password`: ask them again, or open a room of your own. */
+export class WrongPasswordError extends SdkError {
+  constructor() {
+    super("wrong-password", "the others in this room have another password: ask them for it, or open a room of your own");
+    this.name = "WrongPasswordError";
+  }
+}

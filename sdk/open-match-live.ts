@@ -7,7 +7,7 @@ import { enterMatch, isElsewhere } from "./open-match-enter.ts";
 import { Farewells } from "./open-match-farewell.ts";
 import { encodeMatchFile, type Beginning } from "./open-match-file.ts";
 import type { Home } from "./open-match-home.ts";
-import { NotAVoterError, QuorumPresentError } from "./open-match-errors.ts";
+import { NotAVoterError, QuorumPresentError, WrongPasswordError } from "./open-match-errors.ts";
 import { looksSame, phaseOf, playersOf, statusOf, statusWithout, type Place } from "./open-match-people.ts";
 import type { Invite } from "./open-match-room.ts";
 import { runGame } from "./open-match-run.ts";
@@ -154,12 +154,15 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const abort = (): void => this.#leaving.abort(signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted === true) abort();
+    // Only on the way in: who is inside is not put out by somebody who knocks with another password.
+    const stopDoubting = this.#meeting.onOtherKeys(() => this.#leaving.abort(new WrongPasswordError()));
     try {
       await this.#enter(this.#parts.beginning ?? (this.#parts.options.resume === false ? "anew" : "resume"));
     } catch (error) {
       await this.#failed(error);
       throw error;
     } finally {
+      stopDoubting();
       stopProgress();
       signal?.removeEventListener("abort", abort);
     }

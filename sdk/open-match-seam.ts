@@ -28,7 +28,12 @@ export interface Meeting {
   readonly seen: ReadonlySet<PeerId>;
   /** Sends beside the links, by signaling: last words that must arrive although the link may be gone. Best effort. */
   readonly sendSealed: (to: PeerId, bytes: Uint8Array) => void;
+  /** Tells once when others speak here and nobody can be understood: see {@link watchKeys}. Returns the end of it. */
+  readonly onOtherKeys: (listener: () => void) => () => void;
 }
+
+/** How long after the first words that could not be understood somebody may still say something that can, ms. */
+const DOUBT_MS = 2_000;
 
 /** Opens signaling and the mesh. The seam owns the signaling. */
 export function meet(options: MeetingOptions): Meeting {
@@ -41,12 +46,37 @@ export function meet(options: MeetingOptions): Meeting {
   signaling.on("left", (peer) => seen.delete(peer));
   const seam = new WebRtcSeam({ selfId, identity, signaling, clock, random, iceServers, onSealed });
   seam.on("trouble", (error) => logger.info(error.message, error));
-  return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes) };
+  return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes), onOtherKeys: (listener) => watchKeys(signaling, clock, listener) };
+}
+
+/**
+ * Calls `listener` when somebody says what our key does not open, and for two seconds nobody says anything that it does: then ours is the odd one out, and it is
+ * a wrong password (or a carrier that tampers with everything, which keeps people apart anyway). Who hears others with its own key has the right one, whoever else
+ * knocks. There is no check value to compare: the sealed messages themselves show that a key is wrong, so nothing is given away by this.
+ */
+export function watchKeys(signaling: Pick<EncryptedSignaling, "on">, clock: Clock, listener: () => void): () => void {
+  let stop = (): void => {};
+  const offs = [
+    signaling.on("message", () => end()),
+    signaling.on("unreadable", () => {
+      stop();
+      stop = clock.after(DOUBT_MS, () => {
+        end();
+        listener();
+      });
+      offs[1]?.();
+    }),
+  ];
+  const end = (): void => {
+    stop();
+    for (const off of offs) off();
+  };
+  return end;
 }
 
 /** A seam made elsewhere: nobody is seen before being connected. */
 export function meetOver(seam: Seam): Meeting {
-  return { seam, seen: new Set(), sendSealed: () => {} };
+  return { seam, seen: new Set(), sendSealed: () => {}, onOtherKeys: () => () => {} };
 }
 
 /** Sealed once for all channels, so that copies of one message are still told to be copies. */

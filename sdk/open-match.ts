@@ -13,6 +13,8 @@ import { signalingKey, type Seam, type SignalingKey } from "./seam/index.ts";
 import { SEATS_MAX, type SessionOptions } from "./session/index.ts";
 
 export type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
+export { WrongPasswordError } from "./open-match-errors.ts";
+export type { Invite } from "./open-match-room.ts";
 export { exportMatch, importMatch, type ImportedMatch } from "./open-match-file.ts";
 export type { Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-types.ts";
 
@@ -22,6 +24,7 @@ export type { Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-
  *
  * Rejects with `InvalidArgumentError` (before anything starts), `KickedError`, `AdmissionRefusedError`, `RosterFullError` (full, and
  * nobody may watch), `RulesMismatchError` (what this tab would come back to was played under another version: load that one, or pass `resume: false`),
+ * `WrongPasswordError` (a few seconds after the others were heard and none understood), `PasswordUnavailableError` (a password, and no WebCrypto here),
  * `JoinTimeoutError` or `SpectateTimeoutError` (a minute without anybody who could let it in), `SeamTornError` (signaling failed for good), or the
  * signal's reason. With `from` also, before anything starts, `CorruptStateError` (damaged, or not such a file) and `RulesMismatchError` (of another game
  * or version), and `DuplicateHostError` where the room plays already. Then nothing is left running.

@@ -1,5 +1,6 @@
 // Finding one's place in a room: host when nobody does, else join, else watch; and again whenever two did the same at once.
 import { hasCode } from "./base/index.ts";
+import { isFenceRefusal } from "./durable/index.ts";
 import type { Beginning } from "./open-match-file.ts";
 import type { Meeting } from "./open-match-seam.ts";
 import { SeamTornError } from "./seam/index.ts";
@@ -11,6 +12,8 @@ const WEAVE_TIMEOUT_MS = 10_000;
 const QUIET_MS = 600;
 /** How long somebody seen in the room may take to connect, ms: ICE over the internet takes one or two seconds. */
 const DIAL_TIMEOUT_MS = 5_000;
+/** How often this tab goes in again because the group it was about to enter was forked meanwhile. More often it is not that: its records are another tab's. */
+const FORKS_MAX = 3;
 /** How long to go on trying to be let in, ms. */
 const ENTER_TIMEOUT_MS = 60_000;
 
@@ -33,13 +36,14 @@ export async function enterMatch(options: EnterOptions): Promise<GameSession> {
   await settle(options);
   const { clock } = options.session;
   const deadline = clock.now() + ENTER_TIMEOUT_MS;
-  for (;;) {
+  for (let forks = 0; ; ) {
     try {
       return await (options.spectate ? gameSpectate(options.meeting.seam, options.session) : takePlace(options));
     } catch (error) {
       // Nobody leads just now: an election, or a host that has just yielded to another.
       const isWorthAnotherTry = hasCode(error, "join-timeout") || hasCode(error, "spectate-timeout") || hasCode(error, "duplicate-host");
-      if (!isWorthAnotherTry || clock.now() >= deadline) throw error;
+      const isForked = isFenceRefusal(error) && (forks += 1) <= FORKS_MAX;
+      if (!(isWorthAnotherTry || isForked) || clock.now() >= deadline) throw error;
     }
   }
 }

@@ -324,9 +324,9 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     void this.#enter(how).catch((error: unknown) => this.#failed(error));
   }
 
-  #failed(error: unknown, reason = messageOf(error)): Promise<void> {
+  #failed(error: unknown): Promise<void> {
     this.#isDamaged ||= hasCode(error, "corrupt-state");
-    return this.#close(reason);
+    return this.#close(isFenceRefusal(error) ? RECORDS_TAKEN : messageOf(error));
   }
 
   /** Waits until the identity this tab had is nobody's any more, and asks for its seat. */
@@ -370,7 +370,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     // A node without its disk promises nothing any more; nor can it come back under its id before this tab is opened anew.
     const { failure, storage } = session.node.status;
     if (storage === "full") this.#sequencer?.makeRoom();
-    if (failure !== undefined && storage === "failed") return void this.#failed(failure, isFenceRefusal(failure) ? RECORDS_TAKEN : undefined);
+    if (failure !== undefined && storage === "failed") return void this.#failed(failure);
     const players = playersOf(session);
     if (!looksSame(players, this.#players.get())) this.#players.set(players);
   }

@@ -113,18 +113,40 @@ export async function gameResume(seam: Seam, options: GameResumeOptions): Promis
 }
 
 /**
- * Goes on without the others from an exported log, as the only voter of a fork of `from`: same seats, same moves, next epoch. Whoever comes back with
- * the older group meets `StaleOwnerError` and joins this one. Returns once it leads. Rejects with `InvalidArgumentError`, `CorruptStateError`, the signal's reason.
+ * Goes on without the others from an exported log, as the only voter of a fork of `from`: same seats, same moves, the host role claimed under the next
+ * epoch by a committed entry of the fork's own log. Whoever comes back with the older group meets `StaleOwnerError` and joins this one. Returns once it
+ * leads under its fence. Rejects with `InvalidArgumentError`, `CorruptStateError`, the claim's refusal, the signal's reason.
  */
 export async function gameFork(seam: Seam, { from, log, ...options }: GameForkOptions): Promise<GameSession> {
   return enter(new Session(seam, "join", options), async (session) => {
-    const groupId = forkOf(from, seam.selfId);
-    // An attempt that was broken off may have founded it already.
-    const isFounded = options.storage !== undefined && (await storageOfGroup(options.storage, groupId).readRange("", "\uffff")).length > 0;
-    await session.openNode(groupId, [seam.selfId], { founding: isFounded ? undefined : log });
-    session.manage();
+    await session.openNode(await unusedFork(from, seam.selfId, options.storage), [seam.selfId], { founding: log });
     await wait(session, { check: () => session.node.role === "leader" || undefined, ms: Infinity, onTimeout: never });
+    await claim(session);
+    // Whoever is let in must find this peer here again: the way back is durable first.
+    await session.wayBack.remembered;
+    session.manage();
   });
+}
+
+/** An attempt that was broken off left a log behind, which what was agreed on since is missing from: its epoch is not used again. */
+async function unusedFork(from: string, self: PeerId, storage: ByteStore | undefined): Promise<string> {
+  for (let later = 1; ; later += 1) {
+    const groupId = forkOf(from, self, later);
+    if (storage === undefined || (await storageOfGroup(storage, groupId).readRange("", "\uffff")).length === 0) return groupId;
+  }
+}
+
+async function claim(session: Session): Promise<void> {
+  let refusal: unknown;
+  session.claimHostRole().catch((error: unknown) => {
+    refusal = error;
+    session.changed();
+  });
+  const check = (): unknown => {
+    if (refusal !== undefined) throw refusal;
+    return session.fence;
+  };
+  await wait(session, { check, ms: Infinity, onTimeout: never });
 }
 
 /**
@@ -222,7 +244,9 @@ function progress(session: Session): string {
 function wait<T>(session: Session, waiting: Pick<WaitOptions<T>, "check" | "ms" | "onTimeout">): Promise<T> {
   const { clock, signal } = session.options;
   const check = (): T | undefined => {
-    if (session.failure !== undefined) throw session.failure;
+    // A node that stopped, because of its disk or the fence over it, never comes to what is waited for.
+    const failure = session.failure ?? session.openedNode?.status.failure;
+    if (failure !== undefined) throw failure;
     return waiting.check();
   };
   const subscribe = (changed: () => void): (() => void) => {

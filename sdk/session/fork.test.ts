@@ -2,11 +2,14 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { hasCode, peerId, utf8, type PeerId } from "../base/index.ts";
-import { LANE_GAME } from "../replica/index.ts";
+import { expectedToken, fenceFor, encodeClaim } from "../durable/index.ts";
+import { LANE_FENCE, LANE_GAME, type CommittedCommand } from "../replica/index.ts";
 import { gameFork } from "./enter.ts";
-import { forkOf, lineageOf, refusedBy } from "./lineage.ts";
+import { fenceOf, forkOf, isHeld, lineageOf, refusedBy, type ForkView } from "./lineage.ts";
 import type { GameSession } from "./session.ts";
 import { ann, bob, cat, Room } from "./test-room.ts";
+import { scopedByteStore, StorageUnavailableError } from "../storage/index.ts";
+import { FaultyByteStore } from "../testing/faulty-byte-store.ts";
 
 let room: Room | undefined;
 const open = (): Room => (room = new Room());
@@ -40,23 +43,52 @@ async function leftAlone(table: Room): Promise<GameSession> {
   return second!;
 }
 
+/** A group that `owner` goes on with alone, as its leader tells of it. */
+const held = (groupId: string, owner: PeerId, later = 1): ForkView => {
+  const { root, epoch } = lineageOf(groupId);
+  return { groupId: forkOf(groupId, owner, later), fence: fenceFor(root, owner, epoch + later) };
+};
+const first = (groupId: string): ForkView => ({ groupId, fence: undefined });
+
 describe("lineage", () => {
-  test("[SE38] a fork is the next epoch of the same match, and of any two groups of one match at most one is in force", () => {
+  test("[SE38] a fork is a later epoch of the same match, and of any two groups of one match at most one is in force", () => {
     expect(lineageOf("50ac826d92d434c4")).toEqual({ root: "50ac826d92d434c4", epoch: 1, token: undefined });
-    const once = forkOf("abc", bob);
-    expect(lineageOf(forkOf(once, ann))).toMatchObject({ root: "abc", epoch: 3 });
-    const group = fc.record({ root: fc.constantFrom("abc", "a.b"), forks: fc.array(fc.constantFrom(ann, bob, cat), { maxLength: 3 }), leader: fc.constantFrom(ann, bob, cat) });
+    const once = held("abc", bob);
+    expect(lineageOf(forkOf(once.groupId, ann))).toMatchObject({ root: "abc", epoch: 3 });
+    const step = fc.tuple(fc.constantFrom(ann, bob, cat), fc.integer({ min: 1, max: 2 }));
+    const group = fc.record({ root: fc.constantFrom("abc", "a.b"), forks: fc.array(step, { maxLength: 3 }) });
     fc.assert(
       fc.property(group, group, (one, other) => {
-        const [a, b] = [one, other].map(({ root, forks, leader }) => ({ groupId: forks.reduce<string>(forkOf, root), leader }));
+        const [a, b] = [one, other].map(({ root, forks }) => forks.reduce<ForkView>((view, [owner, later]) => held(view.groupId, owner, later), first(root)));
         const refusals = [refusedBy(a!, b!), refusedBy(b!, a!)].filter((refusal) => refusal !== undefined);
-        const isSameMatch = one.root === other.root && a!.groupId !== b!.groupId;
-        expect(refusals).toHaveLength(isSameMatch ? 1 : 0);
+        expect(refusals).toHaveLength(one.root === other.root && a!.groupId !== b!.groupId ? 1 : 0);
+        expect([a!, b!].every(isHeld)).toBe(true);
       }),
     );
-    expect(refusedBy({ groupId: "abc", leader: ann }, { groupId: once, leader: bob })).toMatchObject({ code: "stale-owner", current: 2, requested: 1 });
-    const [x, y] = [forkOf("abc", ann), forkOf("abc", bob)].sort() as [string, string];
-    expect(refusedBy({ groupId: y, leader: bob }, { groupId: x, leader: ann })).toMatchObject({ code: "split-brain", epoch: 2 });
+    expect(refusedBy(first("abc"), once)).toMatchObject({ code: "stale-owner", current: 2, requested: 1 });
+    const [low, high] = [held("abc", ann), held("abc", bob)].sort((x, y) => (x.groupId < y.groupId ? -1 : 1)) as [ForkView, ForkView];
+    expect(refusedBy(high, low)).toMatchObject({ code: "split-brain", currentOwner: low.fence!.owner, requestedOwner: high.fence!.owner, epoch: 2 });
+  });
+
+  test("[SE38] a fork is judged as the contract says: a lower epoch is stale before two owners of one are a split brain, and that before its token is looked at", () => {
+    const other = held(held("abc", ann).groupId, ann);
+    const wrong = (view: ForkView): ForkView => ({ groupId: view.groupId.replace(/.{16}$/u, "0123456789abcdef"), fence: { ...view.fence!, token: "0123456789abcdef" } });
+    expect(refusedBy(wrong(held("abc", bob)), other)).toMatchObject({ code: "stale-owner", current: 3, requested: 2 });
+    expect(refusedBy(wrong(held(held("abc", ann).groupId, bob)), other)).toMatchObject({ code: "split-brain", currentOwner: ann, requestedOwner: bob, epoch: 3 });
+    expect(refusedBy(wrong(held(other.groupId, bob)), other)).toMatchObject({ code: "invalid-token", owner: bob, epoch: 4 });
+    expect(refusedBy(held(other.groupId, bob), other)).toBe(undefined);
+  });
+
+  test("[SE38] a fork without the fence its id names is nobody's to lead, and nobody gives way to it", () => {
+    const fork = held("abc", bob);
+    const unclaimed = [{ ...fork, fence: undefined }, { ...fork, fence: fenceFor("abc", ann, 2) }, { ...fork, fence: fenceFor("abc", bob, 3) }, { ...fork, fence: fenceFor("xyz", bob, 2) }, { ...fork, groupId: forkOf("xyz", bob) }];
+    for (const view of unclaimed) {
+      expect(isHeld(view)).toBe(false);
+      expect(refusedBy(first("abc"), view)).toBe(undefined);
+      expect(refusedBy(held("abc", ann), view)).toBe(undefined);
+    }
+    expect(fenceOf(fork.groupId, new Map([["abc", fork.fence!]]))).toEqual(fork.fence);
+    expect(fenceOf(fork.groupId, new Map([["abc", fenceFor("abc", ann, 3)]]))).toBe(undefined);
   });
 });
 
@@ -74,6 +106,78 @@ describe("going on without the others", () => {
     await table.get(forked.node.propose(utf8("two")));
     expect(await table.until(() => heard.includes("two"))).toBe(true);
     expect(heard.filter((move) => move === "one" || move === "two")).toEqual(["one", "two"]);
+  });
+
+  test("[SE38] the host role of a fork is a fence: claimed for the match under its next epoch by an entry of the fork's own log, and known to all who join", async () => {
+    const table = open();
+    const alone = await leftAlone(table);
+    expect(alone.fence).toBe(undefined);
+    const forked = await fork(alone, table);
+    const { root } = lineageOf(forked.groupId);
+    const fence = { owner: bob, epoch: 2, token: expectedToken(root, bob, 2) };
+    expect(forked.fence).toEqual(fence);
+    const claims: CommittedCommand[] = [];
+    forked.node.follow((event) => {
+      if (event.type === "command" && event.lane === LANE_FENCE) claims.push(event);
+    }, 0);
+    await table.clock.advance(50);
+    expect(claims.map(({ payload, proposer }) => [payload, proposer])).toEqual([[encodeClaim(root, fence), bob]]);
+    expect(forked.presence.self.lead?.fence).toEqual(fence);
+    await table.failure(table.resume(ann).then((stale) => new Promise((_, reject) => stale!.on("closed", reject))));
+    const again = await table.get(table.join(table.seam(ann), { storage: table.disk(ann) }));
+    expect(again.fence).toEqual(fence);
+  });
+
+  test("[SE38] a fork that nobody claimed leads nobody and is not come back to; the next attempt has an epoch of its own and every move", async () => {
+    const table = open();
+    const alone = await leftAlone(table);
+    const { groupId, node } = alone;
+    const log = node.exportLog({ uncommitted: true });
+    await alone.close();
+    // The copy is founded, and the disk is gone before the claim is on it.
+    const disk = new FaultyByteStore(scopedByteStore(table.disk(bob), ""), (write) => (write === 1 ? undefined : { type: "refuse", error: new StorageUnavailableError("gone") }));
+    expect(await table.failure(gameFork(table.seam(bob), { ...table.environment, storage: disk, from: groupId, log }))).toMatchObject({ code: "storage-unavailable" });
+    expect(await table.disk(bob).readRange(`group/${forkOf(groupId, bob)}/`, `group/${forkOf(groupId, bob)}0`)).not.toEqual([]);
+
+    const back = (await table.get(table.resume(bob)))!;
+    expect(back.groupId).toBe(groupId);
+    // The others were there after all, and something more was agreed on before they were gone again.
+    const other = (await table.get(table.resume(ann)))!;
+    await table.until(() => other.node.leader !== undefined && back.node.leader !== undefined);
+    await table.get(back.node.propose(utf8("later")));
+    table.hub.kill(ann);
+    await other.close();
+    await table.clock.advance(60_000);
+    const forked = await fork(back, table);
+    expect(forked.fence).toMatchObject({ owner: bob, epoch: 3 });
+    const heard: string[] = [];
+    forked.node.follow((event) => {
+      if (event.type === "command" && event.lane === LANE_GAME) heard.push(new TextDecoder().decode(event.payload));
+    }, 0);
+    expect(await table.until(() => heard.includes("later"))).toBe(true);
+  });
+
+  test("[SE38] a tab that comes back to its fork leads it under the same fence, and the next one who is left alone takes the next epoch", async () => {
+    const table = open();
+    const forked = await fork(await leftAlone(table), table);
+    const { groupId, fence } = forked;
+    await table.failure(table.resume(ann).then((stale) => new Promise((_, reject) => stale!.on("closed", reject))));
+    const joined = await table.get(table.join(table.seam(ann), { storage: table.disk(ann) }));
+    table.hub.kill(bob);
+    await forked.close();
+    await table.clock.advance(60_000);
+    expect(joined.node.leader).toBe(undefined);
+    const back = (await table.get(table.resume(bob)))!;
+    expect(back.groupId).toBe(groupId);
+    expect(await table.until(() => back.node.leader !== undefined && back.fence !== undefined)).toBe(true);
+    expect(back.fence).toEqual(fence);
+    table.hub.kill(bob);
+    await back.close();
+    await table.clock.advance(60_000);
+    const next = await fork(joined, table);
+    expect(next.fence).toMatchObject({ owner: ann, epoch: 3 });
+    const ending = await table.failure(table.resume(bob).then((stale) => new Promise((_, reject) => stale!.on("closed", reject))));
+    expect(ending).toMatchObject({ code: "stale-owner", current: 3, requested: 2 });
   });
 
   test("[SE39] who comes back with the older group is a stale owner, keeps its log, and joins the fork in its old seat", async () => {
@@ -108,6 +212,6 @@ describe("going on without the others", () => {
 
   test("[SE38] a group id that only looks like a fork's is nobody's", () => {
     expect(lineageOf("abc.0.0123456789abcdef")).toEqual({ root: "abc.0.0123456789abcdef", epoch: 1, token: undefined });
-    expect(refusedBy({ groupId: "abc", leader: ann }, { groupId: "xyz.9.0123456789abcdef", leader: peerId("mallory") })).toBe(undefined);
+    expect(refusedBy(first("abc"), held("xyz", peerId("mallory")))).toBe(undefined);
   });
 });

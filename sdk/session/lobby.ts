@@ -1,7 +1,7 @@
 // Decisions made from presence alone, before there is a node: may this peer host, and which group should it join. Pure.
 import type { PeerId } from "../base/index.ts";
 import { AdmissionRefusedError, KickedError, RosterFullError, SpectatorsClosedError } from "./errors.ts";
-import { refusedBy } from "./lineage.ts";
+import { isHeld, refusedBy, type ForkView } from "./lineage.ts";
 import type { LeadNotice, PresenceState, PublishedRefusal } from "./presence-state.ts";
 
 /** What a declaring host should do now. */
@@ -37,7 +37,7 @@ export interface VisibleGroup {
   readonly lead: LeadNotice;
 }
 
-/** Every group somebody claims to lead and that no later fork of it replaces, best first: more members, then the older one, then the lower leader id. Per group the newest term speaks. */
+/** Every group somebody leads, a fork under its fence, and that no later fork of it replaces, best first: more members, then the older one, then the lower leader id. Per group the newest term speaks. */
 export function visibleGroups(states: ReadonlyMap<PeerId, PresenceState>): readonly VisibleGroup[] {
   const newest = new Map<string, VisibleGroup>();
   for (const [leader, { groupId, lead, leaving }] of states) {
@@ -45,8 +45,12 @@ export function visibleGroups(states: ReadonlyMap<PeerId, PresenceState>): reado
     const before = newest.get(groupId);
     if (before === undefined || before.lead.term < lead.term) newest.set(groupId, { groupId, leader, lead });
   }
-  const groups = [...newest.values()].sort(compareGroups);
-  return groups.filter((group) => !groups.some((other) => refusedBy(group, other) !== undefined));
+  const groups = [...newest.values()].filter((group) => isHeld(viewOf(group))).sort(compareGroups);
+  return groups.filter((group) => !groups.some((other) => refusedBy(viewOf(group), viewOf(other)) !== undefined));
+}
+
+function viewOf({ groupId, lead: { fence } }: VisibleGroup): ForkView {
+  return { groupId, fence };
 }
 
 /** Order of {@link visibleGroups}: negative when `a` is the one to join. */

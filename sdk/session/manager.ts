@@ -1,5 +1,6 @@
 // Runs the session while this peer leads: looks at the world, takes the one step the decision names, looks again. Idle on everybody else.
 import { silentLogger, type Clock, type Logger, type PeerId } from "../base/index.ts";
+import type { OwnershipFence } from "../durable/index.ts";
 import { LANE_SESSION, type RaftNode } from "../replica/index.ts";
 import type { AdmissionRequest, Admit } from "./admission.ts";
 import type { Liveness } from "./liveness.ts";
@@ -15,12 +16,19 @@ export interface ManagerOptions {
   readonly liveness: Liveness;
   readonly clock: Clock;
   readonly roster: () => Roster;
+  /** What the group is led under; undefined while that is nobody's to say. */
+  readonly mandate: () => Mandate | undefined;
   readonly admit: Admit | undefined;
   readonly verifyClaim: VerifyClaim | undefined;
   readonly spares: boolean;
   /** How often silence is looked at, ms. */
   readonly sweepMs: number;
   readonly logger?: Logger | undefined;
+}
+
+/** The right to lead: a fork's is the fence committed in its log. */
+export interface Mandate {
+  readonly fence: OwnershipFence | undefined;
 }
 
 /** Whether the claim was signed, over `text`, with a key whose peer id is `claim.peer`. */
@@ -73,11 +81,12 @@ export class Manager {
   #look(): void {
     const { node, presence } = this.#options;
     const { role, term } = node.status;
-    if (role !== "leader") return this.#rest();
+    const mandate = this.#options.mandate();
+    if (role !== "leader" || mandate === undefined) return this.#rest();
     if (this.#leadsTerm !== term) this.#begin(term);
     this.#forgetVerdicts();
     const view = this.#view();
-    presence.set({ lead: this.#notice(view) });
+    presence.set({ lead: { ...this.#notice(view), fence: mandate.fence } });
     const step = mayManage(view.roster, node.id) ? decideManagement(view) : undefined;
     if (step !== undefined) this.#take(step, view);
   }

@@ -1,5 +1,6 @@
 // What one peer says of itself in the lobby, and the check of what others say. Pure.
 import { isPeerId, type PeerId } from "../base/index.ts";
+import { FENCE_NAME_CHARS_MAX, type OwnershipFence } from "../durable/index.ts";
 
 /** What a peer came for. `node`: a member of a roster known beforehand. */
 export type Declaration = "host" | "join" | "spectate" | "node";
@@ -38,6 +39,8 @@ export interface LeadNotice {
   readonly openedAt: number;
   /** Who holds a seat, here or not. At most {@link SEATS_MAX}. */
   readonly seated: readonly PeerId[];
+  /** Of a fork: the fence committed in its log, under which it is led. */
+  readonly fence?: OwnershipFence | undefined;
   /** Kicked peers and those the game's rule refused, newest last of each. At most `REFUSALS_MAX`. */
   readonly refused: readonly PublishedRefusal[];
 }
@@ -74,6 +77,7 @@ export const REASON_CHARS_MAX = 200;
 export const CLAIM_CHARS_MAX = 512;
 const GROUP_ID_CHARS_MAX = 64;
 const RULES_CHARS_MAX = 200;
+const TOKEN_CHARS_MAX = 64;
 const DECLARATIONS: readonly Declaration[] = ["host", "join", "spectate", "node"];
 
 /** A name as it is shown: control characters and outer blanks gone, cut to {@link NAME_CHARS_MAX}, "Player" when nothing is left. */
@@ -116,14 +120,23 @@ function isHex(value: unknown): value is string {
 
 function parseLead(value: unknown): LeadNotice | undefined {
   if (!isRecord(value)) return undefined;
-  const { term, members, admission, spectators, seats, openedAt, seated, refused } = value;
+  const { term, members, admission, spectators, seats, openedAt, seated, refused, fence } = value;
   if (!isCount(term, Number.MAX_SAFE_INTEGER) || !isCount(members, 1_000_000) || !isCount(seats, SEATS_MAX) || !isCount(openedAt, Number.MAX_SAFE_INTEGER)) return undefined;
   if (!isOpenOrClosed(admission) || !isOpenOrClosed(spectators)) return undefined;
   if (!Array.isArray(seated) || seated.length > SEATS_MAX || !Array.isArray(refused) || refused.length > REFUSALS_MAX) return undefined;
   const peers = seated.filter((peer): peer is PeerId => typeof peer === "string" && isPeerId(peer));
   const refusals = refused.map(parseRefusal).filter((refusal) => refusal !== undefined);
   if (peers.length !== seated.length || refusals.length !== refused.length) return undefined;
-  return { term, members, admission, spectators, seats, openedAt, seated: peers, refused: refusals };
+  const ownership = fence === undefined ? undefined : parseFence(fence);
+  if (fence !== undefined && ownership === undefined) return undefined;
+  return { term, members, admission, spectators, seats, openedAt, seated: peers, refused: refusals, fence: ownership };
+}
+
+function parseFence(value: unknown): OwnershipFence | undefined {
+  if (!isRecord(value)) return undefined;
+  const { owner, epoch, token } = value;
+  if (typeof owner !== "string" || owner.length === 0 || owner.length > FENCE_NAME_CHARS_MAX || !isCount(epoch, Number.MAX_SAFE_INTEGER) || !isShortText(token, TOKEN_CHARS_MAX)) return undefined;
+  return token === undefined ? undefined : { owner, epoch, token };
 }
 
 function parseRefusal(value: unknown): PublishedRefusal | undefined {
@@ -134,7 +147,7 @@ function parseRefusal(value: unknown): PublishedRefusal | undefined {
   return { peer, code, reason: cleanText(reason, REASON_CHARS_MAX) };
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & { readonly [K in keyof PresenceState | keyof LeadNotice | keyof PublishedRefusal | keyof SeatClaim]?: unknown } {
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> & { readonly [K in keyof PresenceState | keyof LeadNotice | keyof PublishedRefusal | keyof SeatClaim | keyof OwnershipFence]?: unknown } {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -1,15 +1,16 @@
 // One peer's place in a gathering: lobby, node, roster and management over one seam. How one gets in stands in enter.ts.
 import { createNanoEvents } from "nanoevents";
 import { ClosedError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
-import { LANE_SESSION, openReplica, type LaneReducer, type LogEvent, type NodeStatus, type RaftConfig, type RaftNode } from "../replica/index.ts";
+import { fenceLane, fenceFor, LogFence, type OwnershipFence } from "../durable/index.ts";
+import { LANE_FENCE, LANE_SESSION, openReplica, type LaneReducer, type LogEvent, type NodeStatus, type RaftConfig, type RaftNode, type Replica } from "../replica/index.ts";
 import { APPLICATION_TAG, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import type { Admit } from "./admission.ts";
 import { DuplicateHostError, KickedError } from "./errors.ts";
 import { Liveness, type Standing } from "./liveness.ts";
-import { refusedBy } from "./lineage.ts";
+import { fenceOf, isHeld, lineageOf, refusedBy } from "./lineage.ts";
 import { betterGroup } from "./lobby.ts";
-import { Manager, type VerifyClaim } from "./manager.ts";
+import { Manager, type Mandate, type VerifyClaim } from "./manager.ts";
 import { cleanName, type Declaration, type SeatClaim } from "./presence-state.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
@@ -76,6 +77,8 @@ export interface GameSession {
   readonly node: RaftNode;
   /** Who sits where, as committed. */
   readonly roster: Roster;
+  /** Of a match that somebody went on with alone: who did, and under which epoch, as committed in its log. Undefined in the match as it was opened. */
+  readonly fence: OwnershipFence | undefined;
   readonly presence: Presence;
   /** Peer → last round trip, ms. */
   readonly roundTripMs: Readonly<Record<string, number>>;
@@ -121,7 +124,7 @@ export class Session implements GameSession {
   #membersLane: LaneReducer<Roster> = rosterLane;
   #roster: Roster = EMPTY_ROSTER;
   #groupId = "";
-  #node: RaftNode | undefined;
+  #node: Replica | undefined;
   #stopNode: () => void = () => {};
   #manager: Manager | undefined;
   #closing: Promise<void> | undefined;
@@ -168,6 +171,10 @@ export class Session implements GameSession {
     return this.#node;
   }
 
+  get fence(): OwnershipFence | undefined {
+    return this.#node && fenceOf(this.#groupId, this.#node.laneState(fenceLane));
+  }
+
   get roster(): Roster {
     return this.#roster;
   }
@@ -210,7 +217,7 @@ export class Session implements GameSession {
     this.#roster = roster;
     const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
     const reopenStorage = reopen === undefined ? undefined : async (): Promise<ByteStore> => storageOfGroup(await reopen(), groupId);
-    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
+    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane, fenceLane], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
     if (this.isClosed) {
       await node.close();
       throw this.#failure ?? new ClosedError("the session");
@@ -240,8 +247,19 @@ export class Session implements GameSession {
   manage(): void {
     const { clock, admit, verifyClaim, spares = true, evictAfterMs = 10_000, logger } = this.options;
     const sweepMs = Math.max(50, Math.min(1_000, evictAfterMs / 5));
-    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, admit, verifyClaim, spares, sweepMs, logger });
+    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, mandate: () => this.#mandate, admit, verifyClaim, spares, sweepMs, logger });
     this.#manager.poke();
+  }
+
+  /**
+   * Claims the host role of a fork: a committed entry of its log, judged against the fences it took along. Until then the fork leads nobody, and nobody
+   * comes back to it. Rejects with the refusal, or as proposing does.
+   */
+  async claimHostRole(): Promise<void> {
+    const node = this.#node;
+    if (node === undefined) throw new ClosedError("the session (it has no node)");
+    const { root, epoch } = lineageOf(this.#groupId);
+    await new LogFence(node, () => node.laneState(fenceLane)).claim(root, fenceFor(root, this.selfId, epoch));
   }
 
   /** A word for the session lane. */
@@ -313,7 +331,7 @@ export class Session implements GameSession {
   #fold(event: LogEvent): void {
     const before = this.#roster;
     this.#roster = foldRoster(before, event, this.#membersLane);
-    if (this.#roster !== before) this.changed();
+    if (this.#roster !== before || event.type === "install" || event.lane === LANE_FENCE) this.changed();
   }
 
   /** Looks again at everything: something changed. */
@@ -321,7 +339,7 @@ export class Session implements GameSession {
     if (this.isClosed) return;
     this.#sayWhetherSynced();
     this.#takeSeat();
-    if (this.presence.self.leaving === undefined) this.wayBack.remember(this.#roster);
+    if (this.presence.self.leaving === undefined && this.#mandate !== undefined) this.wayBack.remember(this.#roster);
     this.#checkOut();
     if (this.isClosed) return;
     this.#manager?.poke();
@@ -336,12 +354,19 @@ export class Session implements GameSession {
     if (isNew) this.presence.set({ claim: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
   }
 
+  /** The right to lead this group: undefined in a fork whose claim is not committed, as far as is known here. */
+  get #mandate(): Mandate | undefined {
+    const { fence } = this;
+    return isHeld({ groupId: this.#groupId, fence }) ? { fence } : undefined;
+  }
+
   /** Somebody went on without this peer's group: what that one says counts now. */
   #laterFork(): Error | undefined {
-    if (this.#groupId === "") return undefined;
-    for (const [leader, { groupId, lead, leaving }] of this.presence.states) {
+    const mandate = this.#mandate;
+    if (this.#groupId === "" || mandate === undefined) return undefined;
+    for (const { groupId, lead, leaving } of this.presence.states.values()) {
       if (groupId === undefined || lead === undefined || leaving !== undefined) continue;
-      const refusal = refusedBy({ groupId: this.#groupId, leader: this.selfId }, { groupId, leader });
+      const refusal = refusedBy({ groupId: this.#groupId, fence: mandate.fence }, { groupId, fence: lead.fence });
       if (refusal !== undefined) return refusal;
     }
     return undefined;

@@ -29,6 +29,7 @@ export class WayBack {
   #membershipAtOpen: Membership | undefined;
   #isAsking = false;
   #remembered: StoredGroup | undefined;
+  #writing: Promise<void> = Promise.resolve();
   #leaderlessSince: number | undefined;
 
   /** `changed` is called when an answer comes later than the question. */
@@ -62,7 +63,12 @@ export class WayBack {
     const group: StoredGroup = { groupId: this.#groupId, seated: seatOf(roster, this.#self) !== undefined };
     if (this.#remembered?.groupId === group.groupId && this.#remembered.seated === group.seated) return;
     this.#remembered = group;
-    void writeStoredGroup(storage, group).catch((error: unknown) => logger.error("the way back to this match could not be stored", error));
+    this.#writing = writeStoredGroup(storage, group).catch((error: unknown) => logger.error("the way back to this match could not be stored", error));
+  }
+
+  /** Resolves once what was to be remembered is durable, or could not be made so. */
+  get remembered(): Promise<void> {
+    return this.#writing;
   }
 
   /** Who leaves for good does not want to be led back. Its log stays, so that no vote is forgotten. */

@@ -111,7 +111,7 @@ export interface Match<State, Action> {
   undo(): UndoAnswer<Action>;
   /** What to pass on: a link that leads here, a code that does too when typed, and the room's name, which is not secret. */
   readonly invite: Invite;
-  /** Ephemeral traffic beside the log, to everybody who opens the same name (1 to 255 UTF-8 bytes). Not ordered with actions, not stored. */
+  /** Ephemeral traffic beside the log, to everybody who opens the same name (1 to 255 UTF-8 bytes). Not ordered with actions, not stored. What a later frame makes worthless, such as a cursor, is sent with `{ lossy: true }`. */
   channel(name: string): Seam;
   /** A Y.Doc kept in step with everybody who opens the same name. Same instance per name; ends with the match. Names are apart from `channel`'s. */
   shared(name: string): Doc;

@@ -58,9 +58,9 @@ export class ManagedSeam extends SeamCore implements Seam {
     await this.end("closed");
   }
 
-  protected write(peer: PeerId, bytes: Uint8Array, stream: number): void {
+  protected write(peer: PeerId, bytes: Uint8Array, stream: number, isLossy: boolean): void {
     // A backing that lost the peer in this very task tells it by `peers`; the frame is lost as on any link that ends.
-    if (this.#backing?.peers.has(peer) === true) this.#backing.sendTo(peer, bytes, { stream });
+    if (this.#backing?.peers.has(peer) === true) this.#backing.sendTo(peer, bytes, { stream, lossy: isLossy });
   }
 
   #follow(backing: Seam): void {

@@ -1,7 +1,7 @@
 // Seams of one process: a hub that delivers, delays, loses, doubles and reorders frames on request, on whatever clock it is given.
 import { below, fraction, InvalidArgumentError, type Clock, type PeerId, type Random } from "../base/index.ts";
 import { SeamCore } from "./seam-core.ts";
-import { PAYLOAD_BYTES_MAX } from "./seam.ts";
+import { LOSSY_BYTES_MAX, PAYLOAD_BYTES_MAX } from "./seam.ts";
 
 /** What one directed link does to frames. Probabilities are from 0 to 1. */
 export interface LinkFaults {
@@ -11,6 +11,8 @@ export interface LinkFaults {
   readonly jitterMs: number;
   /** A frame is lost. */
   readonly drop: number;
+  /** A frame sent as lossy is lost. */
+  readonly lossyDrop: number;
   /** A frame is delivered twice, the copy at some later moment. */
   readonly duplicate: number;
   /** A frame leaves the line and arrives up to `reorderMs` late, behind frames sent after it. */
@@ -19,7 +21,7 @@ export interface LinkFaults {
 }
 
 /** A perfect link without delay. */
-export const NO_FAULTS: LinkFaults = { delayMs: 0, jitterMs: 0, drop: 0, duplicate: 0, reorder: 0, reorderMs: 50 };
+export const NO_FAULTS: LinkFaults = { delayMs: 0, jitterMs: 0, drop: 0, lossyDrop: 0, duplicate: 0, reorder: 0, reorderMs: 50 };
 
 /** What a {@link MemoryHub} is made from. */
 export interface MemoryHubOptions {
@@ -62,8 +64,8 @@ export class MemorySeam extends SeamCore {
     return this.#port.close(this);
   }
 
-  protected write(peer: PeerId, bytes: Uint8Array): void {
-    this.#port.write(this, peer, bytes);
+  protected write(peer: PeerId, bytes: Uint8Array, _stream: number, isLossy: boolean): void {
+    this.#port.write(this, peer, bytes, isLossy && bytes.length <= LOSSY_BYTES_MAX);
   }
 }
 
@@ -79,7 +81,7 @@ export interface SeamHandle {
 /** How a seam reaches its hub. */
 export interface SeamPort {
   attach(seam: MemorySeam, handle: SeamHandle): void;
-  write(from: MemorySeam, to: PeerId, bytes: Uint8Array): void;
+  write(from: MemorySeam, to: PeerId, bytes: Uint8Array, isLossy: boolean): void;
   close(seam: MemorySeam): Promise<void>;
 }
 
@@ -132,7 +134,7 @@ export class MemoryHub {
     this.#remove(id, "replaced");
     const seam = new MemorySeam(id, this.#payloadBytesMax, {
       attach: (made, handle) => this.#places.set(id, { seam: made, handle }),
-      write: (from, to, bytes) => this.#write(from, to, bytes),
+      write: (from, to, bytes, isLossy) => this.#write({ seam: from, to, isLossy }, bytes),
       close: (leaver) => this.#close(leaver),
     });
     for (const other of this.#places.keys()) if (other !== id) this.#connect(id, other);
@@ -266,17 +268,19 @@ export class MemoryHub {
     return probability > 0 && fraction(this.#random) < probability;
   }
 
-  #write(seam: MemorySeam, to: PeerId, bytes: Uint8Array): void {
+  #write({ seam, to, isLossy }: { readonly seam: MemorySeam; readonly to: PeerId; readonly isLossy: boolean }, bytes: Uint8Array): void {
     const name = key(seam.selfId, to);
     const line = this.#lines.get(name);
     const faults = this.#faultsOf(name);
     this.#counts.sent += 1;
-    if (line === undefined || line.cut || this.#blocked.has(name) || this.#chance(faults.drop)) {
+    if (line === undefined || line.cut || this.#blocked.has(name) || this.#chance(isLossy ? faults.lossyDrop : faults.drop)) {
       this.#counts.dropped += 1;
       return;
     }
     const delayMs = faults.delayMs + this.#upTo(faults.jitterMs);
     const hop: Hop = { name, from: seam.selfId, to, line };
+    // A lossy frame stands in no line, and of its kind none is doubled.
+    if (isLossy) return this.#later(hop, delayMs, bytes.slice());
     if (this.#chance(faults.reorder)) {
       this.#counts.reordered += 1;
       this.#later(hop, delayMs + 1 + this.#upTo(faults.reorderMs), bytes.slice());

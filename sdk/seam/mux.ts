@@ -19,6 +19,8 @@ class ChannelView implements Seam {
   readonly #base: Seam;
   readonly #header: Uint8Array;
   readonly #stream: number | undefined;
+  /** One object for every frame of the usual kind. */
+  readonly #own: SendOptions;
   readonly #inbox = new Inbox();
   readonly #none: ReadonlySet<PeerId>;
   #torn: SeamState | undefined;
@@ -27,6 +29,7 @@ class ChannelView implements Seam {
     this.#base = base;
     this.#header = header;
     this.#stream = stream;
+    this.#own = { stream };
     this.#none = new Set([base.selfId]);
   }
 
@@ -100,7 +103,8 @@ class ChannelView implements Seam {
   }
 
   #options(options: SendOptions | undefined): SendOptions | undefined {
-    return this.#stream === undefined ? options : { stream: this.#stream };
+    if (this.#stream === undefined) return options;
+    return options?.lossy === true ? { stream: this.#stream, lossy: true } : this.#own;
   }
 }
 

@@ -51,18 +51,18 @@ export abstract class SeamCore implements Seam {
 
   broadcast(bytes: Uint8Array, options?: SendOptions): void {
     checkBroadcast(this, bytes.length);
-    for (const peer of this.#peers) if (peer !== this.selfId) this.write(peer, bytes, options?.stream ?? 0);
+    for (const peer of this.#peers) if (peer !== this.selfId) this.write(peer, bytes, options?.stream ?? 0, options?.lossy === true);
   }
 
   sendTo(peer: PeerId, bytes: Uint8Array, options?: SendOptions): void {
     checkSend(this, peer, bytes.length);
-    this.write(peer, bytes, options?.stream ?? 0);
+    this.write(peer, bytes, options?.stream ?? 0, options?.lossy === true);
   }
 
   abstract close(): Promise<void>;
 
   /** Moves one checked frame; must copy what it keeps, and must not throw for what the far end does. */
-  protected abstract write(peer: PeerId, bytes: Uint8Array, stream: number): void;
+  protected abstract write(peer: PeerId, bytes: Uint8Array, stream: number, isLossy: boolean): void;
 
   /** Tells the `trouble` listeners of a link or a send that failed; by itself that changes neither state nor roster. */
   protected trouble(error: Error): void {

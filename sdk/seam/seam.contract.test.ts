@@ -271,6 +271,20 @@ class BroadcastingEverything extends Wrapped {
   }
 }
 
+/** Takes for lost what was lost once: every lossy frame goes out twice. */
+class DoublingWhatMayBeLost extends Wrapped {
+  override sendTo(peer: PeerId, bytes: Uint8Array, options?: SendOptions): void {
+    for (let times = options?.lossy === true ? 2 : 1; times > 0; times -= 1) super.sendTo(peer, bytes, options);
+  }
+}
+
+/** Loses everything that goes the lossy way. */
+class LosingAll extends Wrapped {
+  override sendTo(peer: PeerId, bytes: Uint8Array, options?: SendOptions): void {
+    if (options?.lossy !== true || bytes.length > this.payloadBytesMax) super.sendTo(peer, bytes, options);
+  }
+}
+
 class NeverStopping extends Wrapped {
   override on<K extends keyof SeamEvents>(event: K, listener: SeamEvents[K]): () => void {
     super.on(event, listener);
@@ -290,8 +304,8 @@ class SendingLater extends Wrapped {
 describe("the seam contract fails on broken seams, on the rules meant", () => {
   const broken: readonly (readonly [string, (base: Seam) => Seam, readonly string[]])[] = [
     ["a faithful wrapper", (base) => new Wrapped(base), []],
-    ["frames delivered twice", (base) => new Duplicating(base), ["SM1", "SM2", "SM9", "SM11", "SM13", "SM15"]],
-    ["frames cut short", (base) => new Truncating(base), ["SM1"]],
+    ["frames delivered twice", (base) => new Duplicating(base), ["SM1", "SM2", "SM9", "SM11", "SM13", "SM15", "SM16"]],
+    ["frames cut short", (base) => new Truncating(base), ["SM1", "SM16"]],
     ["a false sender", (base) => new Forging(base), ["SM3"]],
     ["two frames swapped", (base) => new Reordering(base), ["SM2"]],
     ["a seam that hears itself", (base) => new HearingItself(base), ["SM3", "SM13"]],
@@ -306,6 +320,8 @@ describe("the seam contract fails on broken seams, on the rules meant", () => {
     ["early frames kept without a limit", (base) => new KeepingEverything(base), ["SM11"]],
     ["sendTo that reaches everybody", (base) => new BroadcastingEverything(base), ["SM13"]],
     ["a listener that can not be removed", (base) => new NeverStopping(base), ["SM15"]],
+    ["lossy frames doubled", (base) => new DoublingWhatMayBeLost(base), ["SM16"]],
+    ["lossy frames all lost", (base) => new LosingAll(base), ["SM16"]],
     ["frames read after the call, and lost by close", (base) => new SendingLater(base), ["SM1", "SM9"]],
   ];
   test.each(broken)("%s", async (_, breakIt, rules) => {
@@ -318,5 +334,7 @@ describe("the seam contract fails on broken seams, on the rules meant", () => {
     expect(await run({ reorder: 0.3 })).toContain("SM2");
     expect(await run({ duplicate: 0.3 })).toContain("SM2");
     expect(await run({ drop: 0.3 })).toContain("SM2");
+    expect(await run({ lossyDrop: 0.3 })).toEqual([]);
+    expect(await run({ lossyDrop: 1 })).toEqual(["SM16"]);
   });
 });

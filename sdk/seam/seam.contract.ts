@@ -337,8 +337,38 @@ const off: Obligation<SeamHarness> = {
     }),
 };
 
+const lossy: Obligation<SeamHarness> = {
+  id: "SM16",
+  says: "a lossy frame is checked like any other, arrives whole, from its true sender, at most once, and takes nothing from the others",
+  check: (harness) =>
+    withGroup(harness, 2, async (seams) => {
+      const [a, b] = [at(seams, 0), at(seams, 1)];
+      const heard = seams.map(listen);
+      const huge = new Uint8Array(a.payloadBytesMax + 1);
+      assert(hasCode(thrown(() => a.sendTo(b.selfId, huge, { lossy: true })), "payload-too-large"), "a lossy frame over the budget is too large");
+      // One of those large frames that do not go the lossy way, then as many small ones as it takes until one arrives.
+      const large = new Uint8Array(Math.min(60_000, a.payloadBytesMax)).fill(7);
+      a.sendTo(b.selfId, large, { lossy: true });
+      let sent = 0;
+      await until(harness, "a lossy frame", () => {
+        sent += 1;
+        a.sendTo(b.selfId, Uint8Array.of(1, sent & 127, sent >> 7), { lossy: true });
+        a.broadcast(Uint8Array.of(2, sent & 127, sent >> 7), { lossy: true });
+        return [1, 2].every((kind) => payloads(heard[1]).some(({ bytes }) => bytes[0] === kind && bytes.length === 3));
+      });
+      for (let i = 0; i < 20; i += 1) a.sendTo(b.selfId, Uint8Array.of(3, i));
+      await settled(harness, seams, heard);
+      const came = payloads(heard[1]);
+      const names = came.map(({ bytes }) => bytes.subarray(0, 3).join());
+      equal(names.length, new Set(names).size, "frames without a copy");
+      assert(came.every(({ from }) => from === a.selfId), "the stamp is the sender's id");
+      assert(came.some(({ bytes }) => bytesEqual(bytes, large)), "the large frame arrives whole");
+      equal(came.filter(({ bytes }) => bytes[0] === 3).map(({ bytes }) => bytes[1]), Array.from({ length: 20 }, (_, i) => i), "the frames that must not be lost");
+    }),
+};
+
 /** Every promise of the port; the ids are rules of SPEC.md. */
 export const seamContract: readonly Obligation<SeamHarness>[] = [
   whole, ordered, trueSender, errorOrder, refusedWritesNothing, bestEffort, torn, rosterSets,
-  closeFlushes, goodbye, backlog, fullMesh, reach, leaver, off,
+  closeFlushes, goodbye, backlog, fullMesh, reach, leaver, off, lossy,
 ];

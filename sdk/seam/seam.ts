@@ -24,7 +24,15 @@ export interface SendOptions {
    * heartbeat never waits behind a large frame of another stream. A whole number from 0 to 255. Default 0. `MuxSeam` uses its tag.
    */
   readonly stream?: number | undefined;
+  /**
+   * For what is out of date a moment later, as a cursor or a position is: the frame may be lost and may overtake others or be overtaken, and it never waits for
+   * one that is late. It is never doubled. Over {@link LOSSY_BYTES_MAX}, and where there is no such way to a peer, it goes with the rest. Default false.
+   */
+  readonly lossy?: boolean | undefined;
 }
+
+/** The largest frame that goes the lossy way, in bytes, header of its channel included: one message, of which no part can be lost alone. */
+export const LOSSY_BYTES_MAX: number = 16 * 1024;
 
 /** The largest frame a seam takes unless told otherwise, in bytes: large enough for a snapshot chunk with its header, small enough to hold many. */
 export const PAYLOAD_BYTES_MAX: number = 1024 * 1024;
@@ -36,8 +44,8 @@ export const BACKLOG_FRAMES_MAX: number = 1024;
 export const BACKLOG_BYTES_MAX: number = 1024 * 1024;
 
 /**
- * One peer's view of a live group. Rules SM1 to SM15 in SPEC.md hold for every implementation.
- * A frame sent is delivered whole, exactly once, in order per sender and stream, while both ends stay connected.
+ * One peer's view of a live group. Rules SM1 to SM16 in SPEC.md hold for every implementation.
+ * A frame sent is delivered whole, exactly once, in order per sender and stream, while both ends stay connected; a lossy one is delivered whole and at most once.
  */
 export interface Seam {
   /** This peer. */

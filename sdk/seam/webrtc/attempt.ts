@@ -164,6 +164,11 @@ export class Attempt implements LinkListener {
     return true;
   }
 
+  /** Sends a frame that may be lost. False: there is no way for those. */
+  sendLossy(bytes: Uint8Array): boolean {
+    return this.isEstablished && this.#link?.sendLossy(bytes) === true;
+  }
+
   /** Once per tick of the mesh: asks for a sign of life and gives up on a link that has long shown none. */
   tick(): void {
     if (!this.isEstablished) return;
@@ -234,6 +239,12 @@ export class Attempt implements LinkListener {
       if (!(error instanceof MalformedError)) throw error;
       this.#end("the other side broke the format", { cause: error, isUnproven: !this.#established && this.#options.identity !== undefined });
     }
+  }
+
+  lossy(bytes: Uint8Array): void {
+    if (!this.isEstablished || bytes.length > this.#options.payloadBytesMax) return;
+    this.#silentTicks = 0;
+    this.#owner.frame(bytes);
   }
 
   unsteady(unsteady: boolean): void {

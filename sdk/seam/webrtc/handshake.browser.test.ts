@@ -100,6 +100,7 @@ function saying(over: (control: LinkControl) => LinkControl | undefined): LinkFa
       },
       signal: (step) => link.signal(step),
       close: () => link.close(),
+      sendLossy: (bytes) => link.sendLossy(bytes),
       send: (bytes) => {
         const control = isLinkControl(bytes) ? over(decodeLinkControl(bytes)) : undefined;
         if (isLinkControl(bytes) && control === undefined) return true;
@@ -245,6 +246,8 @@ class Leg implements LinkListener {
     this.overheard.push(bytes);
     this.other?.say(bytes.slice());
   }
+
+  lossy(): void {}
 
   drained(): void {}
 

@@ -124,6 +124,7 @@ describe("a proof of identity", () => {
       const openLink: LinkFactory = (options, listener) => tampering(net, proofOf(() => given))(options, {
         negotiate: (step) => listener.negotiate(step),
         open: () => listener.open(),
+        lossy: (bytes) => listener.lossy(bytes),
         drained: () => listener.drained(),
         unsteady: (unsteady) => listener.unsteady(unsteady),
         closed: (end) => listener.closed(end),

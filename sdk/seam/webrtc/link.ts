@@ -20,6 +20,8 @@ export interface LinkListener {
   open(): void;
   /** One message, whole; the bytes belong to the listener. */
   message(bytes: Uint8Array): void;
+  /** One message of the lossy lane, whole; the bytes belong to the listener. */
+  lossy(bytes: Uint8Array): void;
   /** The send buffer ran low. */
   drained(): void;
   /** ICE lost contact (true) or found it again (false). */
@@ -38,6 +40,8 @@ export interface Link {
   signal(step: Negotiation): void;
   /** Sends one message of at most 16 KiB. False when the link can not take it any more. */
   send(bytes: Uint8Array): boolean;
+  /** Sends one message of at most 16 KiB that may be lost and overtaken; dropped where too many wait. False while there is no such lane. */
+  sendLossy(bytes: Uint8Array): boolean;
   /** Ends it at once. Idempotent. */
   close(): void;
 }

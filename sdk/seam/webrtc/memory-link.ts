@@ -14,6 +14,12 @@ export class MemoryNet {
   readonly counts: MemoryNetCounts = { made: 0, open: 0 };
   /** While false, descriptions pass but no path is found. */
   paths = true;
+  /** Messages given to lossy lanes. */
+  lossySent = 0;
+  /** While false, links have no lossy lane. */
+  lossyLanes = true;
+  /** While true, whatever goes into a lossy lane is lost. */
+  losing = false;
   /** How many messages wait before the buffer drains; they pass one per millisecond while `slow`. */
   slow = false;
   readonly links: MemoryLink[] = [];
@@ -87,6 +93,14 @@ export class MemoryLink implements Link {
     return true;
   }
 
+  sendLossy(bytes: Uint8Array): boolean {
+    if (this.#over || !this.#net.lossyLanes) return false;
+    const copy = bytes.slice();
+    this.#net.lossySent += 1;
+    if (!this.#net.losing) this.#net.clock.after(1, () => this.#other?.receiveLossy(copy));
+    return true;
+  }
+
   close(): void {
     if (this.#over) return;
     this.#over = true;
@@ -98,6 +112,10 @@ export class MemoryLink implements Link {
 
   receive(bytes: Uint8Array): void {
     if (!this.#over) this.#listener.message(bytes);
+  }
+
+  receiveLossy(bytes: Uint8Array): void {
+    if (!this.#over) this.#listener.lossy(bytes);
   }
 
   /** Ends this end as the network would. */

@@ -6,12 +6,18 @@ import type { Link, LinkEnd, LinkFactory, LinkListener, LinkOptions, Negotiation
 /** simple-peer's words for "ICE found no path" (also used when a path is lost later). */
 const PATH_CODES: ReadonlySet<string | undefined> = new Set(["ERR_ICE_CONNECTION_FAILURE", "ERR_CONNECTION_FAILURE"]);
 
-/** Begins a link on an RTCPeerConnection with one reliable, ordered data channel. */
+/** The lossy lane: both ends open it under this id, so that it needs no negotiation. simple-peer's own channel takes the lowest free id. */
+const LOSSY_LANE: RTCDataChannelInit = { negotiated: true, id: 100, ordered: false, maxRetransmits: 0 };
+/** Bytes of the lossy lane that may wait for the network; what comes on top is lost, as it would only be late. */
+const LOSSY_BUFFERED_BYTES_MAX = 64 * 1024;
+
+/** Begins a link on an RTCPeerConnection with one reliable, ordered data channel, and one that loses and overtakes beside it. */
 export const openPeerLink: LinkFactory = (options, listener) => new PeerLink(options, listener);
 
 class PeerLink implements Link {
   readonly #peer: SimplePeer;
   readonly #listener: LinkListener;
+  #lane: RTCDataChannel | undefined;
   #opened = false;
   #over = false;
 
@@ -63,6 +69,19 @@ class PeerLink implements Link {
     }
   }
 
+  sendLossy(bytes: Uint8Array): boolean {
+    const lane = this.#lane;
+    if (this.#over || lane === undefined || lane.readyState !== "open") return false;
+    try {
+      // A copy by the browser; the view may stand on memory of any kind.
+      if (lane.bufferedAmount <= LOSSY_BUFFERED_BYTES_MAX) lane.send(bytes as Uint8Array<ArrayBuffer>);
+      return true;
+    } catch {
+      // It closed in between, or takes no message of this size.
+      return false;
+    }
+  }
+
   close(): void {
     if (this.#over) return;
     this.#over = true;
@@ -82,6 +101,7 @@ class PeerLink implements Link {
     peer.on("connect", () => {
       if (this.#over) return;
       this.#opened = true;
+      this.#openLane();
       peer._channel?.addEventListener("bufferedamountlow", () => {
         if (!this.#over) this.#listener.drained();
       });
@@ -98,6 +118,20 @@ class PeerLink implements Link {
       failure = error;
     });
     peer.on("close", () => this.#end({ kind: this.#kindOf(failure?.code, failure), cause: failure }));
+  }
+
+  // Once the connection stands, so that it asks for no negotiation of its own. Without it the link is whole all the same.
+  #openLane(): void {
+    try {
+      const lane = this.#peer._pc.createDataChannel("lossy", LOSSY_LANE);
+      lane.binaryType = "arraybuffer";
+      lane.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+        if (!this.#over && data instanceof ArrayBuffer) this.#listener.lossy(new Uint8Array(data));
+      });
+      this.#lane = lane;
+    } catch {
+      this.#lane = undefined;
+    }
   }
 
   #kindOf(code: string | undefined, failure: Error | undefined): LinkEnd["kind"] {

@@ -1,6 +1,7 @@
 // Everything a mesh knows and does about one other peer: dial, answer, re-dial, replace, let go.
 import type { Clock, PeerId, Random } from "../../base/index.ts";
 import { backoffMs } from "../backoff.ts";
+import { LOSSY_BYTES_MAX } from "../seam.ts";
 import { NatTraversalError, PeerNotProvenError, SendQueueFullError } from "../errors.ts";
 import { Attempt, SEND_QUEUE_BYTES_MAX, type AttemptEnd } from "./attempt.ts";
 import type { DialMessage } from "./dial-message.ts";
@@ -131,9 +132,9 @@ export class RemotePeer {
   }
 
   /** The frame was checked; a full queue ends the link, which is tried again. */
-  send(bytes: Uint8Array, stream: number): void {
+  send(bytes: Uint8Array, stream: number, isLossy = false): void {
     const attempt = this.#attempt;
-    if (attempt === undefined || attempt.send(bytes, stream)) return;
+    if (attempt === undefined || (isLossy && bytes.length <= LOSSY_BYTES_MAX && attempt.sendLossy(bytes)) || attempt.send(bytes, stream)) return;
     this.#mesh.trouble(new SendQueueFullError(this.id, SEND_QUEUE_BYTES_MAX));
     this.#drop();
     this.#tryLater();

@@ -250,3 +250,37 @@ function mutable(base: Signaling): Signaling & { muted: boolean } {
   };
   return place;
 }
+
+test("[WR18] lossy frames go over an unordered channel of their own, and a heap of them never ends the link", async () => {
+  const hub = new MemorySignalingHub();
+  const [a, b] = ids(2).map((selfId) => open(hub.join({ selfId, room: "lossy" }))) as [WebRtcSeam, WebRtcSeam];
+  await Promise.all([rosterOf(a, 2), rosterOf(b, 2)]);
+  const { send } = RTCDataChannel.prototype;
+  const lanes: (readonly [label: string, ordered: boolean, retransmits: number | null])[] = [];
+  RTCDataChannel.prototype.send = function (this: RTCDataChannel, data: string | Blob | ArrayBuffer | ArrayBufferView<ArrayBuffer>): void {
+    lanes.push([this.label, this.ordered, this.maxRetransmits]);
+    (send as (this: RTCDataChannel, data: unknown) => void).call(this, data);
+  };
+  try {
+    const heard: number[] = [];
+    const one = new Promise<void>((done) => b.on("frame", (_, bytes) => {
+      heard.push(bytes.length);
+      if (bytes.length === 5) done();
+    }));
+    // It opens a moment after the link.
+    while (!lanes.some(([label]) => label === "lossy")) {
+      a.sendTo(b.selfId, new Uint8Array(1), { lossy: true });
+      await new Promise((done) => setTimeout(done, 1));
+    }
+    lanes.length = 0;
+    for (let times = 0; times < 2_000; times += 1) a.sendTo(b.selfId, new Uint8Array(1_000), { lossy: true });
+    expect(lanes.every(([label, ordered, retransmits]) => label === "lossy" && !ordered && retransmits === 0)).toBe(true);
+    expect(lanes.length, "what would only be late is not sent").toBeLessThan(2_000);
+    a.sendTo(b.selfId, new Uint8Array(5));
+    await one;
+    expect(heard.filter((length) => length === 1_000).length).toBeLessThanOrEqual(lanes.length);
+    expect([a.peers.size, b.peers.size]).toEqual([2, 2]);
+  } finally {
+    RTCDataChannel.prototype.send = send;
+  }
+});

@@ -7,7 +7,7 @@ import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { PIECE_BYTES_MAX } from "../framing.ts";
 import { MemorySignalingHub } from "../memory-signaling.ts";
 import { seamContract } from "../seam.contract.ts";
-import type { Seam } from "../seam.ts";
+import { LOSSY_BYTES_MAX, type Seam } from "../seam.ts";
 import type { Signaling } from "../signaling.ts";
 import { decodeDialMessage, encodeDialMessage, type DialMessage } from "./dial-message.ts";
 import { judgeNegotiation } from "./dial-rules.ts";
@@ -85,6 +85,36 @@ describe("the mesh", () => {
     expect(world.net.counts.made).toBe(5 * 4);
     await world.run(120_000);
     expect(world.net.counts.made).toBe(5 * 4);
+  });
+
+  test("[WR18] a lossy frame does not wait for what is queued on the link, and is lost without harm", async () => {
+    const world = new World();
+    const [low, high] = await world.pair();
+    const heard = heardBy(high);
+    world.net.slow = true;
+    for (let i = 0; i < 200; i += 1) low.sendTo(HIGH, Uint8Array.of(i));
+    low.sendTo(HIGH, Uint8Array.of(250), { lossy: true });
+    await world.run(2);
+    expect(heard).toContain(250);
+    expect(heard.length).toBeLessThan(50);
+    world.net.losing = true;
+    low.sendTo(HIGH, Uint8Array.of(251), { lossy: true });
+    await world.run(300);
+    expect(heard.filter((byte) => byte !== 250)).toEqual(Array.from({ length: 200 }, (_, i) => i));
+    expect(world.net.lossySent).toBe(2);
+  });
+
+  test("[WR18] a lossy frame goes with the rest when it is more than one message, or when the link has no way for it", async () => {
+    const world = new World();
+    const [low, high] = await world.pair();
+    const sizes: number[] = [];
+    high.on("frame", (_, bytes) => void sizes.push(bytes.length));
+    low.sendTo(HIGH, new Uint8Array(LOSSY_BYTES_MAX + 1), { lossy: true });
+    world.net.lossyLanes = false;
+    low.broadcast(new Uint8Array(3), { lossy: true });
+    await world.run(100);
+    expect(sizes).toEqual([LOSSY_BYTES_MAX + 1, 3]);
+    expect(world.net.lossySent).toBe(0);
   });
 
   test("[WR2] keeps candidates that come before their offer, up to a limit", async () => {

@@ -134,8 +134,8 @@ export class WebRtcSeam extends SeamCore implements Seam {
     return this.#closing;
   }
 
-  protected write(peer: PeerId, bytes: Uint8Array, stream: number): void {
-    this.#remotes.get(peer)?.send(bytes, stream);
+  protected write(peer: PeerId, bytes: Uint8Array, stream: number, isLossy: boolean): void {
+    this.#remotes.get(peer)?.send(bytes, stream, isLossy);
   }
 
   #makeMesh(options: WebRtcSeamOptions): Mesh {

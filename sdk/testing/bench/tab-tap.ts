@@ -24,6 +24,7 @@ export function tappedLinks(opened: (link: BareLink) => void, heard: TapListener
         if (bytes[0] === TAP_KIND) heard(bytes, link);
         else listener.message(bytes);
       },
+      lossy: (bytes) => listener.lossy(bytes),
       drained: () => listener.drained(),
       unsteady: (unsteady) => listener.unsteady(unsteady),
       closed: (end) => listener.closed(end),

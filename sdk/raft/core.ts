@@ -8,6 +8,7 @@ import type { Addressed, Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import type { RaftOptions, TraceEvent } from "./raft-machine.ts";
 import type { Membership, Role, Snapshot } from "./types.ts";
+import { isWitness } from "./witness.ts";
 import type { ReadResult } from "./work.ts";
 
 /** The write handed out and not yet acknowledged. */
@@ -72,6 +73,7 @@ export interface Ticks {
 /** All state of one machine. Written only by the functions of this folder. */
 export class Core {
   readonly id: PeerId;
+  readonly isWitness: boolean;
   readonly config: RaftConfig;
   readonly ticks: Ticks;
   readonly random: Random;
@@ -166,6 +168,7 @@ export class Core {
 
   constructor(options: RaftOptions) {
     this.id = options.id;
+    this.isWitness = isWitness(options.id);
     this.config = options.config;
     this.random = options.random;
     this.traceHook = options.trace;
@@ -186,9 +189,9 @@ export class Core {
     return this.term === this.durableTerm && this.vote === this.durableVote;
   }
 
-  /** This node may campaign: its vote may be needed, and its state is not about to be replaced. */
+  /** This node may campaign: its vote may be needed, its state is not about to be replaced, and it has content to lead with. */
   get promotable(): boolean {
-    return !this.parted && this.mayStillVote(this.id) && this.pendingInstall === undefined;
+    return !this.parted && !this.isWitness && this.mayStillVote(this.id) && this.pendingInstall === undefined;
   }
 
   /**

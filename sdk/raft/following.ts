@@ -6,6 +6,7 @@ import type { AppendRequest, Heartbeat } from "./message.ts";
 import { commitTo } from "./replication.ts";
 import { refreshRole } from "./roles.ts";
 import { ENTRY_MEMBERSHIP, type Entry } from "./types.ts";
+import { withoutContent } from "./witness.ts";
 
 /** Why the entries of an append can not come from a correct leader, or undefined. */
 function entriesFault(message: AppendRequest): string | undefined {
@@ -35,7 +36,7 @@ function isMembership(entry: Entry): boolean {
 export function onAppend(core: Core, from: PeerId, message: AppendRequest): void {
   const fault = entriesFault(message);
   if (fault !== undefined) return core.drop(fault, from, message);
-  const { entries } = message;
+  const entries = core.isWitness ? withoutContent(message.entries) : message.entries;
   let known = 0;
   if (message.prevIndex < core.commit) {
     // What is committed here is in every later leader's log (leader completeness): begin behind it.

@@ -7,12 +7,13 @@ import type { Goodbye, Refusal } from "./raft-machine.ts";
 import { commitTo, flushPeers, handOverWhenReady, mostCaughtUpVoter } from "./replication.ts";
 import { becomeFollower } from "./roles.ts";
 import { isJoint } from "./membership.ts";
+import { isWitness } from "./witness.ts";
 
 /** Begins a transfer, or replaces the one under way when it goes to somebody else. */
 export function startTransfer(core: Core, to: PeerId): Refusal | undefined {
   if (core.parted) return "stopped";
   if (core.role !== "leader") return "not-leader";
-  if (to === core.id || !core.membership.voters.includes(to) || !core.progress.has(to)) return "invalid-target";
+  if (to === core.id || isWitness(to) || !core.membership.voters.includes(to) || !core.progress.has(to)) return "invalid-target";
   if (core.transfer?.to === to) return undefined;
   core.transfer = { to, ticks: 0, sent: false };
   core.flushDue = true;
@@ -51,7 +52,7 @@ function sayGoodbye(core: Core): void {
 export function goodbyeOf(core: Core): Goodbye | undefined {
   if (core.role !== "leader" || core.parted) return undefined;
   const { voters } = core.membership;
-  const other = voters.find((id) => id !== core.id);
+  const other = voters.find((id) => id !== core.id && !isWitness(id));
   if (other === undefined) return undefined;
   const isPair = voters.length === 2 && voters.includes(core.id) && !isJoint(core.membership);
   if (!isPair) {

@@ -15,4 +15,5 @@ export { traceLine } from "./trace-line.ts";
 export {
   ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type EntryKind, type HardState, type Membership, type MembershipTarget, type RestoredState, type Role, type Snapshot,
 } from "./types.ts";
+export { isWitness, witnessId } from "./witness.ts";
 export type { ReadResult, Work, WorkOptions, Write } from "./work.ts";

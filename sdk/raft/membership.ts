@@ -1,6 +1,7 @@
 // From one membership to the next: which changes need a joint configuration, what it looks like, and how it is left (thesis §4.3).
 import { ByteReader, ByteWriter, isPeerId, MalformedError, type PeerId } from "../base/index.ts";
 import type { Membership, MembershipTarget } from "./types.ts";
+import { witnessesFault } from "./witness.ts";
 
 /** Voters and learners of a group together: bounds every list on the wire. A mesh of tabs ends long before. */
 export const MEMBERS_MAX = 256;
@@ -68,7 +69,7 @@ export function membershipFault(membership: Membership): string | undefined {
   if (voters.length + votersOutgoing.length + learners.length + learnersNext.length > 2 * MEMBERS_MAX) return "there are too many members";
   if (learners.some((peer) => voters.includes(peer) || votersOutgoing.includes(peer))) return "a learner is a voter too";
   if (learnersNext.some((peer) => voters.includes(peer) || !votersOutgoing.includes(peer))) return "a demoted voter is not among the outgoing ones";
-  return undefined;
+  return witnessesFault(voters) ?? witnessesFault(votersOutgoing);
 }
 
 /** The target as a settled membership, or undefined when it can never be one (no voters, malformed or doubled ids, too many). */

@@ -1,6 +1,7 @@
 // What the leader believes of one member: how far its log matches, what is under way, and in which of three ways it is fed.
 import type { LogIndex, PeerId } from "../base/index.ts";
 import type { Snapshot } from "./types.ts";
+import { isWitness } from "./witness.ts";
 
 /**
  * - `probe`: the match is unknown; one append at a time until an answer.
@@ -24,6 +25,7 @@ export interface SnapshotTransfer {
 /** The leader's view of one member. Plain state: replication.ts decides. */
 export class Progress {
   readonly id: PeerId;
+  readonly isWitness: boolean;
   state: ProgressState = "probe";
   /** Highest index known to be durable there and equal to the leader's. Never falls within a term. */
   match: LogIndex = 0;
@@ -45,6 +47,10 @@ export class Progress {
   moved = false;
   /** Send one append even if it is empty and the window is full: the answer tells what was lost. */
   nudge = false;
+  /** It takes what it is sent as fast as heartbeats follow each other: a witness waits for it (RF136). */
+  keepsUp = true;
+  #matchAtBeat: LogIndex = 0;
+  #lastAtBeat: LogIndex = 0;
   transfer: SnapshotTransfer | undefined;
   /** Bytes of the entries of all appends under way. */
   inflightBytes = 0;
@@ -55,6 +61,7 @@ export class Progress {
 
   constructor(id: PeerId, next: LogIndex) {
     this.id = id;
+    this.isWitness = isWitness(id);
     this.next = next;
   }
 
@@ -88,6 +95,13 @@ export class Progress {
     this.#inflightSizes.length = 0;
     this.#inflightStart = 0;
     this.inflightBytes = 0;
+  }
+
+  /** A heartbeat interval ended with the log at `last`: whoever was owed something since the one before and took nothing does not keep up. */
+  noteBeat(last: LogIndex): void {
+    this.keepsUp = this.match >= this.#lastAtBeat || this.match > this.#matchAtBeat;
+    this.#matchAtBeat = this.match;
+    this.#lastAtBeat = last;
   }
 
   toProbe(next: LogIndex): void {

@@ -22,6 +22,7 @@ import { tick } from "./ticking.ts";
 import { traceName } from "./trace-names.ts";
 import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
 import { messageFault } from "./validation.ts";
+import { witnessFault } from "./witness.ts";
 import { collectWork, hasWork } from "./work-list.ts";
 import type { Work, WorkOptions, Write } from "./work.ts";
 
@@ -96,7 +97,7 @@ export class Raft implements RaftMachine {
   step(from: PeerId, message: Message): void {
     const core = this.#core;
     if (core.parted) return core.drop("parted", from, message);
-    const fault = from === core.id ? "from-self" : messageFault(message);
+    const fault = from === core.id ? "from-self" : (messageFault(message) ?? witnessFault(core, from, message));
     if (fault !== undefined) return core.drop(fault, from, message);
     if (core.traceHook !== undefined) core.trace(`Receive${traceName(message)}`, { from, to: core.id, message });
     if (message.term > core.term + core.config.maxTermJump && !core.isBlank) return core.drop("term-jump", from, message);
@@ -109,7 +110,7 @@ export class Raft implements RaftMachine {
 
   forward(commands: readonly Uint8Array[]): boolean {
     const core = this.#core;
-    if (core.parted || core.leader === undefined || core.leader === core.id) return false;
+    if (core.parted || core.isWitness || core.leader === undefined || core.leader === core.id) return false;
     core.send(core.leader, { type: "forward", term: core.term, commands });
     return true;
   }

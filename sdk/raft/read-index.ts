@@ -10,7 +10,7 @@ const READS_MAX = 4096;
 /** A read of this node's own layers, on any role. */
 export function askRead(core: Core, id: number): void {
   if (core.role === "leader") return enqueue(core, core.id, id);
-  if (core.leader === undefined || core.parted || core.askedReads.size >= READS_MAX) {
+  if (core.leader === undefined || core.parted || core.isWitness || core.askedReads.size >= READS_MAX) {
     core.readResults.push({ id, index: undefined });
     return;
   }

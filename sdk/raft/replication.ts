@@ -9,7 +9,8 @@ import { jointIndex } from "./quorum.ts";
 import { becomeFollower } from "./roles.ts";
 import { confChange } from "./trace-names.ts";
 import { flushSnapshot, nudgeSnapshot, offerSnapshot } from "./snapshot-sending.ts";
-import { ENTRY_MEMBERSHIP, type EntryKind, type Membership } from "./types.ts";
+import { ENTRY_MEMBERSHIP, type Entry, type EntryKind, type Membership } from "./types.ts";
+import { withoutContent } from "./witness.ts";
 
 /** Appends one entry of the leader's own term. Its time never goes back along the log. */
 export function appendOwn(core: Core, kind: EntryKind, data: Uint8Array): LogIndex {
@@ -111,11 +112,11 @@ function afterLeaderCommit(core: Core): void {
   }
 }
 
-/** The voter that holds most of the log; ties go to the first by id. */
+/** The voter that holds most of the log and can lead; ties go to the first by id. */
 export function mostCaughtUpVoter(core: Core): Progress | undefined {
   let best: Progress | undefined;
   for (const peer of core.peers) {
-    if (core.membership.voters.includes(peer.id) && (best === undefined || peer.match > best.match)) best = peer;
+    if (!peer.isWitness && core.membership.voters.includes(peer.id) && (best === undefined || peer.match > best.match)) best = peer;
   }
   return best;
 }
@@ -138,7 +139,14 @@ export function flushPeers(core: Core, holdNews = false): void {
   // While this node alone decides, only what it holds durably is shown: a membership it could still forget must not be known elsewhere (RF45).
   const limit = core.isSoleVoter ? core.log.stable : core.log.last;
   let shared: AppendRequest | undefined;
-  for (const peer of core.peers) shared = flushPeer(core, peer, { limit, shared, holdNews });
+  for (const peer of core.peers) shared = flushPeer(core, peer, { limit: peer.isWitness ? Math.min(limit, witnessLimit(core)) : limit, shared, holdNews });
+}
+
+/** How far a witness may be fed: no further than every other voter that keeps up. What it alone held besides this node would keep the others from leading (RF136). */
+function witnessLimit({ peers, membership: { voters, votersOutgoing }, log }: Core): LogIndex {
+  let limit = log.last;
+  for (const { id, isWitness, keepsUp, match } of peers) if (!isWitness && keepsUp && (voters.includes(id) || votersOutgoing.includes(id))) limit = Math.min(limit, match);
+  return limit;
 }
 
 function flushPeer(core: Core, peer: Progress, turn: { readonly limit: LogIndex; readonly shared: AppendRequest | undefined; readonly holdNews: boolean }): AppendRequest | undefined {
@@ -178,15 +186,15 @@ function appendEnd(core: Core, peer: Progress, limit: LogIndex): LogIndex {
   return core.log.batchEnd(peer.next, limit, Math.min(batchBytesMax, inflightBytesMax - peer.inflightBytes), APPEND_ENTRIES_MAX);
 }
 
-function sendAppend(core: Core, peer: Progress, turn: { readonly limit: LogIndex; readonly shared: AppendRequest | undefined }): AppendRequest {
+function sendAppend(core: Core, peer: Progress, turn: { readonly limit: LogIndex; readonly shared: AppendRequest | undefined }): AppendRequest | undefined {
   const prevIndex = peer.next - 1;
   const last = appendEnd(core, peer, turn.limit);
   const { shared } = turn;
-  // Members at the same place get the same object, which an encoder may notice.
+  // Members at the same place get the same object, which an encoder may notice. A witness gets one of its own, without content.
   const message: AppendRequest =
-    shared !== undefined && shared.prevIndex === prevIndex && shared.entries.length === last - prevIndex && shared.commit === core.commit
+    !peer.isWitness && shared !== undefined && shared.prevIndex === prevIndex && shared.entries.length === last - prevIndex && shared.commit === core.commit
       ? shared
-      : { type: "append", term: core.term, prevIndex, prevTerm: core.log.termAt(prevIndex), commit: core.commit, entries: core.log.slice(peer.next, last) };
+      : { type: "append", term: core.term, prevIndex, prevTerm: core.log.termAt(prevIndex), commit: core.commit, entries: entriesFor(core, peer, last) };
   core.send(peer.id, message);
   peer.commitSent = Math.max(peer.commitSent, Math.min(core.commit, last));
   peer.nudge = false;
@@ -198,7 +206,12 @@ function sendAppend(core: Core, peer: Progress, turn: { readonly limit: LogIndex
     peer.next = last + 1;
     peer.addInflight(last, core.log.sizeBetween(prevIndex, last));
   }
-  return message;
+  return peer.isWitness ? shared : message;
+}
+
+function entriesFor(core: Core, { next, isWitness }: Progress, last: LogIndex): readonly Entry[] {
+  const entries = core.log.slice(next, last);
+  return isWitness ? withoutContent(entries) : entries;
 }
 
 /** An answer to an append. Everything in it is checked against what this leader knows. */

@@ -8,6 +8,7 @@ import type { Snapshot } from "./types.ts";
 
 function chunkFault(core: Core, chunk: SnapshotChunk): string | undefined {
   if (chunk.index < 1 || chunk.indexTerm < 1 || chunk.indexTerm > chunk.term) return "bad-snapshot";
+  if (core.isWitness && chunk.total > 0) return "state-for-a-witness";
   if (chunk.total > core.config.snapshotTotalBytesMax) return "snapshot-too-large";
   if (chunk.offset + chunk.bytes.length > chunk.total) return "bad-snapshot";
   if (chunk.bytes.length === 0 && chunk.offset < chunk.total) return "bad-snapshot";

@@ -1,8 +1,9 @@
 // The leader's half of snapshots: offering the newest one to a member whose entries are compacted, chunk by chunk, resumable by offset.
-import { digest64 } from "../base/index.ts";
+import { digest64, NO_BYTES } from "../base/index.ts";
 import type { Core } from "./core.ts";
 import type { SnapshotReply } from "./message.ts";
 import type { Progress, SnapshotTransfer } from "./progress.ts";
+import { withoutState } from "./witness.ts";
 
 /** Chunks under way to one member before it must say that it holds some. Four of 16 KiB keep a 60 ms link at about 1 MiB/s. */
 const CHUNKS_UNDER_WAY_MAX = 4;
@@ -11,8 +12,9 @@ const CHUNKS_UNDER_WAY_MAX = 4;
 export function offerSnapshot(core: Core, peer: Progress): boolean {
   const { snapshot } = core;
   if (snapshot === undefined) return false;
-  core.snapshotDigest ??= digest64(snapshot.data);
-  peer.toSnapshot({ snapshot, digest: core.snapshotDigest, held: 0, sent: -1, answered: 0 });
+  const begun = { held: 0, sent: -1, answered: 0 };
+  if (peer.isWitness) peer.toSnapshot({ snapshot: withoutState(snapshot), digest: digest64(NO_BYTES), ...begun });
+  else peer.toSnapshot({ snapshot, digest: (core.snapshotDigest ??= digest64(snapshot.data)), ...begun });
   core.snapshotsSent += 1;
   if (core.traceHook !== undefined) core.trace("SendSnapshot", { from: core.id, to: peer.id, detail: { index: snapshot.index } });
   return true;

@@ -35,6 +35,7 @@ function leaderTick(core: Core): void {
   if (core.heartbeatElapsed >= core.ticks.heartbeat) {
     core.heartbeatElapsed = 0;
     core.heartbeatDue = core.peers.length > 0;
+    for (const peer of core.peers) peer.noteBeat(core.log.last);
   }
   if (isDiskStalled(core) && !core.isSoleVoter) return becomeFollower(core, core.term, undefined);
   if (core.transfer !== undefined) {

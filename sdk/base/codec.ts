@@ -30,6 +30,8 @@ const OVER: encoding.Encoder = encoding.createEncoder();
 
 /** Up to here bytes are copied one by one. */
 const SHORT_BYTES = 96;
+/** The same of a whole result, which would need a view first. */
+const SHORT_RESULT_BYTES = 192;
 
 /** Appends fields to a growing buffer. `finish()` copies the result out and ends the writer: using it again is a programmer error. */
 export class ByteWriter {
@@ -99,12 +101,14 @@ export class ByteWriter {
   /** Copies everything written into `target` from `at` on, where `length` bytes must be free; the writer is over. */
   finishInto(target: Uint8Array, at: number): void {
     assert(!this.#finished, "a writer finishes once");
+    const { bufs, cbuf, cpos } = this.#encoder;
     let end = at;
-    for (const full of this.#encoder.bufs) {
+    for (const full of bufs) {
       target.set(full, end);
       end += full.length;
     }
-    target.set(this.#encoder.cbuf.subarray(0, this.#encoder.cpos), end);
+    if (cpos <= SHORT_RESULT_BYTES) for (let byte = 0; byte < cpos; byte += 1) target[end + byte] = cbuf[byte] ?? 0;
+    else target.set(cbuf.subarray(0, cpos), end);
     this.#end();
   }
 
@@ -141,6 +145,13 @@ export class ByteReader {
 
   /** A whole number from 0 to 2^53 - 1. */
   uint(): number {
+    const { arr, pos } = this.#decoder;
+    const byte = arr[pos];
+    // Most are small, and stand in the message of every commit.
+    if (byte !== undefined && byte < 128) {
+      this.#decoder.pos = pos + 1;
+      return byte;
+    }
     try {
       const value = decoding.readVarUint(this.#decoder);
       if (Number.isSafeInteger(value)) return value;

@@ -77,7 +77,7 @@ export class Core {
   readonly config: RaftConfig;
   readonly ticks: Ticks;
   readonly random: Random;
-  readonly traceHook: ((event: TraceEvent) => void) | undefined;
+  traceHook: ((event: TraceEvent) => void) | undefined;
   readonly log: RaftLog = new RaftLog();
 
   // Figure 2, in memory; what is known to be durable stands beside it.

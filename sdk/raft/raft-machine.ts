@@ -18,7 +18,7 @@ export interface RaftOptions {
   readonly restored: RestoredState;
   /** Election jitter. */
   readonly random: Random;
-  /** Called for every protocol event, synchronously; must not call back into the machine. */
+  /** Called for every protocol event, synchronously; must not call back into the machine. See {@link RaftMachine.traceTo}. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
 }
 
@@ -69,6 +69,8 @@ export interface RaftMachine {
   readonly membership: Membership;
   readonly metrics: RaftMetrics;
 
+  /** From now on every protocol event goes to this hook, or nowhere: an event that nobody hears is not even made. */
+  traceTo(hook: ((event: TraceEvent) => void) | undefined): void;
   /** One tick of `config.tickMs` passed. */
   tick(): void;
   /** The wall clock, ms since 1970, stamped on entries this node appends as leader. */

@@ -9,7 +9,7 @@ import { changeMembership } from "./membership-change.ts";
 import type { Message } from "./message.ts";
 import { isMember, isVoter } from "./membership.ts";
 import { writeDone } from "./persistence.ts";
-import type { Goodbye, RaftMachine, RaftMetrics, RaftOptions, Refusal } from "./raft-machine.ts";
+import type { Goodbye, RaftMachine, RaftMetrics, RaftOptions, Refusal, TraceEvent } from "./raft-machine.ts";
 import { askRead, onRead, onReadReply, releaseReads } from "./read-index.ts";
 import { onAppendReply, onHeartbeatReply, onInstalled } from "./replication.ts";
 import { restoreInto } from "./restore.ts";
@@ -84,6 +84,10 @@ export class Raft implements RaftMachine {
   get metrics(): RaftMetrics {
     const { dropped, elections, leaderships, entriesAppended, entriesCommitted, snapshotsSent, snapshotsInstalled } = this.#core;
     return { framesDropped: { ...dropped }, elections, leaderships, entriesAppended, entriesCommitted, snapshotsSent, snapshotsInstalled };
+  }
+
+  traceTo(hook: ((event: TraceEvent) => void) | undefined): void {
+    this.#core.traceHook = hook;
   }
 
   tick(): void {

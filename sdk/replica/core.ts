@@ -32,21 +32,28 @@ class Turn implements ReplicaWork {
   readonly frames: ReplicaWork["frames"];
   readonly write: Write | undefined;
   readonly settled: ReplicaWork["settled"];
-  #build: Lazy<ReplicaWork["events"]> | undefined;
-  #events: ReplicaWork["events"] = NO_EVENTS;
+  readonly applied: ReplicaWork["applied"];
+  readonly #build: Lazy<ReplicaWork["events"]> | undefined;
+  #events: ReplicaWork["events"] | undefined;
 
-  constructor({ frames, write, settled }: Omit<ReplicaWork, "events">, build: Lazy<ReplicaWork["events"]> | undefined) {
+  constructor(frames: ReplicaWork["frames"], write: Write | undefined, settled: ReplicaWork["settled"], applied: Applied | undefined) {
     this.frames = frames;
     this.write = write;
     this.settled = settled;
-    this.#build = build;
+    this.applied = applied === undefined ? "none" : applied.isForeign ? "others" : "own";
+    this.#build = applied?.events;
   }
 
   get events(): ReplicaWork["events"] {
-    if (this.#build !== undefined) this.#events = this.#build();
-    this.#build = undefined;
-    return this.#events;
+    return (this.#events ??= this.#build === undefined ? NO_EVENTS : this.#build());
   }
+}
+
+/** What one turn applied. */
+interface Applied {
+  readonly events: Lazy<ReplicaWork["events"]>;
+  /** Some of it is not this node's own. */
+  readonly isForeign: boolean;
 }
 
 /** Messages up to which looking for two to one peer costs less than gathering by peer. */
@@ -54,8 +61,9 @@ const FEW_MESSAGES = 8;
 
 /** True when every message gets a frame of its own in the order given. A snapshot's chunk does not: it goes before what is said to others. */
 function isOnePerPeer(messages: readonly Addressed[]): boolean {
-  if (messages.length > FEW_MESSAGES || messages.some(({ message }) => message.type === "snapshot-chunk")) return false;
-  for (let at = 1; at < messages.length; at += 1) {
+  if (messages.length > FEW_MESSAGES) return false;
+  for (let at = 0; at < messages.length; at += 1) {
+    if (messages[at]?.message.type === "snapshot-chunk") return false;
     for (let before = 0; before < at; before += 1) if (messages[before]?.to === messages[at]?.to) return false;
   }
   return true;
@@ -63,6 +71,7 @@ function isOnePerPeer(messages: readonly Addressed[]): boolean {
 
 class Core implements ReplicaCore {
   readonly raft: RaftMachine;
+  readonly #id: PeerId;
   readonly #log: AppliedLog;
   readonly #header: Uint8Array;
   readonly #frameBytesMax: number;
@@ -80,6 +89,7 @@ class Core implements ReplicaCore {
     const ids = new Set(lanes.map(({ lane }) => lane));
     if (ids.size !== lanes.length || lanes.some(({ lane }) => !Number.isInteger(lane) || lane < 1 || lane > 255)) throw new InvalidArgumentError(`lanes are distinct whole numbers from 1 to 255, got ${lanes.map(({ lane }) => lane).join()}`);
     this.#lanes = new Set([...KNOWN_LANES, ...ids]);
+    this.#id = options.id;
     this.raft = new Raft({ id: options.id, config, restored, random: options.random, trace: options.trace });
     this.#header = frameHeader(groupId);
     this.#frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX;
@@ -224,14 +234,14 @@ class Core implements ReplicaCore {
     this.#reads.flush(this.raft);
     const work = this.raft.takeWork(options);
     const frames = work.messages.length === 0 ? NO_FRAMES : this.#pack(work.messages);
-    const events = this.#apply(work);
+    const applied = this.#apply(work);
     for (const result of work.reads) this.#reads.answered(result);
     for (const { refused } of work.refusedForwards) this.#proposals.refused(refused);
     this.#reads.release(this.#log.appliedIndex);
     this.#requests.check(this.raft);
     const settled = this.#settled.length === 0 ? NO_SETTLED : this.#settled;
     if (settled.length > 0) this.#settled = [];
-    return new Turn({ frames, write: work.write, settled }, events);
+    return new Turn(frames, work.write, settled, applied);
   }
 
   writeDone(id: number): void {
@@ -263,20 +273,23 @@ class Core implements ReplicaCore {
   }
 
   /** Applies what the machine hands up; the events of it are built when somebody looks at them. */
-  #apply({ install, committed }: Work): Lazy<ReplicaWork["events"]> | undefined {
+  #apply({ install, committed }: Work): Applied | undefined {
     if (install === undefined && committed.length === 0) return undefined;
     const installed = install === undefined ? undefined : this.#log.install(install.index, install.data);
     if (installed !== undefined) this.#proposals.installed(installed.index, (key) => this.firstIndex(key));
+    let isForeign = installed !== undefined;
     for (const entry of committed) {
       if (entry.kind !== ENTRY_COMMAND) {
         this.#log.skip(entry.index);
         continue;
       }
       const applied = this.#log.apply(entry);
-      if (applied !== undefined) this.#proposals.committed(entry, applied);
+      if (applied === undefined) continue;
+      this.#proposals.committed(entry, applied);
+      if (applied.head.proposer !== this.#id) isForeign = true;
     }
     const commands = this.#log.eventsOf(committed);
-    return installed === undefined ? commands : () => [installed, ...commands()];
+    return { events: installed === undefined ? commands : () => [installed, ...commands()], isForeign };
   }
 
   #pack(messages: readonly Addressed[]): ReplicaWork["frames"] {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { crc32 } from "./crc32.ts";
+import { crc32, crc32Text } from "./crc32.ts";
 
 /** One bit at a time, as the standard says it. */
 function byBits(bytes: Uint8Array): number {
@@ -20,6 +20,16 @@ test("the checksum of the standard's own example is the published one", () => {
 
 test("taking four bytes at a time gives what one bit at a time gives, at every length", () => {
   for (let length = 0; length < 70; length += 1) expect(crc32(bytesOf(length)), `${length} bytes`).toBe(byBits(bytesOf(length)));
+});
+
+test("the checksum of a text is that of its UTF-8 bytes, ASCII or not", () => {
+  for (const text of ["", "raft/log/0000000000000001", "vote \u007f", "Zoë", "éa", "a\u0080", "🂡 x"]) {
+    for (const before of [0, 0xcbf4_3926]) expect(crc32Text(text, before), text).toBe(crc32(new TextEncoder().encode(text), before));
+  }
+});
+
+test("a checksum begins where it is told to", () => {
+  expect(crc32(bytesOf(40), 7, 5)).toBe(crc32(bytesOf(40).subarray(5), 7));
 });
 
 test("a checksum goes on from the checksum of what came before, wherever the bytes are cut", () => {

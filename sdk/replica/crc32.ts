@@ -1,4 +1,5 @@
 // CRC-32 (IEEE 802.3) over bytes: finds any damage of a record up to 32 bits long. Not against an adversary.
+import { utf8 } from "../base/index.ts";
 
 /**
  * Four tables of 256, one behind the other: what a byte does to the checksum when none, one, two or three bytes follow it in its word. Four bytes at a
@@ -15,14 +16,25 @@ for (let at = 256; at < TABLES.length; at += 1) {
   TABLES[at] = (value >>> 8) ^ (TABLES[value & 255] ?? 0);
 }
 
-/** The checksum of `bytes`, continuing from the checksum of what came before them (0: nothing did). */
-export function crc32(bytes: Uint8Array, before = 0): number {
+/** The checksum of `bytes` from `from` on, continuing from the checksum of what came before them (0: nothing did). */
+export function crc32(bytes: Uint8Array, before = 0, from = 0): number {
   let value = ~before;
-  let at = 0;
+  let at = from;
   for (const end = bytes.length - 3; at < end; at += 4) {
     value ^= (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
     value = (TABLES[768 + (value & 255)] ?? 0) ^ (TABLES[512 + ((value >>> 8) & 255)] ?? 0) ^ (TABLES[256 + ((value >>> 16) & 255)] ?? 0) ^ (TABLES[value >>> 24] ?? 0);
   }
   for (; at < bytes.length; at += 1) value = (TABLES[(value ^ (bytes[at] ?? 0)) & 255] ?? 0) ^ (value >>> 8);
+  return ~value >>> 0;
+}
+
+/** {@link crc32} of the UTF-8 bytes of a text, which are not made where it is ASCII: every record's name passes through here. */
+export function crc32Text(text: string, before = 0): number {
+  let value = ~before;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code > 127) return crc32(utf8(text), before);
+    value = (TABLES[(value ^ code) & 255] ?? 0) ^ (value >>> 8);
+  }
   return ~value >>> 0;
 }

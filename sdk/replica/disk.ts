@@ -49,6 +49,8 @@ export interface DiskParts {
 /** Attempts to reopen a lost storage before the node gives up. */
 const REOPEN_MAX = 8;
 const PAUSE_DOUBLINGS = 4;
+const NO_OPS: readonly ByteStoreOp[] = [];
+const NO_ASIDES: readonly Aside[] = [];
 /** Codes with which a store refuses whoever does not own it. */
 const OWNERSHIP_ENDED: readonly string[] = ["stale-owner", "split-brain", "invalid-token"];
 /** Ticks after which lazy removals no longer wait for company. */
@@ -80,6 +82,10 @@ export class Disk {
   #ticksToRetry = 0;
   #lazyTicks = 0;
   #isClosed = false;
+  readonly #ended = (): void => {
+    this.#running = undefined;
+    this.flush();
+  };
 
   constructor(parts: DiskParts) {
     this.#parts = parts;
@@ -132,8 +138,7 @@ export class Disk {
   /** Something changed that may make a failed write succeed. */
   retry(): void {
     if (this.#running !== undefined || this.#isClosed || this.#health === "ok" || this.#health === "failed") return;
-    this.#running = this.#recover().finally(() => (this.#running = undefined));
-    void this.#running.then(() => this.flush());
+    this.#running = this.#recover().then(this.#ended);
   }
 
   /** Writes nothing more than what is under way and, where that succeeds, what waits. Idempotent. */
@@ -155,11 +160,12 @@ export class Disk {
   }
 
   #begin(): Batch {
-    const asides = this.#asides;
-    this.#asides = [];
     this.#lazyTicks = 0;
     const write = this.#write;
-    const beside = this.#parts.outbox?.take() ?? [];
+    const beside = this.#parts.outbox?.take() ?? NO_OPS;
+    if (this.#asides.length === 0 && beside.length === 0) return { write, asides: NO_ASIDES, ops: write === undefined ? NO_OPS : writeToOps(write, this.#layout) };
+    const asides = this.#asides;
+    this.#asides = [];
     // The machine's part comes last, as it is the part whose beginning must never be believed.
     const ops = [...asides.flatMap((aside) => aside.ops), ...beside];
     if (write === undefined) return { write, asides, ops };
@@ -169,8 +175,7 @@ export class Disk {
 
   #run(batch: Batch): void {
     if (batch.ops.length === 0) return;
-    this.#running = this.#perform(batch).finally(() => (this.#running = undefined));
-    void this.#running.then(() => this.flush());
+    this.#running = this.#perform(batch).then(this.#ended);
   }
 
   /** Never rejects. */

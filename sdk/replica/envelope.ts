@@ -1,5 +1,6 @@
 // What stands in a log entry of kind command: who asked, under which key, in which lane, and the bytes themselves.
 import { isPeerId, MalformedError, type LogIndex, type PeerId } from "../base/index.ts";
+import { Slabs } from "./slab.ts";
 import { TextReader } from "./text-reader.ts";
 
 /** Limit of a client id, in characters of ASCII or at most as many UTF-8 bytes. */
@@ -25,22 +26,7 @@ export function envelopeOverheadMax(clientId: string, proposer: PeerId): number 
 
 const encoder = new TextEncoder();
 
-/** Small envelopes share buffers: one buffer of its own per command cost more than everything else an envelope needs. */
-const SLAB_BYTES = 16 * 1024;
-/** Larger envelopes get a buffer of their own, so that little of a slab is ever left unused. */
-const SLAB_SHARE_MAX = 2048;
-let slab = new Uint8Array(0);
-let slabUsed = 0;
-
-function allocate(size: number): Uint8Array {
-  if (size > SLAB_SHARE_MAX) return new Uint8Array(size);
-  if (slabUsed + size > slab.length) {
-    slab = new Uint8Array(SLAB_BYTES);
-    slabUsed = 0;
-  }
-  slabUsed += size;
-  return slab.subarray(slabUsed - size, slabUsed);
-}
+const slabs = new Slabs();
 
 /**
  * Encodes envelopes. Hand-written over one buffer, because every command of every node passes through here. Layout: lane byte, client id and
@@ -53,7 +39,7 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
   const proposer = cachedUtf8(envelope.proposer);
   const { requestId, lowestOutstanding: lowest, birth, payload } = envelope;
   const size = 2 + client.length + varSize(proposer.length) + proposer.length + varSize(birth) + varSize(lowest) + varSize(requestId) + payload.length;
-  const bytes = allocate(size);
+  const bytes = slabs.take(size);
   bytes[0] = envelope.lane;
   bytes[1] = client.length;
   bytes.set(client, 2);

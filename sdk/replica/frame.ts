@@ -1,6 +1,7 @@
 // What travels between replicas: a header that keeps groups and versions apart, and every message of one turn to one peer.
 import { ByteWriter, digest64, MalformedError, utf8 } from "../base/index.ts";
 import { writeMessage, type Message } from "../raft/index.ts";
+import { Slabs } from "./slab.ts";
 
 /**
  * First byte of every frame. The messages inside carry the machine's own version. History:
@@ -42,12 +43,14 @@ export function encodeFrame(header: Uint8Array, messages: readonly Uint8Array[])
   return frame;
 }
 
-/** One frame with this message alone, encoded right behind the header: most frames at a low rate are like that. */
+const slabs = new Slabs();
+
+/** One frame with this message alone, encoded right behind the header: most frames at a low rate are like that. The result may be a view on a buffer that other frames share. */
 export function encodeFrameOf(header: Uint8Array, message: Message): Uint8Array {
   const writer = new ByteWriter();
   writeMessage(writer, message);
   const { length } = writer;
-  const frame = new Uint8Array(header.length + framedSize(length));
+  const frame = slabs.take(header.length + framedSize(length));
   for (let at = 0; at < header.length; at += 1) frame[at] = header[at] ?? 0;
   writer.finishInto(frame, writeLength(frame, header.length, length));
   return frame;

@@ -139,7 +139,7 @@ export class LocalLog implements OrderedLog {
       }
       this.#serials.settle(serial);
       this.#entries.push(entry);
-      this.#feed.deliver(this.#log.eventsOf([entry])());
+      this.#feed.deliver({ events: this.#log.eventsOf([entry])() });
       waiting.settle({ index: applied.verdict > 0 ? applied.verdict : index, key: { clientId: this.clientId, requestId: serial } });
     }
   }

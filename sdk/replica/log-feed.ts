@@ -52,10 +52,9 @@ export class LogFeed {
     };
   }
 
-  /** New events, in log order. */
-  deliver(events: readonly LogEvent[]): void {
-    if (events.length === 0) return;
-    for (const event of events) for (const follower of this.#followers) this.#give(follower, event);
+  /** New events, in log order; not looked at while nobody follows. */
+  deliver(news: { readonly events: readonly LogEvent[] }): void {
+    if (this.#followers.size > 0) for (const event of news.events) for (const follower of this.#followers) this.#give(follower, event);
     for (const reader of this.#readers) reader.wake();
   }
 

@@ -10,12 +10,12 @@
 // and kept only the beginning of a batch therefore shows a record that is newer than the hard state, and is refused. The hard state also says where the
 // snapshot and the log end and how many records the log has, so that a record lost whole is missed wherever it was.
 import type { ByteStoreOp } from "../storage/index.ts";
-import { ByteReader, ByteWriter, hasCode, isPeerId, MalformedError, type LogIndex } from "../base/index.ts";
+import { ByteWriter, hasCode, isPeerId, MalformedError, NO_BYTES, utf8, type ByteReader, type LogIndex, type PeerId } from "../base/index.ts";
 import {
   BLANK_STATE, CorruptStateError, ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, readMembership, writeMembership, type Entry, type EntryKind, type HardState,
   type RestoredState, type Snapshot, type Write,
 } from "../raft/index.ts";
-import { openRecord, sealWritten } from "./record.ts";
+import { readRecord, sealWritten } from "./record.ts";
 
 /** Range that holds everything of a node's Raft state: `from <= key < to`. */
 export const RAFT_RECORDS: { readonly from: string; readonly to: string } = { from: "raft/", to: "raft0" };
@@ -171,7 +171,7 @@ function sealed<T>(key: string, { batch }: LogLayout, value: T, encode: (writer:
 }
 
 function decoded<T>(key: string, record: Uint8Array, read: (reader: ByteReader) => T): Numbered<T> {
-  const reader = new ByteReader(openRecord(key, record));
+  const reader = readRecord(key, record);
   try {
     const batch = reader.uint();
     const value = read(reader);
@@ -192,8 +192,16 @@ interface StoredHard {
 }
 
 function encodeHard(writer: ByteWriter, { hard: { term, vote, commit }, base, next, firsts }: LogLayout): void {
-  writer.uint(term).text(vote ?? "").uint(commit).uint(base).uint(next).uint(firsts.length);
+  if (vote !== lastVote) {
+    lastVote = vote;
+    lastVoteBytes = utf8(vote ?? "");
+  }
+  writer.uint(term).bytes(lastVoteBytes).uint(commit).uint(base).uint(next).uint(firsts.length);
 }
+
+// One vote stands in every record of a term.
+let lastVote: PeerId | undefined;
+let lastVoteBytes = NO_BYTES;
 
 function decodeHard(reader: ByteReader): StoredHard {
   const term = reader.uint();

@@ -168,6 +168,23 @@ describe("a node's life", () => {
     await group.close();
   });
 
+  test("what the protocol does is told to whoever listens, from then on and until they have let go", async () => {
+    const group = await world(3, 19);
+    const leader = await group.leader();
+    const heard: string[][] = [[], []];
+    const offs = heard.map((names) => leader.on("trace", ({ name }) => void names.push(name)));
+    await group.until(leader.propose(Uint8Array.of(1)));
+    offs[0]!();
+    const before = heard.map(({ length }) => length);
+    await group.until(leader.propose(Uint8Array.of(2)));
+    offs[1]!();
+    const after = heard.map(({ length }) => length);
+    await group.until(leader.propose(Uint8Array.of(3)));
+    expect(heard[0]).toContain("Commit");
+    expect([after[0]! - before[0]!, after[1]! > before[1]!, heard[1]!.length]).toEqual([0, true, after[1]]);
+    await group.close();
+  });
+
   test("[EO6] a proposal open while its leader dies is sent to the next one under the same key and applied once", async () => {
     const group = await world(3, 13);
     const old = await group.leader();

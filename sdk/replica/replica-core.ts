@@ -52,6 +52,9 @@ export type Settlement =
 export interface ReplicaWork {
   readonly frames: readonly { readonly to: PeerId; readonly bytes: Uint8Array }[];
   readonly write: Write | undefined;
+  /** What was applied: an install, commands, or entries that are no events. `none` leaves `events` empty; `own`: all commands are this node's. */
+  readonly applied: "none" | "own" | "others";
+  /** Built when first asked for. */
   readonly events: readonly LogEvent[];
   readonly settled: readonly { readonly ticket: number; readonly settlement: Settlement }[];
 }

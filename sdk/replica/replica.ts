@@ -88,8 +88,6 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const core = createReplicaCore({
     id, groupId: options.groupId, config, random: options.random, restored, lanes: options.lanes,
     frameBytesMax: Math.min(seam.payloadBytesMax, 64 * 1024),
-    // Whether anybody listens is known only later; an event nobody hears costs one call.
-    trace: (event) => events.emit("trace", event),
   });
   const node = new RunningNode({
     core, seam, storage, reopenStorage: options.reopenStorage, owner: { id, groupId: options.groupId }, layout, config, writer, logger, wallClock: options.wallClock, events, outbox,

@@ -86,6 +86,10 @@ export class RunningNode implements RaftNode {
   readonly #unsent = new Set<number>();
   /** Those to be told of the next tick. */
   #onTick: (() => void)[] = [];
+  readonly #scheduled = (): void => {
+    this.#isScheduled = false;
+    if (this.#stopped === undefined && !this.#inTurn) this.#turn(HOLD_NEWS);
+  };
 
   readonly resumed: readonly ResumedCommand[];
 
@@ -158,6 +162,7 @@ export class RunningNode implements RaftNode {
   /** One tick of the config's length passed. For who drives the node without a clock of its own. */
   tick(): void {
     if (this.#stopped !== undefined) return;
+    this.#core.observeTime(this.#parts.wallClock());
     this.#core.tick();
     this.#disk.tick();
     this.#parts.writer.sweep((requestId) => this.#core.firstIndex({ clientId: this.clientId, requestId }));
@@ -189,7 +194,13 @@ export class RunningNode implements RaftNode {
   }
 
   on<K extends keyof RaftNodeEvents>(event: K, listener: RaftNodeEvents[K]): () => void {
-    return this.#events.on(event, listener);
+    const off = this.#events.on(event, listener);
+    if (event !== "trace") return off;
+    this.#core.raft.traceTo((told) => this.#events.emit("trace", told));
+    return () => {
+      off();
+      if ((this.#events.events.trace?.length ?? 0) === 0) this.#core.raft.traceTo(undefined);
+    };
   }
 
   async propose(payload: Uint8Array, options: ProposeOptions = {}): Promise<CommittedAt> {
@@ -362,10 +373,7 @@ export class RunningNode implements RaftNode {
   #schedule(): void {
     if (this.#isScheduled || this.#stopped !== undefined) return;
     this.#isScheduled = true;
-    void Promise.resolve().then(() => {
-      this.#isScheduled = false;
-      if (this.#stopped === undefined && !this.#inTurn) this.#turn(HOLD_NEWS);
-    });
+    void HOP.then(this.#scheduled);
   }
 
   /** News of a commit wait until whoever was told of it has had the chance to propose on: then the next append carries them. */
@@ -380,7 +388,8 @@ export class RunningNode implements RaftNode {
   #turn(how: WorkOptions): void {
     this.#inTurn = true;
     try {
-      this.#core.observeTime(this.#parts.wallClock());
+      // Only a leader stamps entries; whoever may become one was told the time with the last tick.
+      if (this.#core.raft.role === "leader") this.#core.observeTime(this.#parts.wallClock());
       while (this.#stopped === undefined && this.#core.hasWork(how)) {
         const work = this.#core.takeWork(how);
         for (const { to, bytes } of work.frames) this.#send(to, bytes);
@@ -388,10 +397,8 @@ export class RunningNode implements RaftNode {
         for (const { ticket, settlement } of work.settled) if (settlement.outcome === "refused") this.#settle(ticket, settlement);
         if (work.write !== undefined) this.#disk.take(work.write);
         this.#disk.flush();
-        if (work.events.length > 0) {
-          this.#feed.deliver(work.events);
-          this.#watchForTwins(work.events);
-        }
+        if (work.applied !== "none") this.#feed.deliver(work);
+        if (work.applied === "others") this.#watchForTwins(work);
         for (const { ticket, settlement } of work.settled) this.#settle(ticket, settlement);
       }
       if (this.#core.failure !== undefined && this.#refusing === undefined) this.#refuse(this.#core.failure);
@@ -449,10 +456,10 @@ export class RunningNode implements RaftNode {
   }
 
   /** Another peer's command under this node's client id, after this node began to write: two tabs believe to be the same writer. */
-  #watchForTwins(events: readonly LogEvent[]): void {
+  #watchForTwins(news: { readonly events: readonly LogEvent[] }): void {
     const since = this.#ownSince;
     if (since === undefined || this.#refusing !== undefined) return;
-    for (const event of events) {
+    for (const event of news.events) {
       if (event.type !== "command" || event.key.clientId !== this.clientId || event.proposer === this.id) continue;
       if (event.index > since.index && event.key.requestId >= since.serial) return this.#refuse(new ClientIdCollisionError(this.clientId, event.key.requestId));
     }
@@ -517,16 +524,19 @@ export class RunningNode implements RaftNode {
   }
 
   #publish(): void {
-    const next = this.#look();
-    if (sameStatus(this.#status, next)) return;
-    this.#status = next;
-    this.#events.emit("status", next);
+    // Most turns change nothing of it: then nothing is made.
+    if (this.#isAsPublished(this.#status)) return;
+    this.#status = this.#look();
+    this.#events.emit("status", this.#status);
   }
-}
 
-function sameStatus(a: NodeStatus, b: NodeStatus): boolean {
-  return (
-    a.commitIndex === b.commitIndex && a.appliedIndex === b.appliedIndex && a.pendingCount === b.pendingCount && a.role === b.role && a.leader === b.leader &&
-    a.term === b.term && a.membership === b.membership && a.hasQuorum === b.hasQuorum && a.storage === b.storage && a.failure === b.failure
-  );
+  /** What {@link RunningNode.#look} would return, field by field. */
+  #isAsPublished(was: NodeStatus): boolean {
+    const { raft, appliedIndex } = this.#core;
+    const leader = this.#stopped === undefined ? raft.leader : undefined;
+    return (
+      was.commitIndex === raft.commitIndex && was.appliedIndex === appliedIndex && was.pendingCount === this.#pendingProposals && was.role === raft.role && was.leader === leader &&
+      was.term === raft.term && was.membership === raft.membership && was.storage === this.#disk.health && was.failure === this.#refusing
+    );
+  }
 }

@@ -23,6 +23,17 @@ export function wholePiece(bytes: Uint8Array, stream: number): Uint8Array | unde
   return piece;
 }
 
+const scratch = new Uint8Array(PIECE_BYTES_MAX);
+
+/** {@link wholePiece} in a buffer that the next call uses again: for one who hands it to a link, which copies it, in the same breath. */
+export function passingPiece(bytes: Uint8Array, stream: number): Uint8Array | undefined {
+  if (bytes.length + SHORT_HEADER > PIECE_BYTES_MAX) return undefined;
+  scratch[0] = WHOLE;
+  scratch[1] = stream;
+  scratch.set(bytes, SHORT_HEADER);
+  return scratch.subarray(0, SHORT_HEADER + bytes.length);
+}
+
 /** A queue whose front leaves at the same cost however many wait; an array's own `shift` moves all the others. */
 class PieceQueue {
   #pieces: Uint8Array[] = [];

@@ -43,6 +43,27 @@ describe("MuxSeam", () => {
     expect([one, two, there.unknownDropped]).toEqual([[11], [22], 2]);
   });
 
+  test("[SM1] a frame that is sent while another one of its channel is being sent changes neither, nor does a large one", async () => {
+    const { a, b, clock } = pair();
+    const sendTo = a.sendTo.bind(a);
+    const channel = new MuxSeam(a).channel(1);
+    let isNested = false;
+    a.sendTo = (peer, bytes, options) => {
+      if (!isNested) {
+        isNested = true;
+        channel.sendTo(toB, Uint8Array.of(2, 2, 2));
+      }
+      sendTo(peer, bytes, options);
+    };
+    const heard: number[][] = [];
+    new MuxSeam(b).channel(1).on("frame", (_, bytes) => void heard.push([bytes.length, ...new Set(bytes)]));
+    channel.sendTo(toB, Uint8Array.of(1, 1));
+    channel.sendTo(toB, new Uint8Array(5_000).fill(3));
+    channel.sendTo(toB, Uint8Array.of(4));
+    await clock.advance(1);
+    expect(heard).toEqual([[3, 2], [2, 1], [5_000, 3], [1, 4]]);
+  });
+
   test("[MX3] closing a view or the mux ends views alone", async () => {
     const { a, b, clock } = pair();
     const mux = new MuxSeam(a);

@@ -14,6 +14,9 @@ export const APPLICATION_TAG: number = 3;
 /** Limit of a channel name, in UTF-8 bytes: its length is one byte on the wire. */
 export const CHANNEL_NAME_BYTES_MAX: number = 255;
 
+/** Room for a frame that needs no buffer of its own. */
+const SCRATCH_BYTES = 2048;
+
 /** One channel: the group of the base seam, its own frames. Closing it ends the view alone. */
 class ChannelView implements Seam {
   readonly #base: Seam;
@@ -23,6 +26,8 @@ class ChannelView implements Seam {
   readonly #own: SendOptions;
   readonly #inbox = new Inbox();
   readonly #none: ReadonlySet<PeerId>;
+  /** Header and room for small frames; undefined while one is on its way in it. */
+  #scratch: Uint8Array | undefined;
   #torn: SeamState | undefined;
 
   constructor(base: Seam, header: Uint8Array, stream: number | undefined) {
@@ -30,6 +35,8 @@ class ChannelView implements Seam {
     this.#header = header;
     this.#stream = stream;
     this.#own = { stream };
+    this.#scratch = new Uint8Array(SCRATCH_BYTES);
+    this.#scratch.set(header);
     this.#none = new Set([base.selfId]);
   }
 
@@ -59,12 +66,12 @@ class ChannelView implements Seam {
 
   broadcast(bytes: Uint8Array, options?: SendOptions): void {
     checkBroadcast(this, bytes.length);
-    this.#base.broadcast(this.#framed(bytes), this.#options(options));
+    this.#framed(bytes, (framed) => this.#base.broadcast(framed, this.#options(options)));
   }
 
   sendTo(peer: PeerId, bytes: Uint8Array, options?: SendOptions): void {
     checkSend(this, peer, bytes.length);
-    this.#base.sendTo(peer, this.#framed(bytes), this.#options(options));
+    this.#framed(bytes, (framed) => this.#base.sendTo(peer, framed, this.#options(options)));
   }
 
   close(): Promise<void> {
@@ -95,11 +102,24 @@ class ChannelView implements Seam {
     else this.#inbox.emit("state", state);
   }
 
-  #framed(bytes: Uint8Array): Uint8Array {
-    const framed = new Uint8Array(this.#header.length + bytes.length);
-    framed.set(this.#header);
-    framed.set(bytes, this.#header.length);
-    return framed;
+  /** Small frames pass in a buffer used again and again, since every seam copies what it keeps (SM1); one sent while another is being sent does not. */
+  #framed(bytes: Uint8Array, send: (framed: Uint8Array) => void): void {
+    const header = this.#header.length;
+    const scratch = this.#scratch;
+    if (scratch === undefined || header + bytes.length > scratch.length) {
+      const framed = new Uint8Array(header + bytes.length);
+      framed.set(this.#header);
+      framed.set(bytes, header);
+      send(framed);
+      return;
+    }
+    this.#scratch = undefined;
+    try {
+      scratch.set(bytes, header);
+      send(scratch.subarray(0, header + bytes.length));
+    } finally {
+      this.#scratch = scratch;
+    }
   }
 
   #options(options: SendOptions | undefined): SendOptions | undefined {

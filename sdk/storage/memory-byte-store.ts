@@ -62,21 +62,28 @@ export class MemoryByteStore implements ByteStore {
   /** All or nothing. A disk with a limit is copied for that, which costs what it holds; without one nothing can fail once the values are copied. */
   #apply(ops: readonly ByteStoreOp[]): void {
     const { records, bytesMax } = this.#disk;
-    const own = ops.map((op) => (op.type === "put" ? { ...op, value: op.value.slice() } : op));
+    const own = ops.map((op) => (op.type === "put" ? op.value.slice() : undefined));
     if (bytesMax !== Number.POSITIVE_INFINITY) {
       const next = new Map(records);
-      for (const op of own) applyOp(next, op);
+      applyTo(next, ops, own);
       if (sizeOf(next) > bytesMax) throw new StorageQuotaError();
     }
-    for (const op of own) applyOp(records, op);
+    applyTo(records, ops, own);
   }
 }
 
-/** The value of a `put` is kept as it is. */
-function applyOp(records: Map<string, Uint8Array>, op: ByteStoreOp): void {
+/** Of a `put` the value in its place in `values` is kept, as it is. */
+function applyTo(records: Map<string, Uint8Array>, ops: readonly ByteStoreOp[], values: readonly (Uint8Array | undefined)[]): void {
+  for (let at = 0; at < ops.length; at += 1) {
+    const op = ops[at];
+    if (op !== undefined) applyOp(records, op, values[at]);
+  }
+}
+
+function applyOp(records: Map<string, Uint8Array>, op: ByteStoreOp, value: Uint8Array | undefined): void {
   switch (op.type) {
     case "put":
-      records.set(op.key, op.value);
+      if (value !== undefined) records.set(op.key, value);
       return;
     case "delete":
       records.delete(op.key);

@@ -1,6 +1,6 @@
 // One link from the first negotiation step to its end: handshake, frames in pieces, pings, goodbye.
 import { MalformedError, type Clock, type PeerId, type Random } from "../../base/index.ts";
-import { FrameJoiner, FrameSplitter, wholePiece } from "../framing.ts";
+import { FrameJoiner, FrameSplitter, passingPiece } from "../framing.ts";
 import { Handshake, type LinkIdentity } from "./handshake.ts";
 import { decodeLinkControl, encodeLinkControl, isLinkControl, type LinkControl } from "./link-control.ts";
 import type { Link, LinkEnd, LinkFactory, LinkListener, LinkOptions, Negotiation } from "./link.ts";
@@ -260,7 +260,7 @@ export class Attempt implements LinkListener {
   #sendNow(bytes: Uint8Array, stream: number): boolean {
     const link = this.#link;
     if (link === undefined || this.#splitter.queuedBytes > 0 || link.bufferedBytes >= BUFFERED_BYTES_MAX) return false;
-    const piece = wholePiece(bytes, stream);
+    const piece = passingPiece(bytes, stream);
     if (piece === undefined) return false;
     link.send(piece);
     return true;

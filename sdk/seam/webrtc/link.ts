@@ -38,7 +38,7 @@ export interface Link {
   readonly fingerprints: LinkFingerprints | undefined;
   /** Takes a step from the other side; steps that make no sense end the link. */
   signal(step: Negotiation): void;
-  /** Sends one message of at most 16 KiB. False when the link can not take it any more. */
+  /** Sends one message of at most 16 KiB, copied before the call returns. False when the link can not take it any more. */
   send(bytes: Uint8Array): boolean;
   /** Sends one message of at most 16 KiB that may be lost and overtaken; dropped where too many wait. False while there is no such lane. */
   sendLossy(bytes: Uint8Array): boolean;

@@ -105,6 +105,7 @@ class PeerLink implements Link {
       peer._channel?.addEventListener("bufferedamountlow", () => {
         if (!this.#over) this.#listener.drained();
       });
+      this.#hearDirectly();
       this.#listener.open();
     });
     // simple-peer hands out Buffers on the message's own memory; a plain view of it hides the Buffer.
@@ -132,6 +133,15 @@ class PeerLink implements Link {
     } catch {
       this.#lane = undefined;
     }
+  }
+
+  /** simple-peer's stream sets a timer per message, which takes longer than all the rest: from here on messages go past it, unless one is still inside. */
+  #hearDirectly(): void {
+    const channel = this.#peer._channel;
+    if (channel === null || this.#peer.readableLength > 0) return;
+    channel.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (!this.#over && data instanceof ArrayBuffer) this.#listener.message(new Uint8Array(data));
+    };
   }
 
   #kindOf(code: string | undefined, failure: Error | undefined): LinkEnd["kind"] {

@@ -16,6 +16,8 @@ declare module "simple-peer/simplepeer.min.js" {
   class SimplePeer {
     constructor(options: Options);
     readonly connected: boolean;
+    /** Messages that came and were not handed out yet (object mode). */
+    readonly readableLength: number;
     /** Bytes the channel holds; 0 before it exists. */
     readonly bufferSize: number;
     /** Private in simple-peer: the channel, from creation or `datachannel` until destroyed. */

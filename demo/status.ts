@@ -21,7 +21,7 @@ function roundTrip({ roundTripMs, leader, isLeader }: MatchStatus): number | und
 function factsOf(status: MatchStatus): readonly (readonly [name: string, value: string, about: string])[] {
   const trip = roundTrip(status);
   return [
-    ["state", PHASES[status.phase], "Whether moves can be agreed on right now"],
+    ["state", status.epoch > 1 ? `${PHASES[status.phase]}, fork` : PHASES[status.phase], status.epoch > 1 ? "Somebody went on without the others: whoever comes back joins this fork" : "Whether moves can be agreed on right now"],
     ["role", status.role, "What this tab does in the group: one leads, the others follow, learners only listen"],
     ["term", String(status.term), "How many elections there have been"],
     ["log", String(status.commitIndex), "How many entries everybody agrees on"],
@@ -50,6 +50,7 @@ export class StatusBar {
     put(this.#root, "data-leads", String(status.isLeader));
     put(this.#root, "data-term", String(status.term));
     put(this.#root, "data-commit-index", String(status.commitIndex));
+    put(this.#root, "data-epoch", String(status.epoch));
     put(this.#root, "data-pending", String(status.pendingCount));
     put(this.#root, "data-peers", String(status.peers.length));
     put(this.#root, "data-seat", status.seat === undefined ? "" : String(status.seat));

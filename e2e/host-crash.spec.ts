@@ -41,6 +41,7 @@ test("who does not want to wait goes on alone, and the host that comes back sits
     await bo!.seesPhase("no-quorum");
     await bo!.page.getByTestId("go-on").click();
     await bo!.seesPhase("live");
+    await expect(bo!.status).toHaveAttribute("data-epoch", "2");
     await bo!.sees(4, "x");
     await bo!.marks(0);
     await bo!.sees(0, "o");
@@ -51,6 +52,7 @@ test("who does not want to wait goes on alone, and the host that comes back sits
     await again.seesPhase("live");
     await again.sees(0, "o");
     await expect(again.status).toHaveAttribute("data-seat", "0");
+    await expect(again.status).toHaveAttribute("data-epoch", "2");
     await playOut([again, bo!], [8, 2]);
   } finally {
     await browser.close();

@@ -48,9 +48,9 @@ export async function enterMatch(options: EnterOptions): Promise<GameSession> {
   }
 }
 
-async function comeBack({ meeting: { seam }, spectate, mayResume, session }: EnterOptions): Promise<GameSession | undefined> {
+async function comeBack({ meeting: { seam }, mayResume, session }: EnterOptions): Promise<GameSession | undefined> {
   const { storage } = session;
-  if (storage === undefined || spectate || !mayResume) return undefined;
+  if (storage === undefined || !mayResume) return undefined;
   try {
     return await gameResume(seam, { ...session, storage });
   } catch (error) {

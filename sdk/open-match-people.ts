@@ -64,6 +64,7 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
     role,
     term,
     commitIndex,
+    epoch: session.fence?.epoch ?? 1,
     pendingCount,
     peers: [...peers].sort(),
     roundTripMs: session.roundTripMs,
@@ -73,7 +74,7 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
 
 /** The status of a match that has no session: on its way in, or back, or over. */
 export function statusWithout(place: Place, phase: "connecting" | "reconnecting" | "closed", reason: string | undefined, before?: MatchStatus): MatchStatus {
-  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, pendingCount: 0, divergences: [] } as const;
+  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, epoch: 1, pendingCount: 0, divergences: [] } as const;
   return { ...blank, ...before, ...place, phase, reason, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], roundTripMs: {} };
 }
 

@@ -21,6 +21,8 @@ export interface MatchStatus {
   readonly role: string;
   readonly term: number;
   readonly commitIndex: LogIndex;
+  /** 1 in the match as it was opened. A match that somebody went on with alone (`continueWithout`) is a fork of it and has the later epoch that was claimed for it. */
+  readonly epoch: number;
   readonly pendingCount: number;
   readonly peers: readonly PeerId[];
   /** Peer → last measured round trip, ms. */

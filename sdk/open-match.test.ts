@@ -473,11 +473,14 @@ describe("a match whose host crashed", () => {
     await table.get(first.play({ cell: 4 }));
     const kept = await crash(ann, disks[0]!);
     expect(await table.until(() => second.status.get().phase === "no-quorum")).toBe(true);
+    expect(second.status.get().epoch).toBe(1);
     await table.get(second.continueWithout());
     expect(await table.until(() => second.status.get().phase === "live" && cells(second) === "----0----")).toBe(true);
+    expect(second.status.get().epoch).toBe(2);
     expect(await table.get(second.play({ cell: 0 }))).toMatchObject({ outcome: "committed" });
     const again = await table.get(table.open(ann, { storage: kept, random: seededRandom(9) }));
     expect(await table.until(() => phases([again, second]).every((phase) => phase === "live") && cells(again) === "1---0----")).toBe(true);
+    expect(again.status.get().epoch).toBe(2);
     expect([again.status.get().seat, second.status.get().seat]).toEqual([0, 1]);
     expect(await table.get(again.play({ cell: 1 }))).toMatchObject({ outcome: "committed" });
   });

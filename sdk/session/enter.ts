@@ -74,7 +74,7 @@ export async function gameHost(seam: Seam, options: GameHostOptions): Promise<Ga
     await wait(session, { check: () => session.node.role === "leader" || undefined, ms: Infinity, onTimeout: never });
     await session.propose({ type: "open", seats: peerCount, name: session.presence.self.name, spectators: spectators ? "open" : "closed", votersMax, seat, rules });
     const enough = returnAt === "alone" ? 1 : returnAt === "quorum" ? Math.floor(peerCount / 2) + 1 : peerCount;
-    await wait(session, { check: () => takenSeats(session.roster) >= enough || undefined, ms: Infinity, onTimeout: never });
+    await wait(session, { check: () => playersIn(session) >= enough || undefined, ms: Infinity, onTimeout: never });
   });
 }
 
@@ -84,7 +84,10 @@ export async function gameHost(seam: Seam, options: GameHostOptions): Promise<Ga
  */
 export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<GameSession> {
   const { joinAdmissionTimeoutMs: ms = 10_000 } = options;
-  return enter(new Session(seam, "join", options), (session) => follow(session, { ms, isIn: isSeated, refusal: refusalOfJoiner, onTimeout: () => new JoinTimeoutError(ms, progress(session)) }));
+  return enter(new Session(seam, "join", options, { asksSeat: true }), async (session) => {
+    await follow(session, { ms, isIn: isSeated, refusal: refusalOfJoiner, onTimeout: () => new JoinTimeoutError(ms, progress(session)) });
+    await heardOut(session);
+  });
 }
 
 /** Watches: follows the log without a seat. Rejects with `SpectatorsClosedError`, `KickedError`, `AdmissionRefusedError`, `SpectateTimeoutError`, the signal's reason. */
@@ -95,13 +98,13 @@ export async function gameSpectate(seam: Seam, options: GameSpectateOptions): Pr
 
 /**
  * Comes back: opens what this peer's storage holds of its last match and takes its old place, its seat included, as soon as the others
- * are found. Resolves at once with what is stored; undefined when there is no seat to come back to. The session ends with `MovedOnError`
+ * are found; who only lent its vote comes back as the spectator it was. Resolves at once with what is stored; undefined when there is neither seat nor vote to come back to. The session ends with `MovedOnError`
  * when nobody leads that match within the eviction window while the room plays another one. Rejects with `CorruptStateError`, `KickedError`, the signal's reason.
  */
 export async function gameResume(seam: Seam, options: GameResumeOptions): Promise<GameSession | undefined> {
   const stored = await readStoredGroup(options.storage);
-  if (stored?.seated !== true) return undefined;
-  const session = new Session(seam, "join", options);
+  if (stored === undefined || !(stored.seated || stored.voted)) return undefined;
+  const session = stored.seated ? new Session(seam, "join", options, { asksSeat: true }) : new Session(seam, "spectate", options);
   session.wayBack.isTaken = true;
   return enter(session, async () => {
     const node = await session.openNode(stored.groupId, undefined);
@@ -196,25 +199,40 @@ interface Following {
 async function follow(session: Session, { ms, isIn, refusal, onTimeout }: Following): Promise<void> {
   let moving: Promise<void> | undefined;
   let moveFailure: unknown;
-  const move = async (group: VisibleGroup): Promise<void> => {
+  const move = async (groupId: string): Promise<void> => {
     await session.closeNode();
-    await session.openNode(group.groupId, undefined);
+    await session.openNode(groupId, undefined);
     session.manage();
+  };
+  // Nobody leads, and this peer holds the log of a match somebody here is in: it may be a voter of it, made one without hearing of it, and the one that is missing.
+  const tried = new Set<string>();
+  const untried = (): string | undefined => [...session.presence.states.values()].find(({ groupId, leaving }) => groupId !== undefined && leaving === undefined && !tried.has(groupId))?.groupId;
+  const moveToOwn = async (groupId: string, storage: ByteStore): Promise<void> => {
+    tried.add(groupId);
+    if ((await storageOfGroup(storage, groupId).readRange("", "\uffff")).length > 0) await move(groupId);
+  };
+  const begin = (step: Promise<unknown>): void => {
+    moving = step
+      .catch((error: unknown) => void (moveFailure = error))
+      .then(() => void (moving = undefined));
+    void moving.then(() => session.changed());
   };
   const check = (): true | undefined => {
     if (moveFailure !== undefined) throw moveFailure;
     if (moving !== undefined) return undefined;
     if (isIn(session)) return true;
     const group = visibleGroups(session.presence.states)[0];
-    if (group === undefined) return undefined;
+    if (group === undefined) {
+      const { storage } = session.options;
+      const own = session.openedNode === undefined ? untried() : undefined;
+      if (own !== undefined && storage !== undefined) begin(moveToOwn(own, storage));
+      return undefined;
+    }
     const refused = refusal(session.selfId, group);
     if (refused !== undefined) throw refused;
     // A member stays where it is; until then the best group in sight is the one to be in.
     if (group.groupId === session.groupId || session.presence.self.synced) return undefined;
-    moving = move(group)
-      .catch((error: unknown) => void (moveFailure = error))
-      .then(() => void (moving = undefined));
-    void moving.then(() => session.changed());
+    begin(move(group.groupId));
     return undefined;
   };
   try {
@@ -224,12 +242,29 @@ async function follow(session: Session, { ms, isIn, refusal, onTimeout }: Follow
   }
 }
 
+/** Longest wait for the answer that settles an admission, ms. Whoever is in without it is in all the same. */
+const HEARD_OUT_MS = 2_000;
+
+/** A voter follows a membership before it is committed, and until then the leader can not hand a pair over. A read through the leader comes back after that. */
+async function heardOut(session: Session): Promise<void> {
+  let isAnswered = false;
+  const answered = (): void => {
+    isAnswered = true;
+    session.changed();
+  };
+  void session.node.readIndex().then(answered, answered);
+  await wait(session, { check: () => isAnswered || undefined, ms: HEARD_OUT_MS, onTimeout: () => true as const });
+}
+
 function isSeated(session: Session): boolean {
-  const node = session.openedNode;
-  if (node === undefined || seatOf(session.roster, session.selfId) === undefined) return false;
-  const { voters, votersOutgoing, learners } = node.membership;
-  if (votersOutgoing.length > 0) return false;
-  return voters.includes(session.selfId) || (learners.includes(session.selfId) && voters.length >= session.roster.votersMax);
+  return session.openedNode?.membership.votersOutgoing.length === 0 && isPlaying(session, session.selfId);
+}
+
+/** It sits, and votes unless voters are capped. */
+function isPlaying({ openedNode, roster }: Session, peer: PeerId): boolean {
+  if (openedNode === undefined || seatOf(roster, peer) === undefined) return false;
+  const { voters, learners } = openedNode.membership;
+  return voters.includes(peer) || (learners.includes(peer) && voters.length >= roster.votersMax);
 }
 
 /** What a newcomer that waited in vain can say of how far it came. */
@@ -256,8 +291,8 @@ function wait<T>(session: Session, waiting: Pick<WaitOptions<T>, "check" | "ms" 
   return waitFor({ ...waiting, check, subscribe, clock, signal });
 }
 
-function takenSeats(roster: Roster): number {
-  return roster.seats.filter((taken) => taken !== undefined).length;
+function playersIn(session: Session): number {
+  return session.roster.seats.filter((taken) => taken !== undefined && isPlaying(session, taken.peer)).length;
 }
 
 function fixedRoster(voterIds: readonly PeerId[]): Roster {

@@ -1,7 +1,7 @@
 // Decisions made from presence alone, before there is a node: may this peer host, and which group should it join. Pure.
 import type { PeerId } from "../base/index.ts";
 import { AdmissionRefusedError, KickedError, RosterFullError, SpectatorsClosedError } from "./errors.ts";
-import { isHeld, refusedBy, type ForkView } from "./lineage.ts";
+import { isHeld, lineageOf, refusedBy, type ForkView } from "./lineage.ts";
 import type { LeadNotice, PresenceState, PublishedRefusal } from "./presence-state.ts";
 
 /** What a declaring host should do now. */
@@ -64,7 +64,9 @@ export function compareGroups(a: Pick<VisibleGroup, "leader" | "lead">, b: Pick<
  */
 export function betterGroup(own: VisibleGroup, states: ReadonlyMap<PeerId, PresenceState>): VisibleGroup | undefined {
   if (own.lead.members > 1) return undefined;
-  return visibleGroups(states).find((other) => other.groupId !== own.groupId && compareGroups(other, own) < 0);
+  // Forks of one match have an order of their own.
+  const { root } = lineageOf(own.groupId);
+  return visibleGroups(states).find((other) => lineageOf(other.groupId).root !== root && compareGroups(other, own) < 0);
 }
 
 /** Why a peer that wants a seat in this group need not wait, or undefined. */
@@ -80,7 +82,8 @@ export function refusalOfSpectator(self: PeerId, { lead }: Pick<VisibleGroup, "l
   return publishedRefusal(self, lead.refused) ?? (lead.spectators === "closed" && lead.seats > 0 ? new SpectatorsClosedError() : undefined);
 }
 
-function publishedRefusal(self: PeerId, refused: readonly PublishedRefusal[]): Error | undefined {
+/** What a leader's list of those it refuses says of `self`. */
+export function publishedRefusal(self: PeerId, refused: readonly PublishedRefusal[]): Error | undefined {
   const own = refused.find((refusal) => refusal.peer === self);
   if (own === undefined) return undefined;
   return own.code === "kicked" ? new KickedError(own.reason) : new AdmissionRefusedError(own.reason);

@@ -5,8 +5,8 @@ import { decideManagement, type ManagementView, type Person } from "./management
 import type { Roster } from "./roster.ts";
 
 const [ann, bob, cat, dan, eve, fay] = ["ann", "bob", "cat", "dan", "eve", "fay"].map(peerId) as [PeerId, PeerId, PeerId, PeerId, PeerId, PeerId];
-const joiner: Person = { declares: "join", name: "J", inGroup: true, synced: true, standing: "here", leaving: undefined, hidden: false, was: undefined, admitted: true };
-const spectator: Person = { ...joiner, declares: "spectate" };
+const joiner: Person = { declares: "join", name: "J", inGroup: true, synced: true, standing: "here", leaving: undefined, hidden: false, asksSeat: true, was: undefined, admitted: true };
+const spectator: Person = { ...joiner, declares: "spectate", asksSeat: false };
 const newcomer: Person = { ...joiner, synced: false };
 
 function roster(seated: readonly (PeerId | undefined)[], more: Partial<Roster> = {}): Roster {
@@ -24,11 +24,11 @@ function view(voters: readonly PeerId[], learners: readonly PeerId[], people: Pa
 }
 
 describe("the leader's next step", () => {
-  test("[SE11] a joiner becomes a learner, then a voter, then seated", () => {
+  test("[SE11] a joiner becomes a learner, is seated, and then votes", () => {
     expect(decideManagement(view([ann], [], { bob: newcomer }))).toEqual({ type: "change", voters: [ann], learners: [bob] });
     expect(decideManagement(view([ann], [bob], { bob: newcomer }))).toBeUndefined();
-    expect(decideManagement(view([ann], [bob], { bob: joiner }))).toEqual({ type: "change", voters: [ann, bob], learners: [] });
-    expect(decideManagement(view([ann, bob], [], { bob: joiner }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J" } });
+    expect(decideManagement(view([ann], [bob], { bob: joiner }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J" } });
+    expect(decideManagement(view([ann], [bob], { bob: joiner }, { roster: roster([ann, bob]) }))).toEqual({ type: "change", voters: [ann, bob], learners: [] });
     expect(decideManagement(view([ann, bob], [], { bob: joiner }, { roster: roster([ann, bob]) }))).toBeUndefined();
   });
 
@@ -78,7 +78,7 @@ describe("the leader's next step", () => {
     const named = roster([ann, bob, undefined], { watchers: [{ peer: cat, name: "J", spare: true }] });
     expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: spectator }, { roster: named }))).toEqual({ type: "change", voters: [ann, bob, cat], learners: [] });
     expect(decideManagement(view([ann, bob, cat], [], { bob: { ...joiner, leaving: "part" }, cat: spectator }, { roster: named }))).toEqual({ type: "change", voters: [ann, cat], learners: [] });
-    expect(decideManagement(view([ann, bob, cat], [dan], { bob: joiner, cat: spectator, dan: joiner }, { roster: named }))).toEqual({ type: "change", voters: [ann, bob, dan], learners: [cat] });
+    expect(decideManagement(view([ann, bob, cat], [dan], { bob: joiner, cat: spectator, dan: joiner }, { roster: { ...named, seats: roster([ann, bob, dan]).seats } }))).toEqual({ type: "change", voters: [ann, bob, dan], learners: [cat] });
   });
 
   test("[SE7] a kicked member is put out of the membership", () => {

@@ -4,7 +4,7 @@ import type { RaftNode } from "../replica/index.ts";
 import { decideAdmission } from "./admission.ts";
 import type { Standing } from "./liveness.ts";
 import type { Declaration } from "./presence-state.ts";
-import { freeSeat, isKicked, seatOf, type Roster, type RosterCommand } from "./roster.ts";
+import { freeSeat, isKicked, mayManage, seatOf, type Roster, type RosterCommand } from "./roster.ts";
 
 /** Who votes and who learns, as the node says. */
 export type Membership = RaftNode["membership"];
@@ -24,6 +24,8 @@ export interface Person {
   readonly hidden: boolean;
   /** The peer it has proven to have been before. */
   readonly was: PeerId | undefined;
+  /** It wants a seat and has none. */
+  readonly asksSeat: boolean;
   /** The game's own rule let it in. */
   readonly admitted: boolean;
 }
@@ -48,6 +50,7 @@ export type ManagementStep =
 /** The next step, or undefined when everything is as it should be. */
 export function decideManagement(view: ManagementView): ManagementStep | undefined {
   if (view.roster.seats.length === 0) return undefined;
+  if (!mayManage(view.roster, view.self)) return transferTo(view, (peer) => mayManage(view.roster, peer));
   // A step that can not commit would stand in the way of the one that will be needed: taking out who does not come back.
   if (view.membership.votersOutgoing.length > 0 || !quorumIsHere(view)) return goOnAlone(view);
   const command = nextCommand(view);
@@ -57,17 +60,18 @@ export function decideManagement(view: ManagementView): ManagementStep | undefin
   return command === undefined ? yieldedTo(view) : { type: "command", command };
 }
 
-/** Nobody seats itself: a leader that asks for its own old seat lets another decide. */
-function seatedVoter(view: ManagementView): ManagementStep | undefined {
-  const to = view.membership.voters.filter((peer) => peer !== view.self && isReady(view, peer) && seatOf(view.roster, peer) !== undefined).sort()[0];
-  return to === undefined ? undefined : { type: "transfer", to };
-}
-
+/** Nobody seats itself: a leader that asks for its own old seat, or for a free one, lets another decide. */
 function yieldedTo(view: ManagementView): ManagementStep | undefined {
   const self = personOf(view, view.self);
-  if (self?.was !== undefined && seatOf(view.roster, view.self) === undefined && seatOf(view.roster, self.was) !== undefined) return seatedVoter(view);
-  if (self?.hidden !== true) return undefined;
-  const to = view.membership.voters.filter((peer) => peer !== view.self && isReady(view, peer) && personOf(view, peer)?.hidden === false).sort()[0];
+  const isSeated = seatOf(view.roster, view.self) !== undefined;
+  const isSeatThere = self?.was !== undefined && seatOf(view.roster, self.was) !== undefined;
+  if (!isSeated && (isSeatThere || (self?.asksSeat === true && freeSeat(view.roster) !== undefined))) return transferTo(view, (peer) => mayManage(view.roster, peer));
+  return self?.hidden === true ? transferTo(view, (peer) => personOf(view, peer)?.hidden === false) : undefined;
+}
+
+/** Leading is handed to the first ready voter that will do, if any. */
+function transferTo(view: ManagementView, willDo: (peer: PeerId) => boolean): ManagementStep | undefined {
+  const to = view.membership.voters.filter((peer) => peer !== view.self && isReady(view, peer) && willDo(peer)).sort()[0];
   return to === undefined ? undefined : { type: "transfer", to };
 }
 
@@ -88,9 +92,9 @@ function goOnAlone(view: ManagementView): ManagementStep | undefined {
   return { type: "change", voters: [view.self], learners: learners.filter((peer) => peer !== other) };
 }
 
-/** A spare is written into the log before it votes, so that it may manage when it comes to lead. */
+/** Who sits, and who is a spare, is written into the log before it votes: it may come to lead at once, and must be able to manage then. */
 function commandFirst(command: RosterCommand): boolean {
-  return command.type === "spectate" && command.spare;
+  return command.type === "seat" || (command.type === "spectate" && command.spare);
 }
 
 function personOf(view: ManagementView, peer: PeerId): Person | undefined {
@@ -112,16 +116,16 @@ function isReady(view: ManagementView, peer: PeerId): boolean {
 
 const members = (view: ManagementView): readonly PeerId[] => [...view.membership.voters, ...view.membership.learners];
 
-/** Members that want a seat and have none yet, in a fixed order: each of them holds one free seat in reserve. */
+/** Members that want a seat and have none yet, in a fixed order, those that were let in for one first: each of them holds one free seat in reserve. */
 function seatless(view: ManagementView): readonly PeerId[] {
-  return members(view)
-    .filter((peer) => stays(view, peer) && wantsSeat(view, peer) && seatOf(view.roster, peer) === undefined)
-    .sort();
+  const asking = members(view).filter((peer) => stays(view, peer) && wantsSeat(view, peer));
+  const watches = (peer: PeerId): number => (personOf(view, peer)?.declares === "spectate" ? 1 : 0);
+  return asking.sort((a, b) => watches(a) - watches(b) || (a < b ? -1 : 1));
 }
 
 function wantsSeat(view: ManagementView, peer: PeerId): boolean {
   const person = personOf(view, peer);
-  return (person?.declares === "join" || person?.declares === "host") && person.admitted;
+  return person?.asksSeat === true && person.admitted && seatOf(view.roster, peer) === undefined;
 }
 
 /** Newcomers let in now, as learners. */
@@ -143,13 +147,12 @@ function newcomers(view: ManagementView): readonly PeerId[] {
 /** Who should vote and who should learn, given everything. */
 export function wantedMembership(view: ManagementView): { readonly voters: readonly PeerId[]; readonly learners: readonly PeerId[] } {
   const players = wantedPlayers(view);
-  const spare = wantedSpare(view, players.length);
-  const voters = spare === undefined ? players : [...players, spare];
+  const voters = [...players, ...wantedSpares(view, players.length)];
   const learners = [...members(view).filter((peer) => stays(view, peer) && !overbooked(view, peer)), ...newcomers(view)].filter((peer) => !voters.includes(peer));
   return { voters: [...voters].sort(), learners: [...learners].sort() };
 }
 
-/** Voters with a seat or a promise of one: those who vote already first, so that nobody is swapped without need. */
+/** Voters with a seat: those who vote already first, so that nobody is swapped without need. */
 function wantedPlayers(view: ManagementView): readonly PeerId[] {
   const voting = new Set(view.membership.voters);
   const eligible = members(view).filter((peer) => stays(view, peer) && (voting.has(peer) || isReady(view, peer)) && playsHere(view, peer));
@@ -160,30 +163,30 @@ function wantedPlayers(view: ManagementView): readonly PeerId[] {
 
 /** The leader counts whatever it came for: it can not take its own vote away while it leads. */
 function playsHere(view: ManagementView, peer: PeerId): boolean {
-  if (peer === view.self || seatOf(view.roster, peer) !== undefined) return true;
-  return wantsSeat(view, peer) && !overbooked(view, peer);
+  return peer === view.self || seatOf(view.roster, peer) !== undefined;
 }
 
-/** It was promised a seat that somebody else holds by now. */
+/** It was let in for a seat that somebody else holds by now. */
 function overbooked(view: ManagementView, peer: PeerId): boolean {
+  if (personOf(view, peer)?.declares === "spectate") return false;
   const free = view.roster.seats.filter((taken) => taken === undefined).length;
   return seatless(view).indexOf(peer) >= free;
 }
 
-/** An even number of voters is made odd. One player alone is made a pair: when it leaves, the match is handed over instead of lost. */
-function needsSpare(view: ManagementView, players: number): boolean {
-  return view.spares && (players === 1 || players % 2 === 0) && players < view.roster.votersMax;
+/** An even number of voters is made odd, and one player three voters, or two: when it leaves, the match is handed over instead of lost. */
+function sparesNeeded(view: ManagementView, players: number): number {
+  if (!view.spares) return 0;
+  return Math.min(players === 1 ? 2 : (players + 1) % 2, Math.max(0, view.roster.votersMax - players));
 }
 
-/** A spectator that lends its vote: the one that does it already, else the first one ready. */
-function wantedSpare(view: ManagementView, players: number): PeerId | undefined {
-  if (!needsSpare(view, players)) return undefined;
+/** Spectators that lend their votes: those who do it already, then the first ones ready. */
+function wantedSpares(view: ManagementView, players: number): readonly PeerId[] {
   const known = new Set(view.roster.watchers.filter((watcher) => watcher.spare).map((watcher) => watcher.peer));
   const candidates = members(view)
-    .filter((peer) => peer !== view.self && known.has(peer) && personOf(view, peer)?.declares === "spectate")
-    .filter((peer) => stays(view, peer) && (view.membership.voters.includes(peer) || isReady(view, peer)))
-    .sort();
-  return candidates.find((peer) => view.membership.voters.includes(peer)) ?? candidates[0];
+    .filter((peer) => peer !== view.self && known.has(peer) && seatOf(view.roster, peer) === undefined)
+    .filter((peer) => stays(view, peer) && (view.membership.voters.includes(peer) || isReady(view, peer)));
+  const rank = (peer: PeerId): number => (view.membership.voters.includes(peer) ? 0 : 1);
+  return candidates.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).slice(0, sparesNeeded(view, players));
 }
 
 /** The next word of the session lane: seat who is ready, free what was given up, name a spare. */
@@ -215,15 +218,16 @@ function vacated(view: ManagementView): RosterCommand | undefined {
 function seated(view: ManagementView): RosterCommand | undefined {
   const seat = freeSeat(view.roster);
   if (seat === undefined) return undefined;
-  const capped = view.membership.voters.length >= view.roster.votersMax;
-  const peer = seatless(view).find((candidate) => isReady(view, candidate) && (capped || view.membership.voters.includes(candidate)));
+  // Nobody seats itself: that word would be void.
+  const peer = seatless(view).find((candidate) => candidate !== view.self && isReady(view, candidate));
   return peer === undefined ? undefined : { type: "seat", peer, seat, name: personOf(view, peer)?.name ?? "" };
 }
 
 function spareNamed(view: ManagementView): RosterCommand | undefined {
   const players = wantedPlayers(view).length;
-  if (!needsSpare(view, players) || wantedSpare(view, players) !== undefined) return undefined;
-  const peer = view.membership.learners.filter((learner) => isReady(view, learner) && personOf(view, learner)?.declares === "spectate").sort()[0];
+  if (wantedSpares(view, players).length >= sparesNeeded(view, players)) return undefined;
+  const known = new Set(view.roster.watchers.filter((watcher) => watcher.spare).map((watcher) => watcher.peer));
+  const peer = view.membership.learners.filter((learner) => isReady(view, learner) && !known.has(learner) && seatOf(view.roster, learner) === undefined && personOf(view, learner)?.declares === "spectate").sort()[0];
   return peer === undefined ? undefined : { type: "spectate", peer, name: personOf(view, peer)?.name ?? "", spare: true };
 }
 

@@ -7,7 +7,7 @@ import type { Liveness } from "./liveness.ts";
 import { decideManagement, type ManagementStep, type ManagementView, type Person } from "./management.ts";
 import { cleanText, REASON_CHARS_MAX, REFUSALS_MAX, SEATS_MAX, seatClaimText, type LeadNotice, type PresenceState, type PublishedRefusal, type SeatClaim } from "./presence-state.ts";
 import type { Presence } from "./presence.ts";
-import { encodeRosterCommand, freeSeat, mayManage, seatOf, type Roster } from "./roster.ts";
+import { encodeRosterCommand, freeSeat, seatOf, type Roster } from "./roster.ts";
 
 export interface ManagerOptions {
   readonly node: RaftNode;
@@ -34,8 +34,14 @@ export interface Mandate {
 /** Whether the claim was signed, over `text`, with a key whose peer id is `claim.peer`. */
 export type VerifyClaim = (claim: SeatClaim, text: string) => Promise<boolean>;
 
-/** What the game's own rule said of a peer at the door. */
+/** What the game's own rule said of a peer at the door, or of a spectator that wants a seat. */
 type Verdict = "asking" | "admitted" | { readonly refuse: string } | { readonly seatOf: PeerId };
+
+/** A verdict, and what it was asked for: whoever may watch may not yet play. */
+interface Asked {
+  readonly wants: AdmissionRequest["wants"];
+  readonly verdict: Verdict;
+}
 
 /** A step under way. */
 interface Running {
@@ -46,7 +52,7 @@ interface Running {
 /** One leader's work; make one per node and `poke` it after every change. */
 export class Manager {
   readonly #options: ManagerOptions;
-  readonly #verdicts = new Map<PeerId, Verdict>();
+  readonly #verdicts = new Map<PeerId, Asked>();
   /** Claims as they were made → whether they hold; undefined while that is being found out. */
   readonly #claims = new Map<SeatClaim, boolean | undefined>();
   #leadsTerm = 0;
@@ -87,7 +93,7 @@ export class Manager {
     this.#forgetVerdicts();
     const view = this.#view();
     presence.set({ lead: { ...this.#notice(view), fence: mandate.fence } });
-    const step = mayManage(view.roster, node.id) ? decideManagement(view) : undefined;
+    const step = decideManagement(view);
     if (step !== undefined) this.#take(step, view);
   }
 
@@ -147,6 +153,7 @@ export class Manager {
       standing: standing === "here" && state === undefined ? "away" : standing,
       leaving: presence.farewellOf(peer),
       hidden: state?.hidden === true,
+      asksSeat: state?.asksSeat === true,
       admitted: this.#isAdmitted(peer, state),
       was: this.#provenPast(peer, state?.claim),
     };
@@ -155,7 +162,7 @@ export class Manager {
   /** Whom `peer` has been, by the game's own rule or by a proof; asks for the proof to be checked when that is new. */
   #provenPast(peer: PeerId, claim: SeatClaim | undefined): PeerId | undefined {
     const { verifyClaim, groupId, logger = silentLogger } = this.#options;
-    const verdict = this.#verdicts.get(peer);
+    const verdict = this.#verdicts.get(peer)?.verdict;
     if (typeof verdict === "object" && "seatOf" in verdict) return verdict.seatOf;
     if (claim === undefined || verifyClaim === undefined || claim.peer === peer) return undefined;
     if (this.#claims.has(claim)) return this.#claims.get(claim) === true ? claim.peer : undefined;
@@ -174,17 +181,20 @@ export class Manager {
     for (const claim of this.#claims.keys()) if (!made.has(claim)) this.#claims.delete(claim);
   }
 
-  /** Members and returning players were admitted before; everybody else is put to the game's rule, once per visit. */
+  /** Members and returning players were admitted before; everybody else, and a spectator that wants a seat, is put to the game's rule, once per visit. */
   #isAdmitted(peer: PeerId, state: PresenceState | undefined): boolean {
     const { admit, node, presence } = this.#options;
-    const isInside = seatOf(this.#roster, peer) !== undefined || node.membership.voters.includes(peer) || node.membership.learners.includes(peer);
-    if (isInside || state === undefined) return true;
+    const isSeated = seatOf(this.#roster, peer) !== undefined;
+    const isInside = isSeated || node.membership.voters.includes(peer) || node.membership.learners.includes(peer);
+    const wants = state?.declares === "spectate" && !(isInside && state.asksSeat === true) ? "watch" : "seat";
+    const isKnown = isInside && (isSeated || state?.declares !== "spectate" || wants === "watch");
+    if (isKnown || state === undefined) return true;
     const { rules } = presence.self;
-    if (state.rules !== rules) this.#verdicts.set(peer, { refuse: `this match plays ${rules ?? "something else"}: load the same version` });
+    if (state.rules !== rules) this.#verdicts.set(peer, { wants, verdict: { refuse: `this match plays ${rules ?? "something else"}: load the same version` } });
     else if (admit === undefined) return true;
-    const verdict = this.#verdicts.get(peer);
-    if (verdict === undefined && admit !== undefined) this.#ask(admit, { peer, name: state.name, wants: state.declares === "spectate" ? "watch" : "seat", returning: false, absent: this.#absent() });
-    const settled = this.#verdicts.get(peer);
+    const asked = this.#verdicts.get(peer);
+    if (asked?.wants !== wants && admit !== undefined) this.#ask(admit, { peer, name: state.name, wants, returning: false, absent: this.#absent() });
+    const settled = this.#verdicts.get(peer)?.verdict;
     return settled === "admitted" || (typeof settled === "object" && "seatOf" in settled);
   }
 
@@ -197,11 +207,12 @@ export class Manager {
   }
 
   #ask(admit: Admit, request: AdmissionRequest): void {
-    const asking: Verdict = "asking";
+    const { wants } = request;
+    const asking: Asked = { wants, verdict: "asking" };
     this.#verdicts.set(request.peer, asking);
     const settle = (verdict: Verdict): void => {
       if (this.#verdicts.get(request.peer) !== asking) return;
-      this.#verdicts.set(request.peer, verdict);
+      this.#verdicts.set(request.peer, { wants, verdict });
       this.poke();
     };
     void Promise.resolve(request)
@@ -237,7 +248,7 @@ export class Manager {
 
   /** Kicked peers first find out why before they hear that all seats are taken; the game's refusals are answers to who stands at the door. */
   #refusals(roster: Roster): readonly PublishedRefusal[] {
-    const refused = [...this.#verdicts].flatMap(([peer, verdict]): PublishedRefusal[] => (typeof verdict === "object" && "refuse" in verdict ? [{ peer, code: "refused", reason: verdict.refuse }] : []));
+    const refused = [...this.#verdicts].flatMap(([peer, { verdict }]): PublishedRefusal[] => (typeof verdict === "object" && "refuse" in verdict ? [{ peer, code: "refused", reason: verdict.refuse }] : []));
     const kicked = roster.kicked.map(({ peer, reason }): PublishedRefusal => ({ peer, code: "kicked", reason }));
     return [...kicked.slice(-REFUSALS_MAX / 2), ...refused].slice(-REFUSALS_MAX);
   }
@@ -278,6 +289,6 @@ export class Manager {
   }
 }
 
-function selfAsPerson({ declares, name, hidden = false, claim }: PresenceState): Person {
-  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, hidden, was: claim?.peer, admitted: true };
+function selfAsPerson({ declares, name, hidden = false, asksSeat = false, claim }: PresenceState): Person {
+  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, hidden, asksSeat, was: claim?.peer, admitted: true };
 }

@@ -28,6 +28,14 @@ function awarenessId(peer: PeerId): number {
   return digest64(utf8(peer)).subarray(0, 6).reduce((number, byte) => number * 256 + byte, 0);
 }
 
+/** 48 bits of a hash of what somebody said: whoever holds the same word has the same stamp. */
+function stampOf(clock: number, text: string): number {
+  return digest64(utf8(`${clock} ${text}`)).subarray(0, 6).reduce((number, byte) => number * 256 + byte, 0);
+}
+
+/** A frame that is only this asks for the other's word once more. */
+const SAY_AGAIN = Uint8Array.of(0);
+
 /**
  * The lobby: one state per connected peer, each written by its owner only (the seam vouches for senders).
  * Awareness' own 30-second timeout is switched off: who is connected is the seam's word, who is alive is the leader's.
@@ -40,11 +48,16 @@ export class Presence {
   readonly #offs: (() => void)[] = [];
   readonly #heard = new Set<PeerId>();
   readonly #farewells = new Map<PeerId, "part" | "vacate">();
+  /** Peer → stamp of the last word heard of it. */
+  readonly #stamps = new Map<PeerId, number>();
+  /** Peer → its number, worked out once. */
+  readonly #ids = new Map<PeerId, number>();
   #known: ReadonlySet<PeerId> = new Set();
   #states: ReadonlyMap<PeerId, PresenceState> = new Map();
   #self: PresenceState;
   #dropped = 0;
   #destroyed = false;
+  #stamp: number | undefined;
 
   /** Speaks and listens on `seam` (channel 2 of the session's) from now until `destroy`. */
   constructor(seam: Seam, initial: PresenceState) {
@@ -74,6 +87,17 @@ export class Presence {
     return this.#dropped;
   }
 
+  /** Stands for this peer's last word, so that whoever missed it can tell (`expect`). */
+  get stamp(): number {
+    this.#stamp ??= stampOf(this.#awareness.meta.get(this.#awareness.clientID)?.clock ?? 0, JSON.stringify(this.#awareness.getLocalState()));
+    return this.#stamp;
+  }
+
+  /** `from` says that its last word has this stamp: asks for that word when it was not heard. A link can lose frames and stay. */
+  expect(from: PeerId, stamp: number): void {
+    if (!this.#destroyed && this.#stamps.get(from) !== stamp) attempt(() => this.#seam.sendTo(from, SAY_AGAIN));
+  }
+
   /** True once `peer` said anything while connected. */
   hasHeard(peer: PeerId): boolean {
     return this.#heard.has(peer);
@@ -90,6 +114,7 @@ export class Presence {
     const next = { ...this.#self, ...patch };
     if (JSON.stringify(next) === JSON.stringify(this.#self)) return;
     this.#self = next;
+    this.#stamp = undefined;
     this.#awareness.setLocalState({ ...next });
     attempt(() => this.#seam.broadcast(this.#ownUpdate()));
   }
@@ -125,8 +150,16 @@ export class Presence {
     if (gone.some((peer) => this.#states.has(peer))) this.#publish((states) => gone.forEach((peer) => states.delete(peer)));
   }
 
+  #idOf(peer: PeerId): number {
+    const id = this.#ids.get(peer) ?? awarenessId(peer);
+    this.#ids.set(peer, id);
+    return id;
+  }
+
   #forget(peer: PeerId): void {
-    const id = awarenessId(peer);
+    const id = this.#idOf(peer);
+    this.#ids.delete(peer);
+    this.#stamps.delete(peer);
     removeAwarenessStates(this.#awareness, [id], "vanished");
     // A later incarnation of the same peer counts from the start again.
     this.#awareness.meta.delete(id);
@@ -142,15 +175,19 @@ export class Presence {
   }
 
   #apply(from: PeerId, bytes: Uint8Array): void {
-    const { clock, state } = readUpdate(from, bytes);
-    const id = awarenessId(from);
+    if (bytes.length === 1 && bytes[0] === SAY_AGAIN[0]) return attempt(() => this.#seam.sendTo(from, this.#ownUpdate()));
+    const id = this.#idOf(from);
+    const { clock, state, stamp } = readUpdate(id, bytes);
+    this.#heard.add(from);
+    // The same word once more says nothing new, and must not be answered: two peers that greet each other would never stop.
+    if (this.#stamps.get(from) === stamp) return;
     // Frames of one sender arrive in order, so a clock that does not grow is a new incarnation, not an old word.
     if ((this.#awareness.meta.get(id)?.clock ?? -1) > clock) {
       this.#awareness.meta.delete(id);
       this.#states = new Map([...this.#states].filter(([peer]) => peer !== from));
     }
     applyAwarenessUpdate(this.#awareness, writeUpdate(id, clock, state), from);
-    this.#heard.add(from);
+    this.#stamps.set(from, stamp);
     this.#noteFarewell(from, state);
     // A peer just heard of may have started to listen after the greeting it got: it is greeted again, once.
     if (state !== undefined && !this.#states.has(from)) attempt(() => this.#seam.sendTo(from, this.#ownUpdate()));
@@ -174,17 +211,18 @@ export class Presence {
   }
 }
 
-/** One sender's word about itself. Throws `MalformedError` for anything else. */
-function readUpdate(from: PeerId, bytes: Uint8Array): { readonly clock: number; readonly state: PresenceState | undefined } {
+/** The word about itself of the sender with this number. Throws `MalformedError` for anything else. */
+function readUpdate(id: number, bytes: Uint8Array): { readonly clock: number; readonly state: PresenceState | undefined; readonly stamp: number } {
   if (bytes.length > PRESENCE_BYTES_MAX) throw new MalformedError("presence is too large");
   const reader = new ByteReader(bytes);
-  if (reader.uint() !== 1 || reader.uint() !== awarenessId(from)) throw new MalformedError("a peer speaks for itself only");
+  if (reader.uint() !== 1 || reader.uint() !== id) throw new MalformedError("a peer speaks for itself only");
   const clock = reader.uint();
-  const value: unknown = JSON.parse(reader.text());
+  const text = reader.text();
+  const value: unknown = JSON.parse(text);
   reader.end();
   const state = value === null ? undefined : parsePresence(value);
   if (value !== null && state === undefined) throw new MalformedError("not a presence");
-  return { clock, state };
+  return { clock, state, stamp: stampOf(clock, text) };
 }
 
 /** The update again, holding nothing but what was checked. */

@@ -158,7 +158,7 @@ describe("coming back", () => {
 
   test("[SE33] who left for good, and who never sat, has nothing to come back to", async () => {
     open();
-    const [, second] = await room.durableGroup([ann, bob]);
+    const [, second] = await room.durableGroup([ann, bob], { spares: false });
     const watcher = await room.get(room.spectate(room.seam(cat), { storage: room.disk(cat) }));
     await room.get(second!.leave());
     room.depart(bob);

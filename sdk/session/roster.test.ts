@@ -74,10 +74,10 @@ describe("the roster", () => {
     expect(applyRosterCommand(roster, { type: "rename", name: "x" }, dan)).toBe(roster);
   });
 
-  test("who gives up a seat to watch leaves it free", () => {
+  test("[SE42] who gives up a seat to watch leaves it free, and may go on managing", () => {
     const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [bob, { type: "spectate", peer: bob, name: "Bob", spare: false }]);
     expect(roster.seats[1]).toBeUndefined();
-    expect(roster.watchers).toEqual([{ peer: bob, name: "Bob", spare: false }]);
+    expect(roster.watchers).toEqual([{ peer: bob, name: "Bob", spare: true }]);
   });
 });
 

@@ -136,7 +136,10 @@ function watch(roster: Roster, command: RosterCommand & { type: "spectate" }): R
   const known = roster.watchers.find((watcher) => watcher.peer === peer);
   if (known?.name === name && known.spare === spare) return roster;
   if (others.length >= WATCHERS_MAX) return vacate(roster, peer);
-  return { ...vacate(roster, peer), watchers: [...others, { peer, name, spare }] };
+  const without = vacate(roster, peer);
+  // Who stands up may go on managing, as it could while it sat: it may be the only voter there is, and without one that may, the match is closed for ever.
+  const sat = without !== roster;
+  return { ...without, watchers: [...others, { peer, name, spare: spare || sat }] };
 }
 
 function rename(roster: Roster, peer: PeerId, name: string): Roster {

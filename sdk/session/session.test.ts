@@ -387,7 +387,7 @@ describe("ends", () => {
   test("a player that gives up its seat to watch stays as a spectator", async () => {
     open();
     const [first, second] = await room.group([ann, bob]);
-    await room.get(second!.spectate());
+    await room.get(second!.stand());
     await room.clock.advance(3_000);
     expect(seats(first!)).toEqual([ann, undefined]);
     const { voters, learners } = first!.node.membership;

@@ -1,6 +1,6 @@
 // One peer's place in a gathering: lobby, node, roster and management over one seam. How one gets in stands in enter.ts.
 import { createNanoEvents } from "nanoevents";
-import { ClosedError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { ClosedError, hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { fenceLane, fenceFor, LogFence, type OwnershipFence } from "../durable/index.ts";
 import { LANE_FENCE, LANE_SESSION, openReplica, type LaneReducer, type LogEvent, type NodeStatus, type RaftConfig, type RaftNode, type Replica } from "../replica/index.ts";
 import { APPLICATION_TAG, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
@@ -9,13 +9,14 @@ import type { Admit } from "./admission.ts";
 import { DuplicateHostError, KickedError } from "./errors.ts";
 import { Liveness, type Standing } from "./liveness.ts";
 import { fenceOf, isHeld, lineageOf, refusedBy } from "./lineage.ts";
-import { betterGroup } from "./lobby.ts";
+import { betterGroup, publishedRefusal, visibleGroups } from "./lobby.ts";
 import { Manager, type Mandate, type VerifyClaim } from "./manager.ts";
-import { cleanName, type Declaration, type SeatClaim } from "./presence-state.ts";
+import { cleanName, type Declaration, type PresenceState, type SeatClaim } from "./presence-state.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
 import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, seatOf, type Roster } from "./roster.ts";
 import { storageOfGroup } from "./stored-group.ts";
+import { waitFor } from "./wait.ts";
 import { WayBack } from "./way-back.ts";
 
 /** Tag of the channel that carries probes; 1 to 3 are the contract's. */
@@ -96,8 +97,15 @@ export interface GameSession {
   kick(peer: PeerId, reason?: string): Promise<void>;
   /** Changes the name in presence and, when seated, in the roster. */
   rename(name: string): Promise<void>;
-  /** Gives up the seat but stays as a spectator; committed when it resolves. */
-  spectate(): Promise<void>;
+  /**
+   * A spectator's wish to play: resolves once it holds a seat, at once when it does already. Waits while none is free, behind those who came to play; `stand` or the
+   * signal takes the wish back (`ClosedError`, the signal's reason). Rejects with `AdmissionRefusedError` when the game's own rule says no.
+   */
+  sit(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Gives up the seat, or the wish for one, and stays as a spectator; committed when it resolves. */
+  stand(): Promise<void>;
+  /** Frees the seat of somebody else, who may watch on, and may come back to whatever seat is free then. Committed when it resolves; void unless this peer holds a seat. */
+  vacate(peer: PeerId): Promise<void>;
   /** Asks for the seat of a peer this person was before, with a proof signed by that peer's key over `seatClaimText`. The leader moves the seat once the proof holds, this peer is a caught-up member without a seat, and the other is not here any more. */
   claimSeat(claim: SeatClaim): void;
   /** Says at once and synchronously that this tab goes away (usable in `pagehide`), handing leadership over. Default `keep-seat`: it may come back. */
@@ -134,7 +142,7 @@ export class Session implements GameSession {
   #standings = "";
   #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
 
-  constructor(seam: Seam, declares: Declaration, options: SessionOptions) {
+  constructor(seam: Seam, declares: Declaration, options: SessionOptions, { asksSeat }: Pick<PresenceState, "asksSeat"> = {}) {
     this.selfId = seam.selfId;
     this.options = options;
     this.#seam = seam;
@@ -142,8 +150,8 @@ export class Session implements GameSession {
     this.#apps = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     const { clock, awayAfterMs = 3_000, evictAfterMs = 10_000 } = options;
     this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
-    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, synced: false, hidden: options.visibility?.isHidden || undefined });
-    this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), clock, () => this.#events.emit("change"));
+    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, synced: false, asksSeat, hidden: options.visibility?.isHidden || undefined });
+    this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), { clock, onChange: () => this.#events.emit("change"), stamp: () => this.presence.stamp, onStamp: (from, stamp) => this.presence.expect(from, stamp) });
     this.#watchStandings(Math.max(50, Math.min(1_000, awayAfterMs / 3)));
     this.wayBack = new WayBack(seam.selfId, options, () => this.changed());
     const { visibility } = options;
@@ -276,9 +284,37 @@ export class Session implements GameSession {
     await this.propose({ type: "rename", name });
   }
 
-  async spectate(): Promise<void> {
-    this.presence.set({ declares: "spectate" });
+  sit({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (signal?.aborted !== true && !this.#isSeated) this.presence.set({ asksSeat: true });
+    const check = (): true | undefined => {
+      if (this.isClosed) throw this.#failure ?? new ClosedError("the session");
+      if (seatOf(this.#roster, this.selfId) !== undefined) return true;
+      if (this.presence.self.asksSeat !== true) throw new ClosedError("the wish for a seat");
+      const refusal = this.#ownGroup()?.refusal;
+      if (refusal !== undefined) throw refusal;
+      return undefined;
+    };
+    const subscribe = (changed: () => void): (() => void) => {
+      const offs = [this.on("change", changed), this.on("closed", changed)];
+      return () => offs.forEach((off) => off());
+    };
+    const withdraw = (error: unknown): never => {
+      this.presence.set({ asksSeat: undefined });
+      throw error;
+    };
+    return waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal }).then(() => {}, withdraw);
+  }
+
+  async stand(): Promise<void> {
+    this.presence.set({ declares: "spectate", asksSeat: undefined });
     await this.propose({ type: "spectate", peer: this.selfId, name: this.presence.self.name, spare: false });
+    // Whoever waits to sit hears that the wish is gone.
+    this.#events.emit("change");
+  }
+
+  async vacate(peer: PeerId): Promise<void> {
+    const name = this.presence.states.get(peer)?.name;
+    await this.propose(name === undefined ? { type: "vacate", peer } : { type: "spectate", peer, name, spare: false });
   }
 
   claimSeat(claim: SeatClaim): void {
@@ -346,12 +382,19 @@ export class Session implements GameSession {
     this.#events.emit("change");
   }
 
-  /** Who was given a seat plays, whatever it came for, and has nothing to claim any more. */
+  /** Who was given a seat plays, whatever it came for, and has nothing to ask for any more; who was taken its seat watches. */
   #takeSeat(): void {
-    const isSeated = seatOf(this.#roster, this.selfId) !== undefined;
-    const isNew = isSeated && !this.#isSeated;
-    this.#isSeated = isSeated;
-    if (isNew) this.presence.set({ claim: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
+    const wasSeated = this.#isSeated;
+    this.#isSeated = seatOf(this.#roster, this.selfId) !== undefined;
+    if (this.#isSeated && !wasSeated) this.presence.set({ claim: undefined, asksSeat: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
+    if (wasSeated && !this.#isSeated) this.presence.set({ declares: "spectate", asksSeat: undefined });
+  }
+
+  /** The group this session is in, as its leader shows it, and what that one says of this peer: not somebody else's word while the node hears its leader. */
+  #ownGroup(): { readonly refusal: Error | undefined } | undefined {
+    const leader = this.#node?.leader;
+    const group = visibleGroups(this.presence.states).find(({ groupId, leader: claims }) => groupId === this.#groupId && (leader === undefined || leader === claims));
+    return group === undefined ? undefined : { refusal: publishedRefusal(this.selfId, group.lead.refused) };
   }
 
   /** The right to lead this group: undefined in a fork whose claim is not committed, as far as is known here. */
@@ -379,7 +422,8 @@ export class Session implements GameSession {
       const members = this.#node?.membership;
       const known = new Set<PeerId>([...this.#seam.peers, ...(members?.voters ?? []), ...(members?.learners ?? [])]);
       const standings = [...known].map((peer) => `${peer} ${this.standingOf(peer)}`).join();
-      if (standings === this.#standings) return;
+      // Who came back to a match that nobody leads gives it up after a time, which makes no event either.
+      if (standings === this.#standings && !(this.wayBack.isTaken && this.#node?.leader === undefined)) return;
       this.#standings = standings;
       this.changed();
     });
@@ -402,19 +446,22 @@ export class Session implements GameSession {
     if (synced !== this.presence.self.synced) this.presence.set({ synced });
   }
 
-  /** Ends what has to end: kicked, or a host nobody joined beside a better one. */
+  /** Ends what has to end: kicked, or alone in a match beside a better one. */
   #checkOut(): void {
     const kicked = this.#roster.kicked.find((entry) => entry.peer === this.selfId);
     if (kicked !== undefined) {
       this.part();
       return this.fail(new KickedError(kicked.reason));
     }
+    // Who was taken out of the membership before the entry reached it hears of it from the leader alone.
+    const refusal = this.#node === undefined ? undefined : this.#ownGroup()?.refusal;
+    if (refusal !== undefined && hasCode(refusal, "kicked")) return this.fail(refusal);
     const fork = this.#laterFork();
     if (fork !== undefined) return this.fail(fork);
     const ending = this.wayBack.ending(this.presence.states, this.presence.self.synced);
     if (ending !== undefined) return this.fail(ending);
-    const { lead, declares } = this.presence.self;
-    if (declares !== "host" || lead === undefined) return undefined;
+    const { lead } = this.presence.self;
+    if (lead === undefined) return undefined;
     const better = betterGroup({ groupId: this.#groupId, leader: this.selfId, lead }, this.presence.states);
     return better === undefined ? undefined : this.fail(new DuplicateHostError(better.leader));
   }

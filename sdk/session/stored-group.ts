@@ -11,6 +11,8 @@ export interface StoredGroup {
   readonly groupId: string;
   /** It held a seat there when it was last heard of. */
   readonly seated: boolean;
+  /** It voted there: without it the others may not be able to decide. */
+  readonly voted: boolean;
 }
 
 /** The last group of this storage; undefined when it never was in one. Throws `CorruptStateError` naming the record. */
@@ -19,7 +21,9 @@ export async function readStoredGroup(storage: ByteStore): Promise<StoredGroup |
   if (record === undefined) return undefined;
   const reader = new ByteReader(openRecord(GROUP, record));
   try {
-    const group: StoredGroup = { groupId: reader.text(GROUP_ID_BYTES_MAX), seated: reader.bool() };
+    const [groupId, seated] = [reader.text(GROUP_ID_BYTES_MAX), reader.bool()];
+    // Records of the first builds end here: there a seat was what brought one back.
+    const group: StoredGroup = { groupId, seated, voted: reader.remaining > 0 ? reader.bool() : seated };
     reader.end();
     if (group.groupId === "") throw new MalformedError("no group id");
     return group;
@@ -32,7 +36,7 @@ export async function readStoredGroup(storage: ByteStore): Promise<StoredGroup |
 /** Remembers the group; `undefined` forgets it (its log stays where it is, so that the old vote is never given again). */
 export async function writeStoredGroup(storage: ByteStore, group: StoredGroup | undefined): Promise<void> {
   if (group === undefined) return storage.write([{ type: "delete", key: GROUP }]);
-  const body = new ByteWriter().text(group.groupId).bool(group.seated).finish();
+  const body = new ByteWriter().text(group.groupId).bool(group.seated).bool(group.voted).finish();
   return storage.write([{ type: "put", key: GROUP, value: sealRecord(GROUP, body) }]);
 }
 

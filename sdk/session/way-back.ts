@@ -60,8 +60,10 @@ export class WayBack {
   remember(roster: Roster): void {
     const { storage, logger = silentLogger } = this.#options;
     if (storage === undefined || this.#node === undefined || roster.seats.length === 0) return;
-    const group: StoredGroup = { groupId: this.#groupId, seated: seatOf(roster, this.#self) !== undefined };
-    if (this.#remembered?.groupId === group.groupId && this.#remembered.seated === group.seated) return;
+    const { voters, votersOutgoing } = this.#node.membership;
+    const voted = voters.includes(this.#self) || votersOutgoing.includes(this.#self);
+    const group: StoredGroup = { groupId: this.#groupId, seated: seatOf(roster, this.#self) !== undefined, voted };
+    if (this.#remembered?.groupId === group.groupId && this.#remembered.seated === group.seated && this.#remembered.voted === voted) return;
     this.#remembered = group;
     this.#writing = writeStoredGroup(storage, group).catch((error: unknown) => logger.error("the way back to this match could not be stored", error));
   }

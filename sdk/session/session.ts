@@ -138,6 +138,8 @@ export class Session implements GameSession {
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
   #isSeated = false;
+  /** Words under way that give up the seat: a wish to sit that came after them stands. */
+  #standingUp = 0;
   #stopWatching: () => void = () => {};
   #standings = "";
   #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
@@ -285,10 +287,10 @@ export class Session implements GameSession {
   }
 
   sit({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    if (signal?.aborted !== true && !this.#isSeated) this.presence.set({ asksSeat: true });
+    if (signal?.aborted !== true && !(this.#isSeated && this.#standingUp === 0)) this.presence.set({ asksSeat: true });
     const check = (): true | undefined => {
       if (this.isClosed) throw this.#failure ?? new ClosedError("the session");
-      if (seatOf(this.#roster, this.selfId) !== undefined) return true;
+      if (seatOf(this.#roster, this.selfId) !== undefined && this.#standingUp === 0) return true;
       if (this.presence.self.asksSeat !== true) throw new ClosedError("the wish for a seat");
       const refusal = this.#ownGroup()?.refusal;
       if (refusal !== undefined) throw refusal;
@@ -307,9 +309,14 @@ export class Session implements GameSession {
 
   async stand(): Promise<void> {
     this.presence.set({ declares: "spectate", asksSeat: undefined });
-    await this.propose({ type: "spectate", peer: this.selfId, name: this.presence.self.name, spare: false });
-    // Whoever waits to sit hears that the wish is gone.
-    this.#events.emit("change");
+    this.#standingUp += 1;
+    try {
+      await this.propose({ type: "spectate", peer: this.selfId, name: this.presence.self.name, spare: false });
+    } finally {
+      this.#standingUp -= 1;
+      // Whoever waits to sit looks again.
+      this.#events.emit("change");
+    }
   }
 
   async vacate(peer: PeerId): Promise<void> {
@@ -387,7 +394,7 @@ export class Session implements GameSession {
     const wasSeated = this.#isSeated;
     this.#isSeated = seatOf(this.#roster, this.selfId) !== undefined;
     if (this.#isSeated && !wasSeated) this.presence.set({ claim: undefined, asksSeat: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
-    if (wasSeated && !this.#isSeated) this.presence.set({ declares: "spectate", asksSeat: undefined });
+    if (wasSeated && !this.#isSeated) this.presence.set({ declares: "spectate", asksSeat: (this.#standingUp > 0 && this.presence.self.asksSeat) || undefined });
   }
 
   /** The group this session is in, as its leader shows it, and what that one says of this peer: not somebody else's word while the node hears its leader. */

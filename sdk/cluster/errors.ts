@@ -38,9 +38,12 @@ export class ReservedHeaderError extends SdkError {
 
 /** The handler took longer than the transport allows. `code` is `handler-timeout`; it may still finish, unheard. */
 export class HandlerTimeoutError extends SdkError {
+  readonly timeoutMs: number;
+
   constructor(timeoutMs: number) {
     super("handler-timeout", `the handler did not answer within ${timeoutMs} ms`);
     this.name = "HandlerTimeoutError";
+    this.timeoutMs = timeoutMs;
   }
 }
 
@@ -81,8 +84,27 @@ export class ShardMovedError extends SdkError {
 
 /** More requests wait for this receiver than it takes. `code` is `overloaded`; it was not handled: slow down. */
 export class OverloadedError extends SdkError {
+  readonly limit: number;
+
   constructor(limit: number) {
-    super("overloaded", `${limit} requests are waiting already`);
+    super("overloaded", limit > 0 ? `${limit} requests are waiting already` : "the way to the owner is full");
     this.name = "OverloadedError";
+    this.limit = limit;
+  }
+}
+
+/** The other side left while a call was under way. `code` is `owner-gone`; whether it was handled is unknown: ask again only what may be done twice. */
+export class OwnerGoneError extends SdkError {
+  constructor(peer: string) {
+    super("owner-gone", `${peer} left while the request was under way: whether it was handled is unknown`);
+    this.name = "OwnerGoneError";
+  }
+}
+
+/** Why a handler's signal fires when its caller gave up. `code` is `call-cancelled`. */
+export class CallCancelledError extends SdkError {
+  constructor() {
+    super("call-cancelled", "the caller does not wait any more");
+    this.name = "CallCancelledError";
   }
 }

@@ -112,9 +112,15 @@ export class HandlerPool {
       const stop = limit === Number.POSITIVE_INFINITY ? () => {} : clock.after(limit, () => fail(left <= this.#timeoutMs ? new EnvelopeExpiredError() : new HandlerTimeoutError(this.#timeoutMs)));
       outer?.addEventListener("abort", onAbort, { once: true });
       // A handler may throw before its first await.
-      void (async () => handler(envelope, abort.signal))().then((answer) => end(() => resolve(answer)), (error: unknown) => end(() => reject(asHandlerError(error))));
+      void (async () => checkedAnswer(await handler(envelope, abort.signal)))().then((answer) => end(() => resolve(answer)), (error: unknown) => end(() => reject(asHandlerError(error))));
     });
   }
+}
+
+/** Handlers are other people's code, and not all of it is typed. */
+function checkedAnswer(answer: unknown): Uint8Array | undefined {
+  if (answer === undefined || answer instanceof Uint8Array) return answer;
+  throw new HandlerFailedError(`the handler answered with ${answer === null ? "null" : `a ${typeof answer}`} where bytes are expected`);
 }
 
 const OWN_CODES = new Set(["shard-moved", "missing-key-header", "overloaded", "envelope-expired", "no-shard-subscriber", "transport-closed"]);

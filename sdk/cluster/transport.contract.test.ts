@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { utf8 } from "../base/index.ts";
 import { brokenObligations, describeContract } from "../testing/contract.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { expired } from "./envelope.ts";
 import { HandlerFailedError } from "./errors.ts";
 import { MemoryTransport } from "./memory-transport.ts";
 import { transportContract, type TransportHarness } from "./transport.contract.ts";
@@ -49,7 +50,7 @@ describe("the transport contract catches", () => {
   });
 
   test("times to live ignored", async () => {
-    expect(await broken((good) => ({ request: (envelope, options) => { const { ttlMs: _, ...rest } = envelope; return good.request(rest, options); } }), (limits) => ({ handlerTimeoutMs: 60_000, ...limits }))).toEqual(["CT4"]);
+    expect(await broken((good) => ({ request: (envelope, options) => { const { ttlMs: _, ...rest } = envelope; return good.request(rest, options); } }), (limits) => ({ handlerTimeoutMs: 60_000, ...limits }))).toEqual(["CT4", "CT13", "CT14"]);
   });
 
   test("handlers without a limit of time", async () => {
@@ -57,7 +58,7 @@ describe("the transport contract catches", () => {
   });
 
   test("handlers without a limit of number", async () => {
-    expect(await broken(() => ({}), (limits) => ({ ...limits, maxConcurrentHandlers: -1 }))).toEqual(["CT6"]);
+    expect(await broken(() => ({}), (limits) => ({ ...limits, maxConcurrentHandlers: -1 }))).toEqual(["CT6", "CT12", "CT15"]);
   });
 
   test("the first subscription keeping the shard", async () => {
@@ -77,6 +78,18 @@ describe("the transport contract catches", () => {
 
   test("notifications that fail with their handler", async () => {
     expect(await broken((good) => ({ notify: async (envelope, options) => void (await good.request(envelope, options)) }))).toEqual(["CT10"]);
+  });
+
+  test("cancelling that stays with the caller", async () => {
+    expect(await broken((good) => ({ request: (envelope, { signal } = {}) => new Promise((resolve, reject) => {
+      if (signal?.aborted) reject(signal.reason);
+      signal?.addEventListener("abort", () => reject(signal.reason));
+      good.request(envelope).then(resolve, reject);
+    }) }))).toEqual(["CT7", "CT12"]);
+  });
+
+  test("deadlines that start anew on the other side", async () => {
+    expect(await broken((good) => ({ request: (envelope, options) => good.request(envelope.createdAtMs === undefined || expired(envelope, 1_000_000) ? envelope : { ...envelope, createdAtMs: 1_000_000 }, options) }))).toEqual(["CT13"]);
   });
 
   test("one request at a time", async () => {

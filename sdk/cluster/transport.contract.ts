@@ -1,8 +1,8 @@
-// What every Transport must keep, as data: CT1 to CT11 of SPEC.md.
+// What every Transport must keep, as data: CT1 to CT15 of SPEC.md.
 import { expect } from "vitest";
 import { fromUtf8, utf8 } from "../base/index.ts";
 import type { Obligation } from "../testing/contract.ts";
-import type { Envelope } from "./envelope.ts";
+import { ttl, type Envelope } from "./envelope.ts";
 import type { Transport, TransportLimits } from "./transport.ts";
 
 /** Makes pairs of ends: calls go in at `caller`, subscriptions live at `server`. They may be the same transport. */
@@ -41,7 +41,7 @@ function gate<T = void>(): { readonly opened: Promise<T>; open(value: T): void }
 
 const echo = async ({ data }: Envelope): Promise<Uint8Array> => utf8(`re:${fromUtf8(data)}`);
 
-/** CT1 to CT11. */
+/** CT1 to CT15. */
 export const transportContract: readonly Obligation<TransportHarness>[] = [
   {
     id: "CT1",
@@ -269,6 +269,106 @@ export const transportContract: readonly Obligation<TransportHarness>[] = [
       expect(fromUtf8(await caller.request(envelope("quick", { shard: SHARD + 1 })))).toBe("re:quick");
       slow.open(utf8("done"));
       expect(fromUtf8(await waiting)).toBe("done");
+    },
+  },
+  {
+    id: "CT12",
+    says: "a call cancelled while it waits for its turn is never handled, and those behind it move up",
+    check: async (harness) => {
+      const { caller, server } = await harness.open({ maxConcurrentHandlers: 1 });
+      const handled: string[] = [];
+      const entered = gate();
+      const finish = gate();
+      await server.subscribe(SHARD, async ({ data }) => {
+        handled.push(fromUtf8(data));
+        entered.open();
+        if (fromUtf8(data) === "first") await finish.opened;
+        return data;
+      });
+      const first = caller.request(envelope("first"));
+      await entered.opened;
+      const abort = new AbortController();
+      const second = outcome(caller.request(envelope("second"), { signal: abort.signal }));
+      const third = caller.request(envelope("third"));
+      abort.abort(new Error("changed my mind"));
+      expect(await second).toBe("changed my mind");
+      // Cancelling travels behind what was sent before it, and in front of this one.
+      const last = caller.request(envelope("last"));
+      await server.subscribe(SHARD + 1, echo);
+      finish.open();
+      expect(fromUtf8(await first)).toBe("first");
+      expect(fromUtf8(await third)).toBe("third");
+      expect(fromUtf8(await last)).toBe("last");
+      expect(handled).toEqual(["first", "third", "last"]);
+    },
+  },
+  {
+    id: "CT13",
+    says: "a deadline reaches the handler as what is left of it, and fires its signal",
+    check: async (harness) => {
+      const { caller, server, advance, wallMs } = await harness.open();
+      const entered = gate<{ readonly got: Envelope; readonly signal: AbortSignal }>();
+      const never = gate<Uint8Array>();
+      await server.subscribe(SHARD, async (got, signal) => {
+        entered.open({ got, signal });
+        return never.opened;
+      });
+      const call = outcome(caller.request(envelope("x", { ttlMs: 1_000, createdAtMs: wallMs() - 400 })));
+      const { got, signal } = await entered.opened;
+      const left = ttl(got, wallMs());
+      expect(left).toBeGreaterThan(500);
+      expect(left).toBeLessThanOrEqual(600);
+      await advance(400);
+      expect(signal.aborted).toBe(false);
+      await advance(250);
+      expect(await call).toBe("envelope-expired");
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      never.open(utf8(""));
+    },
+  },
+  {
+    id: "CT14",
+    says: "a call that waits for its turn longer than it lives is not handled",
+    check: async (harness) => {
+      const { caller, server, advance, wallMs } = await harness.open({ maxConcurrentHandlers: 1 });
+      const handled: string[] = [];
+      const entered = gate();
+      const finish = gate();
+      await server.subscribe(SHARD, async ({ data }) => {
+        handled.push(fromUtf8(data));
+        entered.open();
+        if (fromUtf8(data) === "first") await finish.opened;
+        return data;
+      });
+      const first = caller.request(envelope("first"));
+      await entered.opened;
+      const second = outcome(caller.request(envelope("second", { ttlMs: 100, createdAtMs: wallMs() })));
+      const third = caller.request(envelope("third"));
+      await advance(200);
+      finish.open();
+      expect(fromUtf8(await first)).toBe("first");
+      expect(await second).toBe("envelope-expired");
+      expect(fromUtf8(await third)).toBe("third");
+      expect(handled).toEqual(["first", "third"]);
+    },
+  },
+  {
+    id: "CT15",
+    says: "a thousand calls at once against the limit are all answered, each with its own answer",
+    check: async (harness) => {
+      const { caller, server } = await harness.open({ maxConcurrentHandlers: 50 });
+      let running = 0;
+      let most = 0;
+      await server.subscribe(SHARD, async ({ data }) => {
+        running += 1;
+        most = Math.max(most, running);
+        for (let turn = 0; turn < 3; turn += 1) await Promise.resolve();
+        running -= 1;
+        return data;
+      });
+      const answers = await Promise.all(Array.from({ length: 1_000 }, (_, at) => caller.request(envelope(`${at}`))));
+      expect(answers.map(fromUtf8)).toEqual(Array.from({ length: 1_000 }, (_, at) => `${at}`));
+      expect(most).toBeLessThanOrEqual(50);
     },
   },
 ];

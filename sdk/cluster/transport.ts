@@ -14,7 +14,8 @@ export interface CallOptions {
 export interface Transport {
   /**
    * Delivers to one subscriber of the envelope's shard and resolves to its answer. Rejects with `NoShardSubscriberError`, `EnvelopeExpiredError`,
-   * `HandlerTimeoutError`, `HandlerFailedError` (with the handler's message), `OverloadedError`, `ShardMovedError`, `TransportClosedError`, `InvalidArgumentError`.
+   * `HandlerTimeoutError`, `HandlerFailedError` (with the handler's message), `OverloadedError`, `ShardMovedError`, `TransportClosedError`, `InvalidArgumentError`;
+   * over a wire also with `OwnerGoneError` (whether it was handled is unknown) and `PayloadTooLargeError`.
    */
   request(envelope: Envelope, options?: CallOptions): Promise<Uint8Array>;
   /** Delivers without an answer. Resolves when it was handed over; rejects like `request`, but never with the handler's own error. */
@@ -35,3 +36,9 @@ export interface TransportLimits {
 
 /** Requests that wait for a free handler at most; one more is refused with `OverloadedError`. */
 export const WAITING_REQUESTS_MAX = 10_000;
+
+/** Calls of one transport without an answer at most; one more is refused with `OverloadedError`. */
+export const OPEN_CALLS_MAX = 10_000;
+
+/** Unanswered calls one caller may have at one receiver; more are refused with `OverloadedError`, so that a flood costs only who makes it. */
+export const CALLS_PER_CALLER_MAX = 2_000;

@@ -142,9 +142,12 @@ export function flushPeers(core: Core, holdNews = false): void {
   for (const peer of core.peers) shared = flushPeer(core, peer, { limit: peer.isWitness ? Math.min(limit, witnessLimit(core)) : limit, shared, holdNews });
 }
 
-/** How far a witness may be fed: no further than every other voter that keeps up. What it alone held besides this node would keep the others from leading (RF136). */
+/**
+ * How far a witness may be fed: no further than this node's disk, because an entry that a witness alone holds is one nobody can lead with; and no
+ * further than every other voter that keeps up, because what a witness holds beyond another keeps that one from leading (RF136).
+ */
 function witnessLimit({ peers, membership: { voters, votersOutgoing }, log }: Core): LogIndex {
-  let limit = log.last;
+  let limit = log.stable;
   for (const { id, isWitness, keepsUp, match } of peers) if (!isWitness && keepsUp && (voters.includes(id) || votersOutgoing.includes(id))) limit = Math.min(limit, match);
   return limit;
 }

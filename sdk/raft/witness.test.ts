@@ -256,6 +256,22 @@ describe("two peers and a witness", () => {
     expect(net.raft(W).lastIndex).toBe(net.raft(A).lastIndex - 1);
   });
 
+  test("[RF137] it is fed nothing the leader could forget: beside a witness alone a crash at any moment leaves a leader that can come back", () => {
+    const net = TestNetwork.of([A, W]);
+    net.elect(A);
+    net.run(4);
+    net.node(A).diskIsFast = false;
+    net.propose(A, "forgotten");
+    expect(net.raft(W).lastIndex).toBe(net.raft(A).lastIndex - 1);
+    net.restart(A);
+    net.node(A).diskIsFast = true;
+    net.run(60);
+    expect(net.leaders).toEqual([A]);
+    net.propose(A, "kept");
+    net.run(6);
+    expect(net.node(A).payloads).toEqual(["kept"]);
+  });
+
   test("[RF135] leadership is given to the other, never to the witness", () => {
     const net = trio();
     expect(net.raft(A).transferLeadership(W)).toEqual({ refused: "invalid-target" });

@@ -21,5 +21,6 @@ export { openRecord, sealRecord } from "./record.ts";
 export { openReplica, type Replica, type ReplicaOptions } from "./replica.ts";
 export type { ResumedCommand } from "./resumed.ts";
 export type { ProposedCommand, ProposeHints, RefusalReason, ReplicaCore, ReplicaCoreOptions, ReplicaWork, Settlement } from "./replica-core.ts";
+export { WitnessCore, witnessGroupOf, type WitnessCoreOptions, type WitnessWork } from "./witness-core.ts";
 // The words of the machine that the layers above need: they see it only through this door.
-export { BROWSER_CONFIG, CorruptStateError, LAN_CONFIG, RAFT_PRESETS, raftConfig, type Membership, type MembershipTarget, type RaftConfig, type RaftMetrics, type Role, type TraceEvent } from "../raft/index.ts";
+export { BROWSER_CONFIG, CorruptStateError, LAN_CONFIG, RAFT_PRESETS, isWitness, raftConfig, witnessId, type Membership, type MembershipTarget, type RaftConfig, type RaftMetrics, type Role, type TraceEvent } from "../raft/index.ts";

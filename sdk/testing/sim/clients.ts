@@ -58,7 +58,7 @@ export class SimClient {
     this.#world = world;
     this.#random = shared.random;
     this.#values = shared.values;
-    this.#home = pick(shared.random, world.peers);
+    this.#home = pick(shared.random, world.people);
     this.#writer = this.#home.id;
   }
 
@@ -99,7 +99,7 @@ export class SimClient {
   #next(): void {
     if (this.#stopped || this.#open !== undefined) return;
     // Half of the time it writes on through the same peer; otherwise it goes on elsewhere, as somebody new.
-    if (this.#home.id !== this.#writer || chance(this.#random, 0.02)) this.#moveTo(pick(this.#random, this.#world.peers));
+    if (this.#home.id !== this.#writer || chance(this.#random, 0.02)) this.#moveTo(pick(this.#random, this.#world.people));
     const { keys, readShare, valueBytes } = this.#world.plan.workload;
     const key = below(this.#random, keys);
     const input = this.#input(key, readShare);
@@ -127,7 +127,7 @@ export class SimClient {
     if (this.#home.id !== this.#writer || (open.attempt >= ATTEMPTS_MAX && this.#home.engine === undefined)) {
       // Nobody will ever hear what became of it.
       this.abandon();
-      this.#moveTo(pick(this.#random, this.#world.peers));
+      this.#moveTo(pick(this.#random, this.#world.people));
       return this.#next();
     }
     if (open.payload !== undefined && open.onlyRefused) {
@@ -140,7 +140,7 @@ export class SimClient {
     const again = (delayMs: number): void =>
       this.#world.queue.after(delayMs * MS, () => {
         if (this.#open !== open || open.attempt !== attempt) return;
-        if (open.payload === undefined) this.#moveTo(pick(this.#random, this.#world.peers));
+        if (open.payload === undefined) this.#moveTo(pick(this.#random, this.#world.people));
         this.#attempt(open);
       });
     // Until this attempt is refused, it may happen.

@@ -1,6 +1,6 @@
 // Coverage marks: what a run really went through, so that a seed in which nothing happened does not count as proof.
 import type { PeerId, Term } from "../../base/index.ts";
-import type { Message, Role } from "../../raft/index.ts";
+import { isWitness, type Message, type Role } from "../../raft/index.ts";
 import type { NodeSheet } from "./history.ts";
 
 /** Every mark; a soak reports how often each was hit. */
@@ -12,6 +12,7 @@ export const MARKS = [
   "read-by-leader", "read-by-follower", "read-refused", "forwarded", "forward-refused", "duplicate-skipped", "outcome-unknown", "refused-busy",
   "torn-write-kept", "torn-write-lost", "write-refused", "wiped", "pre-vote-refused", "vote-refused", "append-refused",
   "snapshot-progress", "one-way-partition", "channel-reset", "frame-duplicated", "frame-lost", "frame-late", "clock-jumped", "converged-under-load", "news-held",
+  "witness-voted", "committed-by-witness", "core-needs-witness",
 ] as const;
 
 /** One mark. */
@@ -86,6 +87,7 @@ export class Coverage {
         return;
       case "vote-reply":
         if (!message.granted) this.hit("vote-refused");
+        else if (isWitness(from)) this.hit("witness-voted");
         return;
       case "append-reply":
         if (!message.ok) this.hit("append-refused");

@@ -2,7 +2,7 @@
 import { below, fraction, seededRandom, type Random } from "../../base/index.ts";
 
 /** One stream per concern, so that drawing more for one does not reshuffle the others. */
-export const STREAM = { plan: 1, faults: 2, network: 3, disk: 4, workload: 5, keeper: 6, peers: 100 } as const;
+export const STREAM = { plan: 1, faults: 2, network: 3, disk: 4, workload: 5, keeper: 6, witness: 7, peers: 100 } as const;
 
 /** The stream of one concern under one seed. */
 export function stream(seed: number, concern: number): Random {

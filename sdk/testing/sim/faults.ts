@@ -1,8 +1,8 @@
 // What each planned disturbance does to the world, and how it ends.
 import { fraction, seededRandom, type LogIndex, type PeerId, type Random, type Term } from "../../base/index.ts";
-import type { Membership } from "../../raft/index.ts";
+import { isWitness, type Membership } from "../../raft/index.ts";
 import { between, chance, pick, shuffled } from "./draw.ts";
-import { isQuorum } from "./history.ts";
+import { isQuorum, isVoter, type NodeSheet } from "./history.ts";
 import { drawChange, type Keeper } from "./keeper.ts";
 import { encodeCommand } from "./kv.ts";
 import type { SimPeer } from "./peer.ts";
@@ -198,7 +198,7 @@ export class Faults {
   #wipe(peer: SimPeer, lasts: number): boolean {
     const world = this.#world;
     const survivors = (id: PeerId): boolean => id !== peer.id && !world.isGone(id);
-    if (!membershipsInForce(world).every((membership) => isQuorum(membership, survivors))) return false;
+    if (!canDecide(world, survivors)) return false;
     world.crash(peer, 0);
     world.wipe(peer);
     this.#restartAfter(peer, lasts);
@@ -283,6 +283,20 @@ function drawPartition(kind: string, { random, size, victim }: { random: Random;
     for (let to = 0; to < size; to += 1) if (from !== to && blocked(from, to)) directions.push([from, to]);
   }
   return directions;
+}
+
+/**
+ * Whether those for whom `isThere` holds can elect a leader and commit, when they are left in peace. A quorum of every membership in force can, but
+ * where a witness votes one of them must hold everything anybody holds, with content: what a witness holds beyond that it refuses its vote over.
+ */
+export function canDecide(world: Pick<SimWorld, "history" | "isGone">, isThere: (id: PeerId) => boolean): boolean {
+  const memberships = membershipsInForce(world);
+  if (!memberships.every((membership) => isQuorum(membership, isThere))) return false;
+  if (!memberships.some(({ voters, votersOutgoing }) => voters.some(isWitness) || votersOutgoing.some(isWitness))) return true;
+  const sheets = [...world.history.nodes.values()];
+  // Also of those who are gone: what they told a witness it still holds.
+  const holdsAll = ({ disk: { durable } }: NodeSheet): boolean => sheets.every(({ disk: { durable: other } }) => durable.lastTerm > other.lastTerm || (durable.lastTerm === other.lastTerm && durable.lastIndex >= other.lastIndex));
+  return sheets.some((sheet) => isThere(sheet.id) && !isWitness(sheet.id) && memberships.every((membership) => isVoter(membership, sheet.id)) && holdsAll(sheet));
 }
 
 /**

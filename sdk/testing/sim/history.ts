@@ -7,7 +7,10 @@ import type { SimEngine } from "./engine.ts";
 /** One entry as first seen anywhere: by log matching it is the same everywhere, and so is the entry before it. */
 interface KnownEntry {
   readonly term: Term;
-  readonly hash: number;
+  /** Of its kind and time, and of what a witness may hold of its content. */
+  readonly shape: number;
+  /** Of all of it; undefined while it was seen only as witnesses hold it. */
+  hash: number | undefined;
   readonly previousTerm: Term;
 }
 

@@ -1,5 +1,6 @@
 // One tab: a place on the network, an identity with its disk, and (while it is up) a running engine.
 import { peerId, type PeerId, type Random } from "../../base/index.ts";
+import { witnessId } from "../../raft/index.ts";
 import type { SimDisk } from "./disk.ts";
 import { stream, STREAM } from "./draw.ts";
 import type { SimEngine } from "./engine.ts";
@@ -11,6 +12,8 @@ const INBOX_MAX = 20_000;
 
 export class SimPeer {
   readonly slot: number;
+  /** Nobody sits here: it votes and holds no content. */
+  readonly isWitness: boolean;
   /** For its jitter, its crashes and the order of things at a thaw. */
   readonly random: Random;
   id: PeerId;
@@ -34,10 +37,11 @@ export class SimPeer {
   faultEpoch = 0;
   #version = 0;
 
-  constructor(slot: number, seed: number) {
+  constructor(slot: number, seed: number, isWitness: boolean) {
     this.slot = slot;
+    this.isWitness = isWitness;
     this.random = stream(seed, STREAM.peers + slot);
-    this.id = peerId(`n${slot}`);
+    this.id = this.#named(`n${slot}`);
     // Set before use: the world gives every peer a sheet when it makes its disk.
     this.sheet = undefined as unknown as NodeSheet;
   }
@@ -54,7 +58,11 @@ export class SimPeer {
   /** The id it comes back under after its storage was lost; an id is never used twice. */
   nextId(): PeerId {
     this.#version += 1;
-    return peerId(`n${this.slot}.${this.#version}`);
+    return this.#named(`n${this.slot}.${this.#version}`);
+  }
+
+  #named(name: string): PeerId {
+    return this.isWitness ? witnessId(name) : peerId(name);
   }
 
   /** Takes in a frame while frozen. */

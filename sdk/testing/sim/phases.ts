@@ -3,8 +3,7 @@
 import { below, type PeerId, type Random } from "../../base/index.ts";
 import type { SimClient } from "./clients.ts";
 import { between, pick, shuffled } from "./draw.ts";
-import { membershipsInForce, type Faults } from "./faults.ts";
-import { isQuorum } from "./history.ts";
+import { canDecide, type Faults } from "./faults.ts";
 import type { Keeper } from "./keeper.ts";
 import { encodeCommand } from "./kv.ts";
 import type { SimPeer } from "./peer.ts";
@@ -55,6 +54,7 @@ export class Phases {
     const core = this.#chooseCore();
     this.#calm();
     const hadCore = core !== undefined;
+    if (hadCore && this.#needsWitness(core)) this.#world.coverage.hit("core-needs-witness");
     const leaderAfter = hadCore ? this.#judgeCore(core) : 0;
     const convergedAfter = this.#judgeConvergence();
     return { hadCore, coreSize: core?.length ?? 0, leaderAfter, convergedAfter };
@@ -63,16 +63,20 @@ export class Phases {
   /** The fewest peers, in random order, that hold a quorum of every membership in force, and then some. */
   #chooseCore(): SimPeer[] | undefined {
     const { peers } = this.#world;
-    const memberships = membershipsInForce(this.#world);
     const order = shuffled(this.#random, peers);
     const decides = (core: readonly SimPeer[]): boolean => {
       const ids = new Set<PeerId>(core.map((peer) => peer.id));
-      return memberships.every((membership) => isQuorum(membership, (id) => ids.has(id)));
+      return canDecide(this.#world, (id) => ids.has(id));
     };
     for (let size = 1; size <= order.length; size += 1) {
       if (decides(order.slice(0, size))) return order.slice(0, size + below(this.#random, order.length - size + 1));
     }
     return undefined;
+  }
+
+  #needsWitness(core: readonly SimPeer[]): boolean {
+    const people = new Set<PeerId>(core.filter((peer) => !peer.isWitness).map((peer) => peer.id));
+    return !canDecide(this.#world, (id) => people.has(id));
   }
 
   /** Ends what is not tied to a peer or a link. */
@@ -153,8 +157,8 @@ export class Phases {
     const client = `probe${this.#probes}`;
     const payload = encodeCommand({ kind: "write", key: 8, value: this.#probes });
     world.proposed.add(`${client} 1`);
-    const members = peers.filter((peer) => this.#coreLeader(peers)?.engine?.machine.membership.voters.includes(peer.id));
-    const from = pick(this.#random, members.length > 0 ? members : peers);
+    const members = peers.filter((peer) => !peer.isWitness && this.#coreLeader(peers)?.engine?.machine.membership.voters.includes(peer.id));
+    const from = pick(this.#random, members.length > 0 ? members : peers.filter((peer) => !peer.isWitness));
     let settled = false;
     const propose = (): void => {
       if (settled) return;
@@ -172,8 +176,7 @@ export class Phases {
     this.#faults.healLinks();
     for (const peer of world.peers) this.#repair(peer);
     const start = world.queue.now;
-    const canDecide = membershipsInForce(world).every((membership) => isQuorum(membership, (id) => !world.isGone(id)));
-    if (!canDecide) return 0;
+    if (!canDecide(world, (id) => !world.isGone(id))) return 0;
     this.#await("L1", () => this.#coreLeader(world.peers) !== undefined, { peers: world.peers, timeouts: 2 * LEADER_TIMEOUTS_MAX, strict: true, what: "a healed group elects a leader" });
     this.#commitProbe(world.peers, "L1");
     if (this.#waits(() => this.#converged(), start + LOADED_TIMEOUTS_MAX * this.#timeout)) world.coverage.hit("converged-under-load");

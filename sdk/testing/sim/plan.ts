@@ -19,6 +19,8 @@ export interface SimPlan {
   readonly seed: number;
   /** Voters at the start, 1 to 7. */
   readonly voters: number;
+  /** The last of them is a witness. */
+  readonly witness: boolean;
   /** As many voters the group is brought back to, where there are people: more than at the start when spares are to vote. */
   readonly votersWanted: number;
   /** Peers that are there from the start without being members. */
@@ -57,12 +59,23 @@ const SIZES = [1, 2, 2, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7];
 const PAIR_SHARE = 0.2;
 const PAIR_FAULTS: readonly FaultKind[] = ["part", "part", "lone-removal"];
 
-interface People { readonly voters: number; readonly votersWanted: number; readonly spares: number }
+interface People { readonly voters: number; readonly votersWanted: number; readonly spares: number; readonly witness: boolean }
+
+/** Share of seeds in which one voter is a witness: two people and a witness, mostly. */
+const WITNESS_SHARE = 0.2;
+
+/** From a stream of its own: which seeds have a witness changes nothing in those that have none. */
+function drawWitness(seed: number): People | undefined {
+  const random = stream(seed, STREAM.witness);
+  if (!chance(random, WITNESS_SHARE)) return undefined;
+  const voters = pick(random, [2, 3, 3, 3, 3, 3, 4, 5]);
+  return { voters, votersWanted: voters, spares: pick(random, [0, 0, 0, 1, 2]), witness: true };
+}
 
 function drawPeople(random: Random, isPair: boolean): People {
-  if (isPair) return { voters: 2, votersWanted: pick(random, [2, 2, 3]), spares: pick(random, [0, 1, 1, 2]) };
+  if (isPair) return { voters: 2, votersWanted: pick(random, [2, 2, 3]), spares: pick(random, [0, 1, 1, 2]), witness: false };
   const voters = pick(random, SIZES);
-  return { voters, votersWanted: voters, spares: pick(random, [0, 0, 1, 1, 2]) };
+  return { voters, votersWanted: voters, spares: pick(random, [0, 0, 1, 1, 2]), witness: false };
 }
 
 /** The plan of a seed; `duration` in microseconds of simulated time. */
@@ -74,9 +87,11 @@ export function drawPlan(seed: number, duration: number): SimPlan {
   const raft = drawConfig(random, Math.ceil((2 * latencyMax + 2 * writeMax) / MS));
   // Ten election timeouts for the core to recover and ten to converge, at least.
   const healing = Math.min(duration * 0.6, 2 * 11 * raft.electionTimeoutMsMax * MS);
+  const drawn = drawPeople(random, isPair);
+  const people = drawWitness(seed) ?? drawn;
   return {
     seed,
-    ...drawPeople(random, isPair),
+    ...people,
     raft,
     network: drawNetwork(random, latencyMax),
     hold: { share: pick(random, [0, 0.5, 1]), max: pick(random, [0, 100, MS]) },

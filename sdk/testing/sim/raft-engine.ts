@@ -1,6 +1,6 @@
 // The machine alone, with the least that makes a replicated store of it: a key-value state, a table of applied serials, waiting requests.
-import { ByteReader, ByteWriter, MalformedError, type LogIndex, type PeerId } from "../../base/index.ts";
-import { decodeMessage, encodeMessage, ENTRY_COMMAND, Raft, type Entry, type MembershipTarget, type RaftMachine, type Snapshot, type WorkOptions } from "../../raft/index.ts";
+import { ByteReader, ByteWriter, MalformedError, NO_BYTES, type LogIndex, type PeerId } from "../../base/index.ts";
+import { decodeMessage, encodeMessage, ENTRY_COMMAND, isWitness, Raft, type Entry, type MembershipTarget, type RaftMachine, type Snapshot, type WorkOptions } from "../../raft/index.ts";
 import type { Applied, EngineKind, EngineOptions, EngineWork, Outcome, SimEngine } from "./engine.ts";
 import { applyCommand, decodeKv, EMPTY_KV, encodeKv, type KvState } from "./kv.ts";
 
@@ -86,7 +86,7 @@ class RaftEngine implements SimEngine {
   }
 
   compact(): boolean {
-    return this.machine.compact(this.appliedIndex, encodeState(this.kv, this.#sessions));
+    return this.machine.compact(this.appliedIndex, isWitness(this.machine.id) ? NO_BYTES : encodeState(this.kv, this.#sessions));
   }
 
   part(): void {
@@ -102,7 +102,7 @@ class RaftEngine implements SimEngine {
     const applied: Applied[] = [];
     if (work.install !== undefined) {
       this.#install(work.install);
-      applied.push({ type: "install", index: work.install.index });
+      if (!isWitness(this.machine.id)) applied.push({ type: "install", index: work.install.index });
     }
     for (const entry of work.committed) this.#apply(entry, applied);
     for (const { id, index } of work.reads) {
@@ -131,14 +131,15 @@ class RaftEngine implements SimEngine {
   }
 
   #install(snapshot: Snapshot): void {
-    ({ kv: this.kv, sessions: this.#sessions } = decodeState(snapshot.data));
     this.appliedIndex = snapshot.index;
+    if (isWitness(this.machine.id)) return;
+    ({ kv: this.kv, sessions: this.#sessions } = decodeState(snapshot.data));
   }
 
   #apply(entry: Entry, applied: Applied[]): void {
     if (entry.index !== this.appliedIndex + 1) throw new Error(`entry ${entry.index} is handed up after ${this.appliedIndex}`);
     this.appliedIndex = entry.index;
-    if (entry.kind !== ENTRY_COMMAND) return;
+    if (entry.kind !== ENTRY_COMMAND || isWitness(this.machine.id)) return;
     const reader = new ByteReader(entry.data);
     const [client, serial, payload] = [reader.text(), reader.uint(), reader.bytes()];
     const session = this.#sessions.get(client) ?? new Map<number, LogIndex>();

@@ -1,6 +1,6 @@
 // The whole replica engine under test: machine, exactly-once table, lanes and open requests, with frames and disk records as they really are.
 import { NO_BYTES, type LogIndex, type PeerId } from "../../base/index.ts";
-import { decodeMessage, type MembershipTarget, type RaftMachine, type RestoredState, type WorkOptions, type Write } from "../../raft/index.ts";
+import { decodeMessage, isWitness, type MembershipTarget, type RaftMachine, type RestoredState, type WorkOptions, type Write } from "../../raft/index.ts";
 import { createReplicaCore } from "../../replica/core.ts";
 import { messagesOf } from "../../replica/frame.ts";
 import type { LaneReducer, LogEvent, ReplicaCore, Settlement } from "../../replica/index.ts";
@@ -8,6 +8,7 @@ import { emptyLayout, restoreFrom, writeToOps } from "../../replica/raft-log-sto
 import type { Applied, EngineKind, EngineOptions, EngineWork, Outcome, RecordStore, SimEngine } from "./engine.ts";
 import { applyCommand, decodeKv, EMPTY_KV, encodeKv, type KvState } from "./kv.ts";
 import { Violation } from "./violation.ts";
+import { WitnessEngine } from "./witness-engine.ts";
 
 /** A lane of the simulation's own; none of the SDK's. */
 const LANE_KV = 77;
@@ -142,6 +143,6 @@ class Records implements RecordStore {
 /** The whole replica engine. */
 export const replicaEngine: EngineKind = {
   name: "replica",
-  start: (options) => new ReplicaEngine(options),
+  start: (options) => (isWitness(options.id) ? new WitnessEngine(options) : new ReplicaEngine(options)),
   records: () => new Records(),
 };

@@ -1,9 +1,9 @@
 // Rules about what is said, judged when a frame leaves: every grant, acknowledgement and answer against what is durable at the
 // sender at that moment (I8, I9, I13, I17, I18), and every claim of leadership against who was elected (I1).
 import type { LogIndex, PeerId, Term } from "../../base/index.ts";
-import type { AppendReply, AppendRequest, Message, ReadReply, VoteReply } from "../../raft/index.ts";
+import { isWitness, type AppendReply, type AppendRequest, type Message, type ReadReply, type VoteReply } from "../../raft/index.ts";
 import { isQuorum, isVoter, type History, type NodeSheet } from "./history.ts";
-import { judgeEntry } from "./rules-writes.ts";
+import { judgeContent, judgeEntry } from "./rules-writes.ts";
 import { demand } from "./violation.ts";
 
 /** A frame that leaves now. */
@@ -17,9 +17,15 @@ export interface Sent {
   readonly patienceTicks: number;
 }
 
+/** All a witness ever says (W2), and all it is ever told (W3). */
+const ANSWERS: ReadonlySet<Message["type"]> = new Set(["pre-vote-reply", "vote-reply", "append-reply", "heartbeat-reply", "snapshot-reply"] as const);
+const ASKED_OF_WITNESSES: ReadonlySet<Message["type"]> = new Set(["pre-vote", "vote", "append", "heartbeat", "snapshot-chunk"] as const);
+
 /** Judges a frame and remembers what later rules need of it. */
 export function judgeSent(history: History, sent: Sent): void {
   const { from, to, message, now } = sent;
+  if (isWitness(from.id)) demand("W2", ANSWERS.has(message.type), () => `${from.id} says a ${message.type}, which is no answer`);
+  if (isWitness(to)) demand("W3", ASKED_OF_WITNESSES.has(message.type), () => `${from.id} sends a ${message.type} to ${to}`);
   switch (message.type) {
     case "vote":
       note(history.candidacies, message.term, from.id, { lastIndex: message.lastIndex, lastTerm: message.lastTerm });
@@ -46,6 +52,7 @@ export function judgeSent(history: History, sent: Sent): void {
       return;
     case "snapshot-chunk":
       judgeLeadership(history, from, message.term);
+      if (isWitness(to)) demand("W1", message.total === 0 && message.bytes.length === 0, () => `${message.total} bytes of state go to ${to}`);
       demand("I11", history.committedTerm(message.index) === message.indexTerm, () => `${from.id} sends a snapshot at ${message.index} of term ${message.indexTerm}, which is not what is committed`);
       return;
     case "snapshot-reply":
@@ -143,6 +150,8 @@ function judgeLeadership(history: History, from: NodeSheet, term: Term): void {
 
 function judgeAppend(history: History, { from, to }: Sent, message: AppendRequest): void {
   const { term, prevIndex, prevTerm, commit } = message;
+  const asWitness = isWitness(to);
+  if (asWitness) judgeContent(to, message.entries);
   judgeLeadership(history, from, term);
   demand("I9", commit <= from.commit, () => `${from.id} sends commit ${commit}, its own is ${from.commit}`);
   const assertions = history.assertions.get(term) ?? new Map<LogIndex, Term>();
@@ -153,7 +162,7 @@ function judgeAppend(history: History, { from, to }: Sent, message: AppendReques
   let [index, previous] = [prevIndex, prevTerm];
   for (const entry of message.entries) {
     demand("I2", entry.index === index + 1 && entry.term >= previous && entry.term <= term, () => `${from.id} sends (${entry.index}, term ${entry.term}) after (${index}, term ${previous})`);
-    judgeEntry(history, from, entry, previous);
+    judgeEntry(history, from, entry, { previousTerm: previous, asWitness });
     if (entry.term < term) assertions.set(entry.index, entry.term);
     index = entry.index;
     previous = entry.term;

@@ -1,6 +1,6 @@
 // Rules about what a node believes, judged after every event that could have changed it: I1, I5, I6, I7, I15, I17, L6.
 import type { LogIndex, PeerId, Term } from "../../base/index.ts";
-import type { Membership } from "../../raft/index.ts";
+import { isWitness, type Membership } from "../../raft/index.ts";
 import { isQuorum, type History, type NodeSheet } from "./history.ts";
 import { mayCampaign } from "./rules-messages.ts";
 import { describeMembership } from "./rules-writes.ts";
@@ -11,9 +11,11 @@ export interface ViewChange {
   readonly becameLeader: boolean;
   readonly ceasedToLead: boolean;
   readonly committed: number;
+  /** No quorum held it but for a witness. */
+  readonly byWitness: boolean;
 }
 
-const UNCHANGED: ViewChange = { becameLeader: false, ceasedToLead: false, committed: 0 };
+const UNCHANGED: ViewChange = { becameLeader: false, ceasedToLead: false, committed: 0, byWitness: false };
 
 /** Compares a running node's view with the last one seen and judges the difference. */
 export function judgeView(history: History, sheet: NodeSheet): ViewChange {
@@ -40,7 +42,9 @@ export function judgeView(history: History, sheet: NodeSheet): ViewChange {
   sheet.role = role;
   sheet.commit = commitIndex;
   sheet.membership = membership;
-  return { becameLeader, ceasedToLead, committed };
+  const { voters } = membership;
+  const byWitness = committed > 0 && role === "leader" && voters.some(isWitness) && !isQuorum({ ...membership, votersOutgoing: [] }, (id) => !isWitness(id) && (history.nodes.get(id)?.disk.durable.holds(commitIndex, term) ?? false));
+  return { becameLeader, ceasedToLead, committed, byWitness };
 }
 
 function judgeElection(history: History, sheet: NodeSheet, { term, membership }: { readonly term: Term; readonly membership: Membership }): void {
@@ -48,6 +52,7 @@ function judgeElection(history: History, sheet: NodeSheet, { term, membership }:
   const other = history.leaders.get(term);
   demand("I1", other === undefined, () => `${id} becomes the leader of term ${term}, which had ${String(other)}`);
   history.leaders.set(term, id);
+  demand("W2", !isWitness(id), () => `${id} becomes leader of term ${term}`);
   demand("I15", mayCampaign(sheet), () => `${id} becomes leader of ${describeMembership(membership)}`);
   demand("I13", durable.hardState.term === term && durable.hardState.vote === id, () => `${id} leads term ${term} with term ${durable.hardState.term} and vote ${String(durable.hardState.vote)} durable`);
   const votes = history.votes.get(term);
@@ -78,6 +83,8 @@ function judgeCommit(history: History, sheet: NodeSheet, { commit, term, members
   }
   demand("I6", memberships.some((membership) => history.isDurableOnQuorum(commit, term, membership)),
     () => `${sheet.id} commits (${commit}, term ${term}) without a durable quorum of ${memberships.map(describeMembership).join(" or ")}`);
+  demand("W4", memberships.some(({ voters }) => voters.some((voter) => !isWitness(voter) && (history.nodes.get(voter)?.disk.durable.holds(commit, term) ?? false))),
+    () => `${sheet.id} commits (${commit}, term ${term}), whose content is on no voter's disk`);
   for (let index = history.committed + 1; index <= commit; index += 1) {
     history.commit(history.leaderTermAt(term, index, durable) ?? term, term);
   }

@@ -1,6 +1,6 @@
 // Rules about what reaches the disk, judged when a write is handed out: I2, I3, I4, I7, I8, I10, I11.
-import type { LogIndex, PeerId, Term } from "../../base/index.ts";
-import { ENTRY_MEMBERSHIP, type Entry, type Membership, type Write } from "../../raft/index.ts";
+import { NO_BYTES, type LogIndex, type PeerId, type Term } from "../../base/index.ts";
+import { ENTRY_COMMAND, ENTRY_MEMBERSHIP, isWitness, type Entry, type Membership, type Write } from "../../raft/index.ts";
 import { hashBytes } from "./draw.ts";
 import type { History, NodeSheet } from "./history.ts";
 import { demand } from "./violation.ts";
@@ -8,6 +8,8 @@ import { demand } from "./violation.ts";
 /** Judges a write about to start on a node's disk. */
 export function judgeWrite(history: History, sheet: NodeSheet, write: Write): void {
   const { durable } = sheet.disk;
+  const asWitness = isWitness(sheet.id);
+  if (asWitness) judgeContent(sheet.id, write.entries);
   demand("I2", sheet.disk.pending === undefined, () => `${sheet.id} starts write ${write.id} while another is under way`);
   judgeHardState(sheet, write);
   if (write.snapshot !== undefined) judgeSnapshot(history, sheet, write);
@@ -19,7 +21,7 @@ export function judgeWrite(history: History, sheet: NodeSheet, write: Write): vo
     demand("I2", entry.index === index + 1, () => `${sheet.id} writes index ${entry.index} after ${index}`);
     demand("I2", entry.term >= previous, () => `${sheet.id} writes term ${entry.term} after term ${previous} at index ${index}`);
     demand("I2", entry.term <= term, () => `${sheet.id} writes an entry of term ${entry.term} in term ${term}`);
-    judgeEntry(history, sheet, entry, previous);
+    judgeEntry(history, sheet, entry, { previousTerm: previous, asWitness });
     previous = entry.term;
     index = entry.index;
   }
@@ -41,6 +43,7 @@ function judgeSnapshot(history: History, sheet: NodeSheet, { snapshot }: Write):
   demand("I11", index >= sheet.disk.durable.snapshotIndex, () => `${sheet.id} stores a snapshot at ${index} over one at ${sheet.disk.durable.snapshotIndex}`);
   demand("I11", index <= history.committed && history.committedTerm(index) === term,
     () => `${sheet.id} stores a snapshot at ${index} of term ${term}; committed there: term ${String(history.committedTerm(index))}`);
+  if (isWitness(sheet.id)) return demand("W1", data.length === 0, () => `${data.length} bytes of state reach ${sheet.id}`);
   const hash = hashBytes(data);
   const first = history.snapshotHashes.get(index);
   demand("I11", first === undefined || first === hash, () => `${sheet.id} stores a snapshot at ${index} that differs from another at the same index`);
@@ -74,18 +77,30 @@ export function hashEntry({ data, kind, time }: Entry): number {
   return hashBytes(data, kind + 31 * (time | 0));
 }
 
+/** What of it a witness may know: everything of a membership, of a command not a byte. */
+export function hashShape(entry: Entry): number {
+  return hashEntry(entry.kind === ENTRY_COMMAND ? { ...entry, data: NO_BYTES } : entry);
+}
+
+/** W1: no byte of a command reaches a witness. */
+export function judgeContent(witness: PeerId, entries: readonly Entry[]): void {
+  for (const { index, kind, data } of entries) demand("W1", kind !== ENTRY_COMMAND || data.length === 0, () => `${data.length} bytes of the command at ${index} reach ${witness}`);
+}
+
 /** I3 and I4 at once: an entry is created once, by the leader of its term, and is the same wherever it is seen. */
-export function judgeEntry(history: History, sheet: NodeSheet, entry: Entry, previousTerm: Term): void {
+export function judgeEntry(history: History, sheet: NodeSheet, entry: Entry, { previousTerm, asWitness }: { readonly previousTerm: Term; readonly asWitness: boolean }): void {
   const known = history.known(entry.index, entry.term);
-  const hash = hashEntry(entry);
+  const shape = hashShape(entry);
+  const hash = asWitness ? undefined : hashEntry(entry);
   if (known !== undefined) {
-    demand("I3", known.hash === hash, () => `two entries at (${entry.index}, term ${entry.term}); ${sheet.id} has the second`);
+    known.hash ??= hash;
+    demand("I3", known.shape === shape && (hash === undefined || known.hash === hash), () => `two entries at (${entry.index}, term ${entry.term}); ${sheet.id} has the second`);
     demand("I3", known.previousTerm === previousTerm, () => `before (${entry.index}, term ${entry.term}) stands term ${known.previousTerm} elsewhere and ${previousTerm} at ${sheet.id}`);
     return;
   }
   const leader = history.leaders.get(entry.term);
   demand("I4", leader === sheet.id, () => `${sheet.id} made entry (${entry.index}, term ${entry.term}) of the leader ${String(leader)}`);
-  history.learn(entry.index, { term: entry.term, hash, previousTerm });
+  history.learn(entry.index, { term: entry.term, hash, shape, previousTerm });
 }
 
 /** The newest membership entry of a leader's own: I10. Called at the write that carries it. */

@@ -13,7 +13,7 @@ import type { SimPlan } from "./plan.ts";
 import { Model } from "./rules-applied.ts";
 import { judgeReadAuthority, judgeSent, noteRequests } from "./rules-messages.ts";
 import { judgeLeaderContact, judgeView } from "./rules-views.ts";
-import { describeMembership, hashEntry, judgeDurable, judgeMembershipEntries, judgeWrite } from "./rules-writes.ts";
+import { describeMembership, hashEntry, hashShape, judgeDurable, judgeMembershipEntries, judgeWrite } from "./rules-writes.ts";
 import { demand, Violation } from "./violation.ts";
 
 const MS = 1_000;
@@ -43,6 +43,8 @@ export class SimWorld {
   readonly coverage: Coverage = new Coverage();
   readonly network: SimNetwork;
   readonly peers: SimPeer[];
+  /** Those that can be asked something: all but a witness. */
+  readonly people: SimPeer[];
   readonly proposed: Set<string> = new Set();
   events = 0;
   /** Told of everything that happens, for people. */
@@ -65,7 +67,8 @@ export class SimWorld {
     this.#electionTicksMax = Math.ceil(electionTimeoutMsMax / tickMs);
     const size = plan.voters + plan.spares;
     this.network = new SimNetwork(size, { queue: this.queue, random: stream(plan.seed, STREAM.network), plan: plan.network, deliver: (to, frame) => this.#arrive(to, frame) });
-    this.peers = Array.from({ length: size }, (_, slot) => new SimPeer(slot, plan.seed));
+    this.peers = Array.from({ length: size }, (_, slot) => new SimPeer(slot, plan.seed, plan.witness && slot === plan.voters - 1));
+    this.people = this.peers.filter((peer) => !peer.isWitness);
     this.#found();
   }
 
@@ -207,7 +210,7 @@ export class SimWorld {
       for (const entry of restored?.entries ?? []) {
         if (entry.index <= this.history.committed) continue;
         this.history.commit(entry.term, 0);
-        this.history.learn(entry.index, { term: entry.term, hash: hashEntry(entry), previousTerm: 0 });
+        this.history.learn(entry.index, { term: entry.term, hash: hashEntry(entry), shape: hashShape(entry), previousTerm: 0 });
       }
     }
   }
@@ -331,6 +334,7 @@ export class SimWorld {
       this.mark(7, peer.slot, sheet.term);
     }
     if (change.ceasedToLead) this.coverage.hit("leader-stepped-down");
+    if (change.byWitness) this.coverage.hit("committed-by-witness");
     if (change.committed > 0) this.mark(8, peer.slot, sheet.commit);
     this.coverage.viewed(sheet);
   }

@@ -1,15 +1,20 @@
-// Labels, tokens and signatures people store or compare across versions: pinned.
+// Labels, tokens and signatures people store or compare across versions, and what fences look like in logs and stores: pinned.
 import { expect, test } from "vitest";
-import { jsonCodec } from "../base/index.ts";
+import { jsonCodec, toHex } from "../base/index.ts";
 import { MemoryByteStore } from "../storage/index.ts";
 import { backendLabel, journalOnly, snapshotJournal, snapshotOnly } from "./backend.ts";
 import { DurableSession } from "./durable-session.ts";
-import { expectedToken, fenceFor, fenceLabel, fenceSignature } from "./fence.ts";
+import { encodeFence, expectedToken, fenceFor, fenceLabel, fenceSignature } from "./fence.ts";
+import { encodeClaim, FENCE_LANE, fenceLane } from "./log-fence.ts";
 
 /** Never edit a value here: a change means that what people stored no longer compares. */
 const golden = {
   backendLabels: ["snapshot-only/4", "journal-only", "snapshot-journal/8"],
+  claimBytes: "076d617463682f31170103616e6e031036653935636337353936653566393866",
+  fenceBytes: "0103616e6e031036653935636337353936653566393866",
   fenceLabel: "ann@3",
+  fenceLane: 3,
+  fenceSection: "01076d617463682f31170103616e6e031036653935636337353936653566393866",
   fenceSignature: "10e334bb7c5925ec",
   journalLabels: ["reconnected#1", "delta#2", "crash-marked#3", "restarted#4"],
   otherToken: "4cef2f1e1410bc71",
@@ -18,7 +23,7 @@ const golden = {
   token: "6e95cc7596e5f98f",
 };
 
-test("[DU10] tokens, labels and signatures are the golden ones", async () => {
+test("[DU10] tokens, labels, signatures and the bytes of fences are the golden ones", async () => {
   const store = new MemoryByteStore();
   const session = await DurableSession.open({ sessionId: "match/1", backend: snapshotJournal(store, store, 8), policy: "rehydrate", fence: fenceFor("match/1", "ann", 3), initial: 0, apply: (a: number, b: number) => a + b, states: jsonCodec<number>(), deltas: jsonCodec<number>() });
   await session.start("wss://one");
@@ -28,6 +33,10 @@ test("[DU10] tokens, labels and signatures are the golden ones", async () => {
   const now = {
     token: expectedToken("match/1", "ann", 3),
     otherToken: expectedToken("", "\u{1F600}", Number.MAX_SAFE_INTEGER),
+    fenceBytes: toHex(encodeFence(fenceFor("match/1", "ann", 3))),
+    claimBytes: toHex(encodeClaim("match/1", fenceFor("match/1", "ann", 3))),
+    fenceLane: FENCE_LANE,
+    fenceSection: toHex(fenceLane.encode(new Map([["match/1", fenceFor("match/1", "ann", 3)]]))),
     fenceLabel: fenceLabel(fenceFor("match/1", "ann", 3)),
     fenceSignature: fenceSignature("match/1", fenceFor("match/1", "ann", 3)),
     backendLabels: [snapshotOnly(store, 4), journalOnly(store), snapshotJournal(store, store, 8)].map(backendLabel),

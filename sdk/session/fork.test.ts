@@ -53,6 +53,8 @@ const first = (groupId: string): ForkView => ({ groupId, fence: undefined });
 describe("lineage", () => {
   test("[SE38] a fork is a later epoch of the same match, and of any two groups of one match at most one is in force", () => {
     expect(lineageOf("50ac826d92d434c4")).toEqual({ root: "50ac826d92d434c4", epoch: 1, token: undefined });
+    // Pinned: it names logs on disks.
+    expect(forkOf("50ac826d92d434c4", bob)).toBe("50ac826d92d434c4.2.02b6230347dcd814");
     const once = held("abc", bob);
     expect(lineageOf(forkOf(once.groupId, ann))).toMatchObject({ root: "abc", epoch: 3 });
     const step = fc.tuple(fc.constantFrom(ann, bob, cat), fc.integer({ min: 1, max: 2 }));

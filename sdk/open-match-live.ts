@@ -15,7 +15,7 @@ import { secretsIn } from "./open-match-secrets.ts";
 import type { Meeting } from "./open-match-seam.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import type { Match, MatchOptions } from "./open-match-types.ts";
-import type { Identity } from "./identity/index.ts";
+import { exportIdentity, type Identity } from "./identity/index.ts";
 import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftNode } from "./replica/index.ts";
 import { APPLICATION_TAG, ManagedSeam, MuxSeam, NamedMux, type Seam } from "./seam/index.ts";
@@ -209,6 +209,12 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   async export(): Promise<Uint8Array> {
     const { node, roster } = this.#inSession();
     return encodeMatchFile({ rules: this.#parts.game.rules, seats: roster.seats.length, log: node.exportLog() });
+  }
+
+  async exportIdentity(passphrase: string): Promise<Uint8Array> {
+    const { identity } = this.#parts.home;
+    if (identity === undefined) throw new ClosedError("the identity of this tab (it has none)");
+    return exportIdentity(identity, passphrase);
   }
 
   async continueWithout(): Promise<void> {

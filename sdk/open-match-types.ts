@@ -70,6 +70,11 @@ export interface MatchOptions<State, Action> {
   readonly durability?: Durability | undefined;
   /** Come back to the match this tab (or another of this browser) was in. Default true; false plays whatever the room plays now, or opens a new match. */
   readonly resume?: boolean | undefined;
+  /**
+   * Comes back to the seat one had in another browser: what `match.exportIdentity` gave there, and its passphrase. This tab is a peer of its own and watches until
+   * the seat is free to move: once the tab it belonged to is not here any more. Default: none.
+   */
+  readonly returnAs?: { readonly file: Uint8Array; readonly passphrase: string } | undefined;
   /** The game's own rule about newcomers; asked on whoever leads, so give it to everybody. Default: everybody may come. */
   readonly admit?: Admit | undefined;
   /** Hears the status while the room is being opened, before there is a match to ask. */
@@ -123,6 +128,12 @@ export interface Match<State, Action> {
    * on its way in or back, `BusyError` while it catches up.
    */
   export(): Promise<Uint8Array>;
+  /**
+   * A file with which this seat can be taken along to another browser (`openMatch({ returnAs })`), sealed with a passphrase. It holds no key of this tab and lets
+   * nobody vote or speak as this peer; whoever has file and passphrase can claim the seat while this tab is gone, and it can not be taken back. Rejects with
+   * `ClosedError` where there is no identity to export: without WebCrypto, or over a seam made elsewhere. Costs about 0.3 s.
+   */
+  exportIdentity(passphrase: string): Promise<Uint8Array>;
   /** Puts a player out for good. Void unless this tab holds a seat. */
   kick(peer: PeerId, reason?: string): Promise<void>;
   /**

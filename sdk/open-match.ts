@@ -1,7 +1,7 @@
 // The composition root: one call that joins identity, seam, replica, session and game. The one place that may know every layer.
 import { fromHex, hasCode, InvalidArgumentError, utf8, type Clock, type Random } from "./base/index.ts";
 import { defineGame, type DefinedGame } from "./game/index.ts";
-import { verifySignature } from "./identity/index.ts";
+import { importIdentity, verifyFormer, type Identity } from "./identity/index.ts";
 import { beginningFrom, type Beginning } from "./open-match-file.ts";
 import { openHome, type Home } from "./open-match-home.ts";
 import { LiveMatch } from "./open-match-live.ts";
@@ -25,6 +25,7 @@ export type { Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-
  * Rejects with `InvalidArgumentError` (before anything starts), `KickedError`, `AdmissionRefusedError`, `RosterFullError` (full, and
  * nobody may watch), `RulesMismatchError` (what this tab would come back to was played under another version: load that one, or pass `resume: false`),
  * `WrongPasswordError` (a few seconds after the others were heard and none understood), `PasswordUnavailableError` (a password, and no WebCrypto here),
+ * `WrongPassphraseError` and `MalformedError` (what `returnAs` brings can not be opened),
  * `JoinTimeoutError` or `SpectateTimeoutError` (a minute without anybody who could let it in), `SeamTornError` (signaling failed for good), or the
  * signal's reason. With `from` also, before anything starts, `CorruptStateError` (damaged, or not such a file) and `RulesMismatchError` (of another game
  * or version), and `DuplicateHostError` where the room plays already. Then nothing is left running.
@@ -42,7 +43,8 @@ export async function openMatch<State, Action>(options: MatchOptions<State, Acti
   try {
     // A seam made elsewhere has no signaling of ours.
     const key = await signalingKey({ room: address.room, secret: address.key, password: options.seam === undefined ? options.password : undefined });
-    const world = { game, address, key, random, clock: options.clock ?? ownClock, page, seats, beginning };
+    const former = options.returnAs && (await importIdentity(options.returnAs.file, options.returnAs.passphrase));
+    const world = { game, address, key, former, random, clock: options.clock ?? ownClock, page, seats, beginning };
     const match = await openIn(world, options).catch((error: unknown) => {
       // What was stored can not be believed, and was put aside: this tab goes on as somebody new, who can prove whom it was.
       if (!hasCode(error, "corrupt-state") || options.seam !== undefined) throw error;
@@ -61,6 +63,8 @@ interface World<State, Action> {
   readonly game: DefinedGame<State, Action>;
   readonly address: RoomAddress;
   readonly key: SignalingKey;
+  /** Whom this person was in another browser. */
+  readonly former: Identity | undefined;
   readonly random: Random;
   readonly clock: Clock;
   readonly page: PageLifecycle;
@@ -76,10 +80,11 @@ function beginningOf<State, Action>(game: DefinedGame<State, Action>, { from, se
 }
 
 async function openIn<State, Action>(world: World<State, Action>, options: MatchOptions<State, Action>): Promise<LiveMatch<State, Action>> {
-  const { address, key, random, clock } = world;
+  const { address, key, former, random, clock } = world;
   const { signal, storage, durability = "strict", logger } = options;
   const seam = typeof options.seam === "function" ? options.seam() : options.seam;
-  const home = await openHome({ room: storageNameOf(address), selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
+  const place = await openHome({ room: storageNameOf(address), selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
+  const home: Home = former === undefined ? place : { ...place, displaced: former.peerId, takeOver: () => Promise.resolve(former) };
   const match = await made(() => new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, identity: home.identity, key, clock, random, logger }), session: sessionOptions(options, world, home), invite: inviteTo(address) }), async () => {
     await seam?.close();
     await home.release();
@@ -123,7 +128,7 @@ function sessionOptions<State, Action>(options: MatchOptions<State, Action>, { g
     logger,
     storage: home.store,
     reopenStorage: home.reopen,
-    verifyClaim: ({ peer, publicKey, signature }, text) => verifySignature({ peerId: peer, publicKey: fromHex(publicKey), signature: fromHex(signature) }, utf8(text)),
+    verifyClaim: ({ peer, publicKey, signature }, text) => verifyFormer({ peerId: peer, publicKey: fromHex(publicKey), signature: fromHex(signature) }, utf8(text)),
     visibility: page,
   };
 }

@@ -22,9 +22,11 @@ export interface IdentityProof {
   readonly signature: Uint8Array;
 }
 
-const CURVE = { name: "ECDSA", namedCurve: "P-256" };
+/** What every key here is. */
+export const CURVE = { name: "ECDSA", namedCurve: "P-256" };
 const SIGNING = { name: "ECDSA", hash: "SHA-256" };
-const SIGNATURE_BYTES = 64;
+/** Length of a signature. */
+export const SIGNATURE_BYTES = 64;
 const DOMAIN = utf8("flotilla/identity/1\0");
 
 /** The two halves of an identity, as they are stored: the private one can be used and never read. */

@@ -174,6 +174,21 @@ describe("a proof of identity", () => {
     expect(honest.unprovenDropped).toBeGreaterThan(0);
   });
 
+  test("[WR15] neither do frames of the lossy way count before the proof", async () => {
+    const world = new World();
+    const honest = world.open(HIGH);
+    const watched = watch(honest);
+    const openLink: LinkFactory = (options, listener) => {
+      const link = world.net.open(options, listener);
+      link.send = () => link.sendLossy(Uint8Array.of(66));
+      return link;
+    };
+    world.open(LOW, { openLink });
+    await world.run(20_000);
+    expect([watched.frames, [...watched.seen]]).toEqual([[], [HIGH]]);
+    expect(honest.unprovenDropped).toBeGreaterThan(0);
+  });
+
   test("[WR15] a key that can not sign keeps its own peer out, without an exception", async () => {
     const world = new World();
     const [low, high] = [world.open(LOW, { identity: { ...identityOf(LOW), sign: () => Promise.reject(new Error("the key is gone")) } }), world.open(HIGH)];

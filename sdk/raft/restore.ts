@@ -45,18 +45,30 @@ function checkSnapshot(snapshot: Snapshot, term: number): void {
   check(fault === undefined, "snapshot", `its membership is malformed: ${fault}`);
 }
 
-function checkEntry(entry: Entry, before: { readonly index: number; readonly term: number; readonly time: number }, term: number): void {
-  const record = `entry ${before.index + 1}`;
-  check(entry.index === before.index + 1, record, `found index ${entry.index} in its place`);
-  check(isCount(entry.term) && entry.term > 0 && entry.term >= before.term && entry.term <= term, record, `term ${entry.term} is not between the term before it, ${before.term}, and the current term ${term}`);
-  check(isCount(entry.time) && entry.time >= before.time, record, `time ${entry.time} is before the one of the entry before it, ${before.time}`);
-  check(entry.kind === ENTRY_NOOP || entry.kind === ENTRY_COMMAND || entry.kind === ENTRY_MEMBERSHIP, record, `kind ${String(entry.kind)} is unknown`);
+interface Place {
+  readonly index: number;
+  readonly term: number;
+  readonly time: number;
+}
+
+function checkEntry(entry: Entry, before: Place, term: number): void {
+  const fault = entryFault(entry, before, term);
+  if (fault !== undefined) throw new CorruptStateError(`entry ${before.index + 1}`, fault);
   if (entry.kind !== ENTRY_MEMBERSHIP) return;
   try {
     decodeMembership(entry.data);
   } catch (cause) {
-    throw new CorruptStateError(record, "its membership is malformed", { cause });
+    throw new CorruptStateError(`entry ${entry.index}`, "its membership is malformed", { cause });
   }
+}
+
+/** Words are made only where there is a fault: a start checks every entry of a long log. */
+function entryFault(entry: Entry, before: Place, term: number): string | undefined {
+  if (entry.index !== before.index + 1) return `found index ${entry.index} in its place`;
+  if (!isCount(entry.term) || entry.term < 1 || entry.term < before.term || entry.term > term) return `term ${entry.term} is not between the term before it, ${before.term}, and the current term ${term}`;
+  if (!isCount(entry.time) || entry.time < before.time) return `time ${entry.time} is before the one of the entry before it, ${before.time}`;
+  const { kind } = entry;
+  return kind === ENTRY_NOOP || kind === ENTRY_COMMAND || kind === ENTRY_MEMBERSHIP ? undefined : `kind ${String(kind)} is unknown`;
 }
 
 /** Loads the state into a new machine. Throws {@link CorruptStateError}; nothing is ever clamped into shape. */
@@ -66,7 +78,7 @@ export function restoreInto(core: Core, { hardState, snapshot, entries }: Restor
     checkSnapshot(snapshot, hardState.term);
     core.log.reset(snapshot);
   }
-  let before = { index: snapshot?.index ?? 0, term: snapshot?.term ?? 0, time: snapshot?.time ?? 0 };
+  let before: Place = { index: snapshot?.index ?? 0, term: snapshot?.term ?? 0, time: snapshot?.time ?? 0 };
   for (const entry of entries) {
     checkEntry(entry, before, hardState.term);
     core.log.appendEntry(entry);

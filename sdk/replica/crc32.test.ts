@@ -18,7 +18,7 @@ test("the checksum of the standard's own example is the published one", () => {
   expect(crc32(new Uint8Array(0))).toBe(0);
 });
 
-test("taking four bytes at a time gives what one bit at a time gives, at every length", () => {
+test("taking eight bytes at a time gives what one bit at a time gives, at every length", () => {
   for (let length = 0; length < 70; length += 1) expect(crc32(bytesOf(length)), `${length} bytes`).toBe(byBits(bytesOf(length)));
 });
 

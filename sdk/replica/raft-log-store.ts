@@ -148,8 +148,12 @@ function checkTerms({ hardState, snapshot, entries }: RestoredState): void {
   if (hardState.commit > last) throw new CorruptStateError(HARD, `commit index ${hardState.commit}, but the log ends at ${last}`);
 }
 
+// An index padded with zeros: what the digits leave of this, and the digits.
+const LOG_ZEROS = LOG + "0".repeat(INDEX_DIGITS);
+
 function logKey(index: LogIndex): string {
-  return LOG + String(index).padStart(INDEX_DIGITS, "0");
+  const digits = String(index);
+  return LOG_ZEROS.slice(0, LOG_ZEROS.length - digits.length) + digits;
 }
 
 function indexOf(key: string): LogIndex {
@@ -223,15 +227,18 @@ function encodeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
 }
 
 function decodeEntries(reader: ByteReader, first: LogIndex): Entry[] {
+  const count = reader.uint();
+  // Every entry takes four bytes at least: a count is judged before anything is made for it.
+  if (count * 4 > reader.remaining) throw new MalformedError(`${count} entries in ${reader.remaining} bytes`);
   const entries: Entry[] = [];
   let term = 0;
   let time = 0;
-  reader.list(() => {
+  for (let at = 0; at < count; at += 1) {
     term += reader.uint();
     const kind = kindOf(reader.byte());
     time += reader.uint();
-    entries.push({ index: first + entries.length, term, kind, time, data: reader.bytes() });
-  }, Number.MAX_SAFE_INTEGER);
+    entries.push({ index: first + at, term, kind, time, data: reader.bytes() });
+  }
   return entries;
 }
 

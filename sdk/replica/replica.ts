@@ -115,9 +115,24 @@ const END_OF_RECORDS = "replica0";
 async function readStored(storage: ByteStore): Promise<Stored> {
   const records = await storage.readRange(FIRST_RECORD, END_OF_RECORDS);
   return {
-    within: ({ from, to }) => records.filter(([key]) => key >= from && key < to),
-    read: async (wanted) => records.find(([key]) => key === wanted)?.[1],
+    within: ({ from, to }) => records.slice(placeOf(records, from), placeOf(records, to)),
+    read: async (wanted) => {
+      const [key, value] = records[placeOf(records, wanted)] ?? [];
+      return key === wanted ? value : undefined;
+    },
   };
+}
+
+/** How many of the records, which are in key order, come before `wanted`. */
+function placeOf(records: Records, wanted: string): number {
+  let low = 0;
+  let high = records.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((records[middle]?.[0] ?? "") < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Who writes, what is left of its earlier incarnations, and what makes the storage its own. */

@@ -1,12 +1,12 @@
 // The front door: everything a game needs, by name. Also the global `Flotilla` of the script-tag build. Deeper parts have doors of their own, such as flotilla/raft.
 export {
-  ClosedError, hasCode, InvalidArgumentError, jsonCodec, MalformedError, PayloadTooLargeError, peerId, SdkError, seededRandom, silentLogger,
+  below, ClosedError, hasCode, InvalidArgumentError, jsonCodec, MalformedError, PayloadTooLargeError, peerId, SdkError, seededRandom, silentLogger,
   type Clock, type Codec, type Logger, type LogIndex, type PeerId, type Random,
 } from "./base/index.ts";
 export {
   createGameStore, decodeRecording, defineGame, encodeRecording, fairDice, ImpureGameError, InvalidActionError, isOpening, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, seal, SpeculativeSequencer,
   stateDigest, TurnSequencer,
-  type ActionContext, type DefinedGame, type DiceState, type Divergence, type EventContext, type Game, type GameClock, type GameDice, type GameReport, type GameStore, type Opening, type Outcome, type Recording, type Roll, type SealContext, type Sealed, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
+  type ActionContext, type DefinedGame, type DiceState, type Divergence, type EventContext, type Game, type GameClock, type GameDice, type GameReport, type GameReportKind, type GameStore, type Opening, type Outcome, type Recording, type Roll, type SealContext, type Sealed, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
 } from "./game/index.ts";
 export { WrongPassphraseError } from "./identity/index.ts";
 export { exportMatch, importMatch, openMatch, WrongPasswordError, type ImportedMatch, type Invite, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";

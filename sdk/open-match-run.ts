@@ -13,7 +13,7 @@ export interface RunOptions<State, Action> {
   readonly session: GameSession;
   readonly game: DefinedGame<State, Action>;
   readonly seats: number;
-  readonly development: boolean | undefined;
+  readonly development: boolean | "rollback" | undefined;
   readonly onReport: ((report: GameReport) => void) | undefined;
   readonly logger: Logger | undefined;
   readonly clock: Clock;
@@ -47,7 +47,7 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
     snapshotEvery: SNAPSHOT_EVERY,
     resumed: session.node.resumed,
     rulesOfLog: () => roster.rules,
-    digestEvery: development === true ? 1 : DIGEST_EVERY,
+    digestEvery: development === true || development === "rollback" ? 1 : DIGEST_EVERY,
     onDigest: exchangeDigests(session, { ...digests, onReport }),
   });
   attend(options, sequencer, speculative);

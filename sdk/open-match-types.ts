@@ -79,8 +79,8 @@ export interface MatchOptions<State, Action> {
   readonly admit?: Admit | undefined;
   /** Hears the status while the room is being opened, before there is a match to ask. */
   readonly onProgress?: ((status: MatchStatus) => void) | undefined;
-  /** Freezes states and runs the game's functions twice to find impure ones; see `onReport`. Default false. */
-  readonly development?: boolean | undefined;
+  /** Freezes states and runs the game's functions twice to find impure ones; see `onReport`. `rollback`: replays every action when it commits, too. Default false. */
+  readonly development?: boolean | "rollback" | undefined;
   /** Hears what deserves a look: illegal committed actions, impure games, listeners that threw. Default: the logger. */
   readonly onReport?: ((report: GameReport) => void) | undefined;
   /** A seam made elsewhere, or a function that makes one whenever this tab goes out to the others (tests); then `signaling` and `iceServers` are not used. */

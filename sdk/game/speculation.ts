@@ -62,6 +62,8 @@ export interface Advanced<State, Action> extends Rebased<State, Action> {
 export interface Rulebook<State, Action> {
   readonly judge: Judge<State, Action>;
   readonly states: Codec<State>;
+  /** Nothing predicted is believed: every committed turn is judged anew on a state read back from its bytes, and everything pending is predicted again. For tests. */
+  readonly rollsBack?: boolean | undefined;
 }
 
 /** The state to show: after the last prediction, or the confirmed one when nothing is pending. */
@@ -105,6 +107,7 @@ export function advance<State, Action>(
   if (turn.duplicate) return { ...withdraw(rules, speculation, turn.dedupKey, turn), verdict: undefined };
   const oldest = predicted[0];
   const isOldest = oldest !== undefined && isSame(oldest.own, turn);
+  if (rules.rollsBack === true) return rolledBack(rules, speculation, turn);
   if (isOldest && holds(oldest, turn)) {
     return { speculation: { confirmed: oldest.after, predicted: predicted.slice(1) }, departed: [], verdict: { reason: undefined } };
   }
@@ -117,6 +120,18 @@ export function advance<State, Action>(
   const rebased = rebase(rules, verdict.state, ownsOf(rest), turn);
   const speculationAfter = rest.length === predicted.length ? rebased.speculation : keepTip(rules.states, rebased.speculation, tipOf(speculation));
   return { speculation: speculationAfter, departed: rebased.departed, verdict };
+}
+
+/** Takes a turn in as somebody would who knows nothing but the committed bytes, and says so when that comes to something else than was predicted. */
+function rolledBack<State, Action>(
+  rules: Rulebook<State, Action>, { confirmed, predicted }: Speculation<State, Action>, turn: CommittedTurn<Action>,
+): Advanced<State, Action> {
+  const verdict = rules.judge(rules.states.decode(rules.states.encode(confirmed)), turn);
+  const [oldest] = predicted;
+  const isAsPredicted = oldest === undefined || !isSame(oldest.own, turn) || !holds(oldest, turn) || sameState(rules.states, verdict.state, oldest.after);
+  const impure: GameFault = { kind: "impure", message: "the game comes to another state when an action is rolled back and replayed (a clock, Math.random, a variable outside, or a state that does not survive its codec?)" };
+  const rebased = rebase(rules, verdict.state, ownsOf(predicted.filter(({ own }) => !sameKey(own.dedupKey, turn.dedupKey))), turn);
+  return { ...rebased, verdict: { reason: verdict.reason, fault: isAsPredicted ? verdict.fault : impure } };
 }
 
 /** Starts over from a snapshot; everything whose fate is open stays pending, if it is still legal. A state with equal bytes keeps its identity. */

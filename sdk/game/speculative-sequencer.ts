@@ -37,8 +37,11 @@ export interface SpeculativeSequencerOptions<State, Action> {
   readonly player: () => Seat | undefined;
   /** The state before the first action. Default: `game.setup({ seats })`. */
   readonly initialState?: State | undefined;
-  /** Freezes states and runs everything twice, to find impure games (reported, never thrown). Costs several encodings per action. Default false. */
-  readonly development?: boolean | undefined;
+  /**
+   * Freezes states and runs everything twice, to find impure games (reported, never thrown). Costs several encodings per action. `rollback`: believes no
+   * prediction either, so that every action is rolled back and replayed from bytes when it commits (then states have a new identity each time). Default false.
+   */
+  readonly development?: boolean | "rollback" | undefined;
   /** Own actions whose fate may be open at once. Default {@link PENDING_MAX}. */
   readonly pendingMax?: number | undefined;
   /** Hands the log a snapshot each time this many entries have passed, so that it can be compacted. Default: never. */
@@ -130,7 +133,8 @@ export class SpeculativeSequencer<State, Action> {
   constructor(options: SpeculativeSequencerOptions<State, Action>) {
     this.#options = options;
     const { game, seats, sequencer } = options;
-    this.#rules = { judge: (options.development === true ? createDevelopmentJudge : createJudge)(game, seats), states: game.states };
+    const { development = false } = options;
+    this.#rules = { judge: (development === false ? createJudge : createDevelopmentJudge)(game, seats), states: game.states, rollsBack: development === "rollback" };
     this.#initialState = options.initialState === undefined ? game.setup({ seats }) : options.initialState;
     this.#speculation = { confirmed: this.#initialState, predicted: [] };
     // Before the replay, so that a turn that stands in the log finds the action it settles; shown after it, so that none is shown on top of itself.

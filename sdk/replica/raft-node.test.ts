@@ -139,12 +139,16 @@ describe("a node's life", () => {
     const group = await world(3, 17, {}, () => ({ identity: "durable" }));
     const leader = await group.leader();
     const follower = group.logs.find((log) => log !== leader)!;
+    const codeOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "committed", (error: { code: string }) => error.code);
+    // The very first waits until its serial is reserved on the disk.
+    const first = codeOf(follower.propose(Uint8Array.of(3)));
+    expect([follower.withdraw(follower.lastRequestId), follower.withdraw(follower.lastRequestId)]).toEqual([true, false]);
+    expect(await group.until(first)).toBe("withdrawn");
     await group.until(follower.propose(Uint8Array.of(1)));
     for (const id of ids(3)) if (id !== follower.id) group.hub.cut(follower.id, id);
     const sent = follower.propose(Uint8Array.of(2)).then(() => "committed", String);
     const sentId = follower.lastRequestId;
     while (follower.leader !== undefined) await group.clock.advance(10);
-    const codeOf = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => "committed", (error: { code: string }) => error.code);
     const back = codeOf(follower.propose(Uint8Array.of(3)));
     expect([follower.withdraw(sentId), follower.withdraw(follower.lastRequestId)]).toEqual([false, true]);
     expect(await group.until(back)).toBe("withdrawn");

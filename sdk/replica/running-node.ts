@@ -6,7 +6,7 @@ import type { ByteStore } from "../storage/index.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
 import { Disk } from "./disk.ts";
 import { envelopeOverheadMax } from "./envelope.ts";
-import { BusyError, ClientIdCollisionError } from "./errors.ts";
+import { BusyError, ClientIdCollisionError, WithdrawnError } from "./errors.ts";
 import type { LaneReducer } from "./lane.ts";
 import { encodeExport } from "./log-export.ts";
 import { LogFeed } from "./log-feed.ts";
@@ -82,6 +82,8 @@ export class RunningNode implements RaftNode {
   #stopTicking: () => void = () => {};
   /** Where the first command of this incarnation committed, and its serial: from there on nobody else may write under the same id. */
   #ownSince: { readonly index: LogIndex; readonly serial: number } | undefined;
+  /** Waiting until their serial is reserved; false once taken back. */
+  readonly #unreserved = new Map<number, boolean>();
   /** Timed out without ever having left this node: they can still be taken back. */
   readonly #unsent = new Set<number>();
   /** Those to be told of the next tick. */
@@ -230,6 +232,10 @@ export class RunningNode implements RaftNode {
   }
 
   withdraw(requestId: number): boolean {
+    if (this.#unreserved.get(requestId) === true) {
+      this.#unreserved.set(requestId, false);
+      return true;
+    }
     if (this.#core.withdraw({ clientId: this.clientId, requestId })) {
       this.#schedule();
       return true;
@@ -319,12 +325,16 @@ export class RunningNode implements RaftNode {
   }
 
   async #mayUse(serial: number, reserved: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    this.#unreserved.set(serial, true);
     try {
       await reserved;
       this.#mustServe(signal);
+      if (this.#unreserved.get(serial) === false) throw new WithdrawnError();
     } catch (error) {
       this.#parts.writer.withdrawn(serial);
       throw error;
+    } finally {
+      this.#unreserved.delete(serial);
     }
   }
 

@@ -1,4 +1,10 @@
 // Work split over peers by shard: who owns what, how callers reach it, and how it is handled there.
+export { CLUSTER_LANE, CLUSTER_STATE_BYTES_MAX, clusterLane, SHARD_STATE_BYTES_MAX, type ClusterCommandAt } from "./cluster-lane.ts";
+export { CLUSTER_NODES_MAX, CLUSTER_SHARDS_MAX, type ClusterTable, type ShardRecord } from "./cluster-table.ts";
+export { type ClusterLog, type ClusterLogEvent } from "./cluster-follower.ts";
+export { type Candidate } from "./assigner.ts";
+export { EPOCH_HEADER, LogCluster, type ClusterGround, type LogClusterParts, type MatchCluster, type MatchClusterEvents, type MatchClusterOptions, type OwnedShardHandler } from "./match-cluster.ts";
+export { HAND_OVER_MS_MAX, type OwnedShard } from "./shard-keeper.ts";
 export { ClusterNode, NODE_INFO_TYPE, type ClusterNodeOptions, type NodeInfo } from "./cluster-node.ts";
 export { decodeEnvelope, encodeEnvelope, ENVELOPE_LIMITS, envelopeFault, expired, getHeader, KEY_HEADER, RESERVED_HEADER_PREFIX, ttl, validateEnvelope, withHeader, withTtl, type Envelope, type EnvelopeOption } from "./envelope.ts";
 export { ANSWER_GRACE_MS } from "./call-book.ts";

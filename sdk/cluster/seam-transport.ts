@@ -66,8 +66,8 @@ export class SeamTransport implements Transport {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#desk.close();
     this.#book.failAll(new TransportClosedError());
+    await this.#desk.close();
     for (const off of this.#offs.splice(0)) off();
   }
 

@@ -1,5 +1,6 @@
 // The caller's side: routes by key or by shard, and asks again where a shard moved.
 import { fromUtf8, hasCode, InvalidArgumentError, jsonCodec, type Clock } from "../base/index.ts";
+import { isUntouched } from "./call-frames.ts";
 import { NODE_INFO_TYPE, requiredKey, type NodeInfo } from "./cluster-node.ts";
 import { KEY_HEADER, setHeader, type Envelope, type EnvelopeOption } from "./envelope.ts";
 import { noMetrics, type ClusterMetrics } from "./metrics.ts";
@@ -22,12 +23,16 @@ export interface ShardClientOptions {
   readonly movedRetries?: number | undefined;
   /** Pause before such a retry, ms; doubled each time. Default 50. */
   readonly movedBackoffMs?: number | undefined;
+  /** No pause is longer, ms. Default: no limit. */
+  readonly movedBackoffMsMax?: number | undefined;
 }
 
 /** How one call is made. */
 export interface ShardCallOptions extends CallOptions {
   /** Message type; default: the payload's `messageType`, else its class name. Required for a bare object. */
   readonly type?: string | undefined;
+  /** It may be handled twice, as a question may: then it is also made again where its outcome is unknown because the owner left (`owner-gone`). Default false. */
+  readonly repeatable?: boolean | undefined;
   /** Applied after the client's own. */
   readonly envelopeOptions?: readonly EnvelopeOption[] | undefined;
 }
@@ -110,7 +115,7 @@ export class ShardClient {
   }
 
   async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
-    const bytes = await this.#request(this.#envelope(shard, {}, { type: NODE_INFO_TYPE }), options);
+    const bytes = await this.#request(this.#envelope(shard, {}, { type: NODE_INFO_TYPE }), { ...options, repeatable: true });
     const info: NodeInfo = JSON.parse(fromUtf8(bytes));
     return info;
   }
@@ -125,7 +130,7 @@ export class ShardClient {
     return [...(this.#options.envelopeOptions ?? []), ...envelopeOptions].reduce((envelope, change) => change(envelope), made);
   }
 
-  async #request(envelope: Envelope, options: CallOptions): Promise<Uint8Array> {
+  async #request(envelope: Envelope, options: ShardCallOptions): Promise<Uint8Array> {
     const { clock, transport } = this.#options;
     const began = clock.now();
     let ok = false;
@@ -138,7 +143,7 @@ export class ShardClient {
     }
   }
 
-  async #notify(envelope: Envelope, options: CallOptions): Promise<void> {
+  async #notify(envelope: Envelope, options: ShardCallOptions): Promise<void> {
     let ok = false;
     try {
       await this.#retried(() => this.#options.transport.notify(envelope, options), options);
@@ -148,16 +153,16 @@ export class ShardClient {
     }
   }
 
-  /** Both refusals say that nothing was handled, so asking again is safe. */
-  async #retried<T>(call: () => Promise<T>, { signal }: CallOptions): Promise<T> {
-    const { movedRetries = 3, movedBackoffMs = 50, clock } = this.#options;
+  /** Two refusals say that nothing was handled, so asking again is safe; the third leaves that to the caller. */
+  async #retried<T>(call: () => Promise<T>, { signal, repeatable = false }: ShardCallOptions): Promise<T> {
+    const { movedRetries = 3, movedBackoffMs = 50, movedBackoffMsMax = Number.POSITIVE_INFINITY, clock } = this.#options;
     for (let retry = 0; ; retry += 1) {
       try {
         return await call();
       } catch (error) {
         this.#metrics.transportError(error instanceof Error && "code" in error ? String(error.code) : "unknown");
-        if (retry >= movedRetries || !(hasCode(error, "shard-moved") || hasCode(error, "no-shard-subscriber"))) throw error;
-        await pause(clock, movedBackoffMs * 2 ** retry, signal);
+        if (retry >= movedRetries || !(isUntouched(error) || (repeatable && hasCode(error, "owner-gone")))) throw error;
+        await pause(clock, Math.min(movedBackoffMsMax, movedBackoffMs * 2 ** retry), signal);
       }
     }
   }

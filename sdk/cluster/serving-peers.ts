@@ -1,0 +1,92 @@
+// Who of the connected peers serves shards: each says so itself, to everybody it meets.
+import type { Clock, PeerId } from "../base/index.ts";
+import type { Seam } from "../seam/index.ts";
+
+/** Said to everybody met: this peer serves, and wants to know who else does. */
+const HELLO = Uint8Array.of(1);
+/** Its answer. Anything else on this channel is a later build's, and ignored. */
+const HELLO_TOO = Uint8Array.of(2);
+/** How long a connected peer that owned shards may be silent about serving before it counts as one that does not, ms. */
+export const SILENT_MS_MAX = 3_000;
+
+export interface ServingPeersOptions {
+  /** Used by nothing else. */
+  readonly channel: Seam;
+  readonly clock: Clock;
+  readonly changed: () => void;
+}
+
+/** Says that this peer serves, and hears who else does. */
+export class ServingPeers {
+  readonly #options: ServingPeersOptions;
+  readonly #heard = new Set<PeerId>();
+  readonly #metAt = new Map<PeerId, number>();
+  readonly #offs: (() => void)[];
+  readonly #cancels = new Set<() => void>();
+
+  constructor(options: ServingPeersOptions) {
+    const { channel } = options;
+    this.#options = options;
+    this.#offs = [
+      channel.on("frame", (from, bytes) => this.#hear(from, bytes)),
+      channel.on("peers", (peers) => this.#meet(peers)),
+    ];
+    this.#meet(channel.peers);
+  }
+
+  /** Whether the peer is connected and said that it serves. */
+  serves(peer: PeerId): boolean {
+    return peer === this.#options.channel.selfId || this.#heard.has(peer);
+  }
+
+  /** A peer that has just come (back) and did not say yet what it does is not written off at once: it counts as away for a moment. */
+  standingOf(peer: PeerId, standing: "here" | "away"): "here" | "away" {
+    const metAt = this.#metAt.get(peer);
+    if (standing === "away" || this.serves(peer) || metAt === undefined) return standing;
+    return this.#options.clock.now() - metAt < SILENT_MS_MAX ? "away" : "here";
+  }
+
+  stop(): void {
+    for (const off of this.#offs) off();
+    for (const cancel of this.#cancels) cancel();
+  }
+
+  #hear(from: PeerId, bytes: Uint8Array): void {
+    const { channel, changed } = this.#options;
+    const isHello = bytes[0] === HELLO[0];
+    if (bytes.length !== 1 || !(isHello || bytes[0] === HELLO_TOO[0]) || !channel.peers.has(from)) return;
+    // Always answered: it may be another life of the same peer, which knows nobody yet.
+    if (isHello) this.#say(from, HELLO_TOO);
+    if (this.#heard.has(from)) return;
+    this.#heard.add(from);
+    changed();
+  }
+
+  #say(peer: PeerId, word: Uint8Array): void {
+    try {
+      this.#options.channel.sendTo(peer, word);
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  #meet(peers: ReadonlySet<PeerId>): void {
+    const { channel, clock, changed } = this.#options;
+    for (const peer of [...this.#metAt.keys()]) {
+      if (peers.has(peer)) continue;
+      this.#metAt.delete(peer);
+      this.#heard.delete(peer);
+    }
+    for (const peer of peers) {
+      if (peer === channel.selfId || this.#metAt.has(peer)) continue;
+      this.#metAt.set(peer, clock.now());
+      this.#say(peer, HELLO);
+      const cancel = clock.after(SILENT_MS_MAX + 1, () => {
+        this.#cancels.delete(cancel);
+        changed();
+      });
+      this.#cancels.add(cancel);
+    }
+    changed();
+  }
+}

@@ -1,0 +1,26 @@
+// The ground a match's shards stand on: one session, its log, and who sits at the table.
+import type { ClusterGround } from "./cluster/index.ts";
+import type { GameSession } from "./session/index.ts";
+
+/** Channel tag of everything a match's shards say to each other. */
+export const CLUSTER_TAG = 8;
+
+/** What a cluster sees of a session: seated peers that are not gone may own shards, and who leads assigns them. */
+export function groundOf(session: GameSession): ClusterGround {
+  const { node, presence } = session;
+  return {
+    log: node,
+    get isLeading() {
+      return !session.isClosed && node.role === "leader";
+    },
+    get hasQuorum() {
+      return !session.isClosed && node.status.hasQuorum;
+    },
+    seated: () => session.roster.seats.flatMap((taken) => {
+      if (taken === undefined || presence.farewellOf(taken.peer) !== undefined) return [];
+      const standing = session.standingOf(taken.peer);
+      return standing === "gone" ? [] : [{ peer: taken.peer, standing }];
+    }),
+    onChange: (listener) => session.on("change", listener),
+  };
+}

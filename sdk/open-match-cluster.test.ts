@@ -170,6 +170,8 @@ test("[CL22] a tab that closes loses no confirmed state, and calls under way mea
   const left = tabs.slice(1);
   expect(await world.until(() => world.isSettled(left))).toBe(true);
   await world.get(all(tabs[2]!, "add"));
+  // Of four voters only one may be gone at a time.
+  expect(await world.until(() => left.every(({ match: { node: { membership } } }) => membership.voters.length === 3 && membership.votersOutgoing.length === 0))).toBe(true);
   world.close(tabs[3]!);
   expect((await world.get(all(tabs[1]!, "read"))).map(({ count }) => count)).toEqual(Array(SHARDS).fill(2));
   world.checkTenures();

@@ -1,8 +1,10 @@
 // A running match over one seam: its session may end and begin again (another host was first, the page was away), its atoms stay.
 import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
-import { ClosedError, hasCode, utf8, toHex, type PeerId } from "./base/index.ts";
+import { ClosedError, hasCode, InvalidArgumentError, utf8, toHex, type PeerId } from "./base/index.ts";
+import { LogCluster, type MatchCluster, type MatchClusterOptions } from "./cluster/index.ts";
 import { isFenceRefusal } from "./durable/index.ts";
 import type { DefinedGame, Divergence, Outcome, SpeculativeSequencer, UndoAnswer } from "./game/index.ts";
+import { CLUSTER_TAG, groundOf } from "./open-match-cluster.ts";
 import { enterMatch, isElsewhere } from "./open-match-enter.ts";
 import { Farewells } from "./open-match-farewell.ts";
 import { encodeMatchFile, type Beginning } from "./open-match-file.ts";
@@ -77,6 +79,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   readonly #farewells: Farewells | undefined;
   #meeting: Meeting;
   #entering: AbortController | undefined;
+  #cluster: LogCluster | undefined;
   #session: GameSession | undefined;
   #sequencer: SpeculativeSequencer<State, Action> | undefined;
   #divergences: readonly Divergence[] = [];
@@ -191,6 +194,17 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     return shared.doc;
   }
 
+  cluster(options: MatchClusterOptions): MatchCluster {
+    if (this.#closing !== undefined) throw new ClosedError("the match");
+    if (this.#cluster !== undefined) throw new InvalidArgumentError("a match has one cluster, and it is open already");
+    const { home: { peerId: selfId }, session: { clock, wallClock = (): number => Math.floor(clock.now()) }, options: { logger } } = this.#parts;
+    const channels = new NamedMux(this.#mux.channel(CLUSTER_TAG));
+    const cluster = new LogCluster({ selfId, options, calls: channels.channel("calls"), nodes: channels.channel("nodes"), clock, wallClock, logger });
+    this.#cluster = cluster;
+    if (this.#session !== undefined) cluster.settle(groundOf(this.#session));
+    return cluster;
+  }
+
   async kick(peer: PeerId, reason?: string): Promise<void> {
     await this.#inSession().kick(peer, reason);
   }
@@ -223,6 +237,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     if (phaseOf(session) !== "no-quorum") throw new QuorumPresentError();
     if (!node.membership.voters.includes(selfId) && !node.membership.votersOutgoing.includes(selfId)) throw new NotAVoterError();
     const log = node.exportLog({ uncommitted: true });
+    this.#cluster?.uproot(new ClosedError("this stay in the match"));
     this.#sequencer?.close();
     this.#session = undefined;
     this.#sequencer = undefined;
@@ -284,6 +299,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     session.on("closed", (reason) => this.#sessionEnded(session, reason));
     session.on("change", () => this.#refreshSoon());
     this.#startGame(session);
+    this.#cluster?.settle(groundOf(session));
     this.#refresh();
     void this.#claimFormerSeat(session);
     if (session.isClosed) this.#sessionEnded(session, session.failure);
@@ -316,6 +332,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   /** A session that ended by itself: who gave way to another match of the room goes in again, everything else is the end. */
   #sessionEnded(session: GameSession, reason: Error | undefined): void {
     if (this.#session !== session || this.#closing !== undefined) return;
+    this.#cluster?.uproot(new ClosedError("this stay in the match"));
     this.#sequencer?.close();
     this.#session = undefined;
     this.#sequencer = undefined;
@@ -419,6 +436,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     if (session === undefined) return;
     this.#farewells?.say();
     session.part();
+    this.#cluster?.uproot(new ClosedError("this stay in the match"));
     this.#sequencer?.close();
     this.#session = undefined;
     this.#sequencer = undefined;
@@ -440,6 +458,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#sequencer?.close();
     for (const shared of this.#shared.values()) shared.stop();
     this.#status.set(statusWithout(this.#place, "closed", reason, this.#status.get()));
+    this.#cluster?.close(new ClosedError("the match"));
     const ended = this.#session?.close();
     this.#channels.close();
     this.#sharedChannels.close();

@@ -1,6 +1,7 @@
 // What openMatch takes and gives: the words most games need. Types only.
 import type { ReadableAtom } from "nanostores";
 import type { Clock, Logger, LogIndex, PeerId, Random } from "./base/index.ts";
+import type { MatchCluster, MatchClusterOptions } from "./cluster/index.ts";
 import type { Game, GameReport, Outcome, Seat, UndoAnswer } from "./game/index.ts";
 import type { Durability } from "./open-match-home.ts";
 import type { Invite } from "./open-match-room.ts";
@@ -120,6 +121,13 @@ export interface Match<State, Action> {
   channel(name: string): Seam;
   /** A Y.Doc kept in step with everybody who opens the same name. Same instance per name; ends with the match. Names are apart from `channel`'s. */
   shared(name: string): Doc;
+  /**
+   * Splits work into shards that the tabs at the table share: each shard is owned by one tab, which the log says, calls find it, and what it saves outlives
+   * that tab. Every tab calls this with the same `shards` and `seed`; a tab that only watches may call shards, and owns none. The assignment is made by
+   * whoever leads, follows who comes and goes (a closed tab at once, a silent one after `evictAfterMs`), and moves no more shards than it must. Once a
+   * match: a second call throws `InvalidArgumentError`, one after the end `ClosedError`. What shards saved is no part of `from`.
+   */
+  cluster(options: MatchClusterOptions): MatchCluster;
   /** The node underneath, for inspectors. */
   readonly node: RaftNode;
   /**

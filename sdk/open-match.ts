@@ -1,5 +1,6 @@
 // The composition root: one call that joins identity, seam, replica, session and game. The one place that may know every layer.
 import { fromHex, hasCode, InvalidArgumentError, utf8, type Clock, type Random } from "./base/index.ts";
+import { clusterLane } from "./cluster/index.ts";
 import { defineGame, type DefinedGame } from "./game/index.ts";
 import { importIdentity, verifyFormer, type Identity } from "./identity/index.ts";
 import { beginningFrom, type Beginning } from "./open-match-file.ts";
@@ -122,6 +123,8 @@ function sessionOptions<State, Action>(options: MatchOptions<State, Action>, { g
     wallClock: options.clock === undefined ? wallClock : undefined,
     name,
     rules: game.rules,
+    // Of every match, whether it uses it or not: a lane counts only where everybody folds it.
+    lanes: [clusterLane],
     raftConfig: raft,
     admit,
     evictAfterMs,

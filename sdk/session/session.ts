@@ -51,6 +51,8 @@ export interface SessionOptions {
   readonly spares?: boolean | undefined;
   /** This peer's own records, nobody else's: the logs of its groups, and which of them it was in last. It must hold everything this peer id ever wrote. Default: memory, which must never be followed by a return under the same id. Not closed with the session. */
   readonly storage?: ByteStore | undefined;
+  /** Lanes of the log beside the session's own and the fences'. The same for everybody in the group: what a lane holds is lost where one peer does not fold it. Default: none. */
+  readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
   /** Opens the same records once more, when their connection was lost; without it that ends the node. */
   readonly reopenStorage?: (() => Promise<ByteStore>) | undefined;
   /** Checks who a returning player was (see {@link GameSession.claimSeat}); give it to everybody. Default: nobody is believed. */
@@ -227,7 +229,7 @@ export class Session implements GameSession {
     this.#roster = roster;
     const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
     const reopenStorage = reopen === undefined ? undefined : async (): Promise<ByteStore> => storageOfGroup(await reopen(), groupId);
-    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane, fenceLane], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
+    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane, fenceLane, ...(this.options.lanes ?? [])], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
     if (this.isClosed) {
       await node.close();
       throw this.#failure ?? new ClosedError("the session");

@@ -3,6 +3,7 @@ export { NatTraversalError, PasswordUnavailableError, PeerNotConnectedError, Pee
 export { BroadcastChannelSignaling } from "./broadcast-channel-signaling.ts";
 export { combineSignaling } from "./combined-signaling.ts";
 export { encryptedSignaling, type EncryptedSignaling, type EncryptedSignalingEvents } from "./encrypted-signaling.ts";
+export { joinChannels, type JoinedChannel } from "./joined-channel.ts";
 export { ManagedSeam } from "./managed-seam.ts";
 export { MemoryHub, NO_FAULTS, type LinkFaults, type MemoryHubCounts, type MemoryHubOptions, type MemorySeam } from "./memory-seam.ts";
 export { MemorySignalingHub } from "./memory-signaling.ts";
@@ -12,4 +13,6 @@ export { SIGNALING_BYTES_MAX, type Signaling, type SignalingEvents, type Signali
 export { signalingKey, type SignalingKey, type SignalingSecret } from "./signaling-key.ts";
 export type { SealKey } from "./sealing.ts";
 export { decodeSignalingFrame, encodeSignalingFrame, SIGNALING_FRAME_BYTES_MAX, type SignalingFrame } from "./signaling-frame.ts";
+export { decodeWitnessFrame, encodeWitnessFrame, WITNESS_FRAME_BYTES_MAX, WITNESS_NONCE_BYTES, witnessProofText, type WitnessFrame } from "./witness-frame.ts";
+export { WitnessSeam, type WitnessSeamOptions } from "./witness-seam.ts";
 export { REFUSED_CODE_MIN, WebSocketSignaling, type Socket, type SocketFactory, type SocketListener, type WebSocketSignalingOptions } from "./websocket-signaling.ts";

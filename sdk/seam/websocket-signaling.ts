@@ -138,7 +138,8 @@ export class WebSocketSignaling extends SignalingCore {
   }
 }
 
-const openBrowserSocket: SocketFactory = (url, listener) => {
+/** The socket of a page. */
+export const openBrowserSocket: SocketFactory = (url, listener) => {
   const socket = new WebSocket(url);
   let over = false;
   socket.binaryType = "arraybuffer";

@@ -4,12 +4,13 @@ import { InvalidArgumentError } from "../base/index.ts";
 import type { ServerOptions } from "./server.ts";
 
 /** What `--help` prints. */
-export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static DIR] [--origin URL]...
+export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static DIR] [--origin URL]... [--witness]
 
   --port    port to listen on; without it, 8080 or the next free one
   --host    address to listen on; 0.0.0.0 opens it to the network
   --static  folder of pages to serve; default: the demo beside this file
   --origin  a page's origin that may use the signaling; repeatable; "any" for all
+  --witness also vote in groups that ask for it, as a voter that never sees a move: a match of two survives the crash of either
   --help    this text
 `;
 
@@ -24,6 +25,7 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
       host: { type: "string" },
       static: { type: "string" },
       origin: { type: "string", multiple: true },
+      witness: { type: "boolean" },
       help: { type: "boolean" },
     },
   });
@@ -34,6 +36,7 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
     host: values.host,
     staticDir: values.static ?? defaultStaticDir,
     origins: origins.includes("any") ? "any" : origins,
+    ...(values.witness === true ? { witness: true } : {}),
   };
 }
 

@@ -28,6 +28,31 @@ export const DEFAULT_LIMITS: ServerLimits = {
   bufferedBytesMax: 1024 * 1024,
 };
 
+/** Limits of the witnesses of one server. */
+export interface WitnessLimits extends Omit<ServerLimits, "roomsMax" | "peersPerRoomMax"> {
+  /** Groups with a witness. */
+  readonly witnessesMax: number;
+  readonly peersPerWitnessMax: number;
+  /** Entries a witness holds at most, some 50 bytes each. It lets go of what is committed, so only a group that commits nothing comes near; its witness ends then. */
+  readonly entriesMax: number;
+  /** Time without any connection after which a witness ends, ms. */
+  readonly idleMs: number;
+}
+
+/** A leader sends one message per commit and a few heartbeats a second; the rest is room for bursts. */
+export const DEFAULT_WITNESS_LIMITS: WitnessLimits = {
+  witnessesMax: 1_000,
+  peersPerWitnessMax: 32,
+  connectionsMax: 4_096,
+  messagesPerSecond: 500,
+  messageBurst: 2_000,
+  bytesPerSecond: 128 * 1024,
+  byteBurst: 2 * 1024 * 1024,
+  bufferedBytesMax: 1024 * 1024,
+  entriesMax: 65_536,
+  idleMs: 3_600_000,
+};
+
 /** A bucket that fills at a steady rate and is emptied by use. */
 export class TokenBucket {
   readonly #perSecond: number;

@@ -20,6 +20,8 @@ export const REFUSALS = {
   taken: { code: 4403, reason: "this peer id is in use" },
   roomFull: { code: 4409, reason: "the room is full" },
   replaced: { code: 4410, reason: "another connection took over" },
+  tooLarge: { code: 4413, reason: "this witness has ended" },
+  notProven: { code: 4401, reason: "this peer did not prove who it is" },
   tooFast: { code: 4429, reason: "too many messages" },
   serverFull: { code: 4503, reason: "the server is full" },
   tooSlow: { code: 4508, reason: "messages were not taken in time" },

@@ -1,12 +1,14 @@
 // One Node process beside a match: signaling rooms, the pages of the demo, health and counters. It sees no move.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { silentLogger, type Logger } from "../base/index.ts";
-import { DEFAULT_LIMITS, type ServerLimits } from "./limits.ts";
+import { DEFAULT_LIMITS, DEFAULT_WITNESS_LIMITS, type ServerLimits, type WitnessLimits } from "./limits.ts";
 import { metricsText, newCounts, type ServerCounts } from "./metrics.ts";
 import type { AllowedOrigins } from "./origin.ts";
 import { requestTarget } from "./request-target.ts";
 import { SignalEndpoint } from "./signal-endpoint.ts";
+import { refuseUpgrade } from "./sockets.ts";
 import { serveFile } from "./static-files.ts";
+import { WitnessEndpoint } from "./witness-endpoint.ts";
 
 /** What a server is started with. */
 export interface ServerOptions {
@@ -21,6 +23,8 @@ export interface ServerOptions {
   /** Pages that may use the signaling beside those of this server and of the local machine. Default: none. */
   readonly origins?: AllowedOrigins | undefined;
   readonly limits?: Partial<ServerLimits> | undefined;
+  /** Whether this server votes as a witness in groups that ask for it: never sees a move, forgets everything when it ends. An object: with other limits. Default false. */
+  readonly witness?: boolean | Partial<WitnessLimits> | undefined;
   /** Default 20 000 ms. */
   readonly heartbeatMs?: number | undefined;
   readonly logger?: Logger | undefined;
@@ -39,18 +43,25 @@ export interface RunningServer {
 
 /** Starts a server; resolves when it listens. Rejects with Node's error (`EADDRINUSE`, `EACCES`) when it can not. */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
-  const { host = "127.0.0.1", port = 8080, furtherPorts = 0, origins = [], heartbeatMs = 20_000, logger = silentLogger } = options;
+  const { host = "127.0.0.1", port = 8080, furtherPorts = 0, origins = [], heartbeatMs = 20_000, witness = false, logger = silentLogger } = options;
   const counts = newCounts();
-  const endpoint = new SignalEndpoint({ limits: { ...DEFAULT_LIMITS, ...options.limits }, origins, counts, heartbeatMs });
+  const shared = { origins, counts, heartbeatMs };
+  const signal = new SignalEndpoint({ limits: { ...DEFAULT_LIMITS, ...options.limits }, ...shared });
+  const endpoints = new Map<string, Endpoint>([["/signal", signal]]);
+  if (witness !== false) endpoints.set("/witness", new WitnessEndpoint({ limits: { ...DEFAULT_WITNESS_LIMITS, ...(witness === true ? {} : witness) }, ...shared }));
   const server = createServer((request, response) => {
-    answer(request, response, options.staticDir, counts).catch((error: unknown) => {
+    answer(request, response, { staticDir: options.staticDir, counts, hasWitness: endpoints.has("/witness") }).catch((error: unknown) => {
       logger.error("a request failed", error);
       response.destroy();
     });
   });
-  server.on("upgrade", (request, socket, head) => endpoint.upgrade(request, socket, head));
+  server.on("upgrade", (request, socket, head) => {
+    const endpoint = endpoints.get(requestTarget(request.url).path);
+    if (endpoint === undefined) refuseUpgrade(socket, "404 Not Found");
+    else endpoint.upgrade(request, socket, head);
+  });
   const listeningPort = await listen(server, host, port, furtherPorts).catch(async (error: unknown) => {
-    await endpoint.close();
+    await closeAll(endpoints);
     throw error;
   });
   const url = `http://${shownHost(host)}:${listeningPort}`;
@@ -62,11 +73,24 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     get counts() {
       return { ...counts };
     },
-    close: () => (closing ??= stop(server, endpoint)),
+    close: () => (closing ??= stop(server, endpoints)),
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, staticDir: string | undefined, counts: ServerCounts): Promise<void> {
+type Endpoint = Pick<SignalEndpoint, "upgrade" | "close">;
+type Endpoints = ReadonlyMap<string, Endpoint>;
+
+async function closeAll(endpoints: Endpoints): Promise<void> {
+  await Promise.all([...endpoints.values()].map((endpoint) => endpoint.close()));
+}
+
+interface Answering {
+  readonly staticDir: string | undefined;
+  readonly counts: ServerCounts;
+  readonly hasWitness: boolean;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, { staticDir, counts, hasWitness }: Answering): Promise<void> {
   response.setHeader("X-Content-Type-Options", "nosniff");
   response.setHeader("Referrer-Policy", "no-referrer");
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -76,7 +100,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, static
   const { path } = requestTarget(request.url);
   if (path === "/healthz") return text(response, "text/plain; charset=utf-8", "ok\n");
   if (path === "/metrics") return text(response, "text/plain; version=0.0.4; charset=utf-8", metricsText(counts));
-  if (path === "/flotilla.json") return text(response, "application/json; charset=utf-8", '{"signaling":"/signal"}\n');
+  if (path === "/flotilla.json") return text(response, "application/json; charset=utf-8", `${JSON.stringify({ signaling: "/signal", ...(hasWitness ? { witness: "/witness" } : {}) })}\n`);
   if (staticDir !== undefined && (await serveFile(staticDir, request, response))) return;
   response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("not found\n");
 }
@@ -108,9 +132,9 @@ function listenOnce(server: Server, host: string, port: number): Promise<number>
   });
 }
 
-async function stop(server: Server, endpoint: SignalEndpoint): Promise<void> {
+async function stop(server: Server, endpoints: Endpoints): Promise<void> {
   const closed = new Promise<void>((done) => server.close(() => done()));
-  await endpoint.close();
+  await closeAll(endpoints);
   server.closeAllConnections();
   await closed;
 }

@@ -10,6 +10,7 @@ import type { ServerCounts } from "./metrics.ts";
 import { isOriginAllowed, type AllowedOrigins } from "./origin.ts";
 import { requestTarget } from "./request-target.ts";
 import { REFUSALS, SignalingRooms, type Member, type Refusal } from "./rooms.ts";
+import { asBytes, refuseUpgrade } from "./sockets.ts";
 
 /** What the endpoint needs. */
 export interface SignalEndpointOptions {
@@ -41,15 +42,14 @@ export class SignalEndpoint {
 
   /** Answers one upgrade request. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { path, query } = requestTarget(request.url);
-    if (path !== "/signal") return refuse(socket, "404 Not Found");
+    const { query } = requestTarget(request.url);
     if (!isOriginAllowed(request.headers.origin, request.headers.host, this.#options.origins)) {
       this.#options.counts.refusedTotal += 1;
-      return refuse(socket, "403 Forbidden");
+      return refuseUpgrade(socket, "403 Forbidden");
     }
     if (this.#sockets.clients.size >= this.#options.limits.connectionsMax) {
       this.#options.counts.refusedTotal += 1;
-      return refuse(socket, "503 Service Unavailable");
+      return refuseUpgrade(socket, "503 Service Unavailable");
     }
     this.#sockets.handleUpgrade(request, socket, head, (connection) => this.#connected(connection, new URLSearchParams(query)));
   }
@@ -122,14 +122,4 @@ export class SignalEndpoint {
       }
     }
   }
-}
-
-function asBytes(data: RawData): Uint8Array {
-  if (Array.isArray(data)) return Buffer.concat(data);
-  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
-}
-
-function refuse(socket: Duplex, status: string): void {
-  socket.on("error", () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

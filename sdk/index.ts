@@ -3,6 +3,7 @@ export {
   below, ClosedError, hasCode, InvalidArgumentError, jsonCodec, MalformedError, PayloadTooLargeError, peerId, SdkError, seededRandom, silentLogger,
   type Clock, type Codec, type Logger, type LogIndex, type PeerId, type Random,
 } from "./base/index.ts";
+export type { MatchCluster, MatchClusterOptions, OwnedShard, ScopedClient, ShardClient } from "./cluster/index.ts";
 export {
   createGameStore, decodeRecording, defineGame, encodeRecording, fairDice, ImpureGameError, InvalidActionError, isOpening, OutcomeUnknownError, replay, replaySteps, RulesMismatchError, seal, SpeculativeSequencer,
   stateDigest, TurnSequencer,

@@ -30,9 +30,9 @@ function harness(join: (options: { readonly selfId: PeerId; readonly room: strin
 
 const hub = new MemorySignalingHub();
 const [hubOne, hubTwo] = [new MemorySignalingHub(), new MemorySignalingHub()];
-describeContract("[SE1] encrypted MemorySignaling keeps the signaling contract", signalingContract, harness(hub.join));
-describeContract("[SE1] encrypted BroadcastChannelSignaling keeps it in Node", signalingContract, harness((options) => new BroadcastChannelSignaling(options)));
-describeContract("[SE1] several channels at once under one key keep it", signalingContract, harness((options) => combineSignaling([hubOne.join(options), hubTwo.join(options)])));
+describeContract("[EN1] encrypted MemorySignaling keeps the signaling contract", signalingContract, harness(hub.join));
+describeContract("[EN1] encrypted BroadcastChannelSignaling keeps it in Node", signalingContract, harness((options) => new BroadcastChannelSignaling(options)));
+describeContract("[EN1] several channels at once under one key keep it", signalingContract, harness((options) => combineSignaling([hubOne.join(options), hubTwo.join(options)])));
 
 class Room {
   readonly hub = new MemorySignalingHub();
@@ -58,7 +58,7 @@ function heardBy(place: EncryptedSignaling): { readonly messages: string[]; read
 describe("an encrypted channel", () => {
   const secret: SignalingSecret = { room: "r", secret: SECRET };
 
-  test("[SE1] has sent before the call returns", async () => {
+  test("[EN1] has sent before the call returns", async () => {
     const sent: Uint8Array[] = [];
     const base = new MemorySignalingHub().join({ selfId: ANN, room: "r" });
     const inner: Signaling = { selfId: ANN, on: (event, listener) => base.on(event, listener), announce: () => base.announce(), send: (_, payload) => void sent.push(payload), close: () => base.close() };
@@ -67,7 +67,7 @@ describe("an encrypted channel", () => {
     expect(sent.map((bytes) => bytes.length)).toEqual([1 + SEAL_BYTES]);
   });
 
-  test("[SE2] drops and counts what the carrier made up, changed, repeated to another, or said in another's name", async () => {
+  test("[EN2] drops and counts what the carrier made up, changed, repeated to another, or said in another's name", async () => {
     const room = new Room();
     const key = await signalingKey(secret);
     const [ann, bob, cem] = await Promise.all([ANN, BOB, CEM].map((id) => room.join(id, secret))) as [EncryptedSignaling, EncryptedSignaling, EncryptedSignaling];
@@ -91,7 +91,7 @@ describe("an encrypted channel", () => {
     expect(atBob.unreadable).toHaveLength(whole.length - 1 + 1 + 1);
   });
 
-  test("[SE3] shows the carrier neither payload nor code nor secret, and nothing twice", async () => {
+  test("[EN3] shows the carrier neither payload nor code nor secret, and nothing twice", async () => {
     const room = new Room();
     const key = await signalingKey(secret);
     const bytes: Uint8Array[] = [];
@@ -108,7 +108,7 @@ describe("an encrypted channel", () => {
     expect(key.place).toMatch(/^[0-9a-f]{32}$/);
   });
 
-  test("[SE5] tells somebody with another password from nobody, both ways, and hears nothing of another secret", async () => {
+  test("[EN5] tells somebody with another password from nobody, both ways, and hears nothing of another secret", async () => {
     const room = new Room();
     const [ann, bob, cem] = [await room.join(ANN, { ...secret, password: "tide" }), await room.join(BOB, { ...secret, password: "ebb" }), await room.join(CEM, { ...secret, secret: `${SECRET}x`, password: "tide" })];
     const heard = [ann, bob, cem].map(heardBy);
@@ -123,7 +123,7 @@ describe("an encrypted channel", () => {
 describe("a key", () => {
   const facts = ({ place, key }: SignalingKey): string => `${place} ${toHex(key.hiding)} ${toHex(key.vouching)}`;
 
-  test("[SE4] is the same for the same words and another for any other", async () => {
+  test("[EN4] is the same for the same words and another for any other", async () => {
     const all: readonly SignalingSecret[] = [{ room: "r" }, { room: "R" }, { room: "r", secret: "r" }, { room: "r", secret: SECRET }, { room: "r2", secret: SECRET }, { room: "", secret: `r${SECRET}` }];
     const keys = (await Promise.all(all.map(signalingKey))).map(facts);
     expect(new Set(keys.flatMap((key) => key.split(" "))).size).toBe(all.length * 3);
@@ -131,14 +131,14 @@ describe("a key", () => {
     expect(facts(await signalingKey({ room: "r", secret: SECRET }))).toMatchInlineSnapshot(`"ce5299028ae900b7440c7fbeb0ea3387 06bcf2adcc11624f107cb479228c327ed9c88976a496055d8782db916e9447e3 089f248caebd0381990977da5c5cc1060eefa6a550203ca3f7869f0b766a14e8"`);
   });
 
-  test("[SE5] of a password lies at the same place; the same password typed in another way is the same", async () => {
+  test("[EN5] of a password lies at the same place; the same password typed in another way is the same", async () => {
     const [none, one, composed, decomposed] = (await Promise.all([undefined, "tide", "\u00e9", "e\u0301"].map((password) => signalingKey({ room: "r", secret: SECRET, password })))) as [SignalingKey, SignalingKey, SignalingKey, SignalingKey];
     expect(new Set([none.place, one.place, composed.place]).size).toBe(1);
     expect(new Set([none, one, composed].map(facts)).size).toBe(3);
     expect(facts(composed)).toBe(facts(decomposed));
   });
 
-  test("[SE5] of a password is refused by name where there is no WebCrypto, and one without works", async () => {
+  test("[EN5] of a password is refused by name where there is no WebCrypto, and one without works", async () => {
     const real = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
     Object.defineProperty(globalThis, "crypto", { configurable: true, value: {} });
     try {
@@ -153,7 +153,7 @@ describe("a key", () => {
 describe("sealing", () => {
   const key = sealKey(new Uint8Array(32).fill(3));
 
-  test("[SE2] opens to what was sealed, of any length, and for its context alone", () => {
+  test("[EN2] opens to what was sealed, of any length, and for its context alone", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 }), (bytes, context, other) => {
         const sealed = seal(key, bytes, context, random);
@@ -164,7 +164,7 @@ describe("sealing", () => {
     );
   });
 
-  test("[SE2] is the same on every engine", () => {
+  test("[EN2] is the same on every engine", () => {
     const sealed = seal(key, utf8("the quick brown fox jumps over the lazy dog, and then again over the other lazy dog"), utf8("context"), seededRandom(5));
     expect(toHex(sealed)).toMatchInlineSnapshot(`"018b5238f5d826bd3115691a6143624c8cb233e693a002fc7184f3e93a8366388271ca961eac8afe20021b6277227475cef00dac57cb22c09098b0f07a36485db7737aaa217e59cef5631e19018d344fa83af0dc39bd979a0cce8d6565069da550e7802d6b9d821bab021a336bb348533da951ff4b5ffdc58a428dbe"`);
   });

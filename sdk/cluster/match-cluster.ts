@@ -264,7 +264,7 @@ export class LogCluster implements MatchCluster {
 
   /** A save that was refused because the shard went elsewhere changed nothing, so the call may be made there. Unless what it did went along. */
   #refusal(shard: OwnedShard & { readonly isHandedOver: boolean }, error: unknown): unknown {
-    if (!shard.lost.aborted || !hasCode(error, "stale-owner")) return error;
+    if (!shard.lost.aborted || !(hasCode(error, "stale-owner") || hasCode(error, "shard-moved"))) return error;
     return shard.isHandedOver ? new HandlerFailedError(`shard ${shard.shard} went to another owner while this was handled; whether it was done is unknown`) : new ShardMovedError(shard.shard);
   }
 

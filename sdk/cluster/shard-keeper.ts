@@ -3,6 +3,7 @@ import { ClosedError, PayloadTooLargeError, type Clock, type Logger } from "../b
 import { fenceFor, StaleOwnerError, type OwnershipFence } from "../durable/index.ts";
 import type { ShardWrite } from "./cluster-command.ts";
 import { SHARD_STATE_BYTES_MAX, type WriteVerdict } from "./cluster-lane.ts";
+import { ShardMovedError } from "./errors.ts";
 import { changedShards, shardRecord, type ClusterTable, type ShardRecord } from "./cluster-table.ts";
 
 /** A shard while this peer owns it. */
@@ -12,7 +13,10 @@ export interface OwnedShard {
   readonly fence: OwnershipFence;
   /** What was last confirmed, by whichever owner. Not to be changed. */
   readonly state: Uint8Array | undefined;
-  /** Fires when this peer does not own the shard any more, with a `StaleOwnerError` or why the match ended. */
+  /**
+   * Fires before anybody else owns the shard, where this peer is asked for it (`shard-moved`), and otherwise when this peer learns that it does not own it
+   * any more (`stale-owner`), or that the match ended: stop simulating. Where it stays after all, `onOwned` is called again.
+   */
   readonly lost: AbortSignal;
   /**
    * Makes `state` the shard's confirmed state: one entry of the log for all shards saved meanwhile, at most one at a time; of several saves that wait the
@@ -220,13 +224,14 @@ export class ShardKeeper {
       });
       owned.idle = undefined;
     }
-    if (owned.lost.aborted || !owned.isLeaving || owned.isReleasing) return;
+    if (!this.#isKept(owned) || !owned.isLeaving || owned.isReleasing) return;
     owned.isReleasing = true;
     owned.isHandedOver = owned.running > 0;
     const last = this.#lastWord(owned);
     const saving = this.#savingOf(owned);
     if (last !== undefined) saving.state = last;
     saving.release = true;
+    owned.abort.abort(new ShardMovedError(owned.shard));
     this.#flushSoon();
   }
 
@@ -290,19 +295,25 @@ export class ShardKeeper {
 
   #judged(owned: Owned, saving: Saving, verdict: WriteVerdict): void {
     // Something of an earlier life of this peer came in between: the same word, on the newest version.
-    if (verdict?.code === "shard-conflict" && !owned.lost.aborted) return this.#again(owned, saving);
+    if (verdict?.code === "shard-conflict" && this.#isKept(owned)) return this.#again(owned, saving);
     for (const { resolve, reject } of saving.waiters) {
       if (verdict === undefined) resolve();
       else reject(verdict);
     }
-    // The last word was refused, or the shard is to stay: it is served again, and handed over again where it is still promised.
-    if (saving.release && !owned.lost.aborted && this.#ending === undefined) {
-      owned.isReleasing = false;
-      owned.isLeaving = false;
-      this.#look(owned.shard);
-      this.#options.changed();
-    }
+    if (saving.release) this.#keep(owned);
     return undefined;
+  }
+
+  /** The last word was refused, or nobody wants the shard any more: it is taken anew, and handed over again where it is still promised. */
+  #keep(owned: Owned): void {
+    if (!this.#isKept(owned)) return;
+    this.#owned.delete(owned.shard);
+    this.#dirty.delete(owned);
+    if (this.#look(owned.shard)) this.#options.changed();
+  }
+
+  #isKept(owned: Owned): boolean {
+    return this.#owned.get(owned.shard) === owned;
   }
 
   #again(owned: Owned, old: Saving): void {
@@ -315,13 +326,7 @@ export class ShardKeeper {
   #failed(owned: Owned, saving: Saving, error: unknown): void {
     const reason = owned.lost.aborted ? owned.lost.reason : error instanceof Error ? new ClosedError("the log of the match", { cause: error }) : error;
     for (const { reject } of saving.waiters) reject(reason);
-    if (saving.release && !owned.lost.aborted) {
-      // Not at once: what failed now would fail again. Whether the word is in the log is unknown, so nobody is answered meanwhile.
-      this.#options.clock.after(HAND_OVER_MS_MAX, () => {
-        owned.isReleasing = false;
-        owned.isLeaving = false;
-        if (this.#ending === undefined && this.#look(owned.shard)) this.#options.changed();
-      });
-    }
+    // Not at once: what failed now would fail again. Whether the word is in the log is unknown, so nobody is answered meanwhile.
+    if (saving.release && this.#isKept(owned)) this.#options.clock.after(HAND_OVER_MS_MAX, () => this.#keep(owned));
   }
 }

@@ -5,7 +5,7 @@ import { decideManagement, type ManagementView, type Person } from "./management
 import type { Roster } from "./roster.ts";
 
 const [ann, bob, cat, dan, eve, fay] = ["ann", "bob", "cat", "dan", "eve", "fay"].map(peerId) as [PeerId, PeerId, PeerId, PeerId, PeerId, PeerId];
-const joiner: Person = { declares: "join", name: "J", inGroup: true, synced: true, standing: "here", leaving: undefined, hidden: false, asksSeat: true, was: undefined, admitted: true };
+const joiner: Person = { declares: "join", name: "J", inGroup: true, elsewhere: false, synced: true, standing: "here", leaving: undefined, hidden: false, asksSeat: true, was: undefined, admitted: true };
 const spectator: Person = { ...joiner, declares: "spectate", asksSeat: false };
 const newcomer: Person = { ...joiner, synced: false };
 
@@ -79,6 +79,43 @@ describe("the leader's next step", () => {
     expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: spectator }, { roster: named }))).toEqual({ type: "change", voters: [ann, bob, cat], learners: [] });
     expect(decideManagement(view([ann, bob, cat], [], { bob: { ...joiner, leaving: "part" }, cat: spectator }, { roster: named }))).toEqual({ type: "change", voters: [ann, cat], learners: [] });
     expect(decideManagement(view([ann, bob, cat], [dan], { bob: joiner, cat: spectator, dan: joiner }, { roster: { ...named, seats: roster([ann, bob, dan]).seats } }))).toEqual({ type: "change", voters: [ann, bob, dan], learners: [cat] });
+  });
+
+  test("[SE10] a member that runs a node of another group is no member any more, so that it does not keep this one from giving way", () => {
+    expect(decideManagement(view([ann, bob], [cat], { bob: { ...joiner, inGroup: false, elsewhere: true }, cat: { ...spectator, inGroup: false, elsewhere: true } }, { roster: roster([ann, bob]) }))).toEqual({ type: "change", voters: [ann], learners: [] });
+  });
+
+  test("[SE42] a leader that may not manage hands leading to a voter that may, and waits where there is none", () => {
+    const standing = roster([undefined, bob], { watchers: [{ peer: ann, name: "A", spare: false }] });
+    expect(decideManagement(view([ann, bob], [], { bob: joiner }, { roster: standing }))).toEqual({ type: "transfer", to: bob });
+    expect(decideManagement(view([ann], [bob], { bob: joiner }, { roster: standing }))).toBeUndefined();
+  });
+
+  test("[SE43] a spectator that asks is seated where a seat is free, behind who came to play, and stays a spectator where none is", () => {
+    const asking: Person = { ...spectator, asksSeat: true };
+    expect(decideManagement(view([ann], [bob], { bob: asking }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J" } });
+    expect(decideManagement(view([ann], [bob, cat], { bob: asking, cat: joiner }))).toEqual({ type: "command", command: { type: "seat", peer: cat, seat: 1, name: "J" } });
+    expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: asking }, { roster: roster([ann, bob]), spares: false }))).toBeUndefined();
+    expect(decideManagement(view([ann], [bob], { bob: asking, cat: newcomer }, { spares: false }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J" } });
+  });
+
+  test("[SE43] a leader that asks for a free seat lets another manager give it", () => {
+    const open = roster([undefined, bob], { watchers: [{ peer: ann, name: "A", spare: true }] });
+    const people = new Map([[ann, { ...spectator, asksSeat: true }], [bob, joiner]]);
+    expect(decideManagement(view([ann, bob], [], {}, { roster: open, people, spares: false }))).toEqual({ type: "transfer", to: bob });
+  });
+
+  test("[SE26] one player has two spares where people allow, two have one, three have none, four have one, and five are the cap", () => {
+    const players = [ann, bob, cat, dan, eve];
+    for (const [count, voters] of [[1, 3], [2, 3], [3, 3], [4, 5], [5, 5]] as const) {
+      const seated = players.slice(0, count);
+      const spares = [fay, peerId("gus"), peerId("hal")];
+      const named = roster([...seated, undefined], { watchers: spares.map((peer) => ({ peer, name: "x", spare: true })) });
+      const people = new Map([...seated.map((peer) => [peer, joiner] as const), ...spares.map((peer) => [peer, spectator] as const)]);
+      const step = decideManagement(view(seated, spares, {}, { roster: named, people }));
+      const wanted = step?.type === "change" ? step.voters.length : seated.length;
+      expect([count, wanted]).toEqual([count, voters]);
+    }
   });
 
   test("[SE7] a kicked member is put out of the membership", () => {

@@ -1,6 +1,6 @@
 // What the leader of a session should do next about its members: one pure decision per change in the world.
 import type { PeerId } from "../base/index.ts";
-import type { RaftNode } from "../replica/index.ts";
+import { isWitness, type RaftNode } from "../replica/index.ts";
 import { decideAdmission } from "./admission.ts";
 import type { Standing } from "./liveness.ts";
 import type { Declaration } from "./presence-state.ts";
@@ -16,6 +16,8 @@ export interface Person {
   readonly name: string;
   /** It runs a node of this group. */
   readonly inGroup: boolean;
+  /** It runs a node of another group: it gave this one up. */
+  readonly elsewhere: boolean;
   /** It says its node is caught up. */
   readonly synced: boolean;
   readonly standing: Standing;
@@ -28,6 +30,8 @@ export interface Person {
   readonly asksSeat: boolean;
   /** The game's own rule let it in. */
   readonly admitted: boolean;
+  /** The witness it reaches. */
+  readonly witness?: PeerId | undefined;
 }
 
 /** Everything the decision looks at. */
@@ -38,6 +42,8 @@ export interface ManagementView {
   readonly people: ReadonlyMap<PeerId, Person>;
   /** Spectators lend their votes where the number of voters would be even. */
   readonly spares: boolean;
+  /** The witness this peer reaches says that it holds everything committed before it became a member. */
+  readonly witnessCaughtUp?: boolean | undefined;
 }
 
 /** The next step; one at a time, because each changes what the next one should be. */
@@ -75,8 +81,10 @@ function transferTo(view: ManagementView, willDo: (peer: PeerId) => boolean): Ma
   return to === undefined ? undefined : { type: "transfer", to };
 }
 
-function quorumIsHere({ membership: { voters }, people, self }: ManagementView): boolean {
-  const here = voters.filter((peer) => peer === self || people.get(peer)?.standing === "here");
+function quorumIsHere(view: ManagementView): boolean {
+  const { membership: { voters }, people, self } = view;
+  const isHereToVote = (peer: PeerId): boolean => (isWitness(peer) ? isReached(view, peer) : people.get(peer)?.standing === "here");
+  const here = voters.filter((peer) => peer === self || isHereToVote(peer));
   return here.length * 2 > voters.length;
 }
 
@@ -104,8 +112,9 @@ function personOf(view: ManagementView, peer: PeerId): Person | undefined {
 /** Still a member, as far as its behaviour goes: a blip takes nobody out. */
 function stays(view: ManagementView, peer: PeerId): boolean {
   if (peer === view.self) return true;
+  if (isWitness(peer)) return isReached(view, peer);
   const person = personOf(view, peer);
-  return person !== undefined && person.standing !== "gone" && person.leaving === undefined && !isKicked(view.roster, peer);
+  return person !== undefined && person.standing !== "gone" && person.leaving === undefined && !person.elsewhere && !isKicked(view.roster, peer);
 }
 
 /** Ready to be given more than it has: connected, alive, caught up. */
@@ -147,8 +156,11 @@ function newcomers(view: ManagementView): readonly PeerId[] {
 /** Who should vote and who should learn, given everything. */
 export function wantedMembership(view: ManagementView): { readonly voters: readonly PeerId[]; readonly learners: readonly PeerId[] } {
   const players = wantedPlayers(view);
-  const voters = [...players, ...wantedSpares(view, players.length)];
-  const learners = [...members(view).filter((peer) => stays(view, peer) && !overbooked(view, peer)), ...newcomers(view)].filter((peer) => !voters.includes(peer));
+  const people = [...players, ...wantedSpares(view, players.length)];
+  const witness = wantedWitness(view, people);
+  const voters = witness !== undefined && mayWitnessVote(view, witness, people) ? [...people, witness] : people;
+  const staying = members(view).filter((peer) => !isWitness(peer) && stays(view, peer) && !overbooked(view, peer));
+  const learners = [...staying, ...newcomers(view), ...(witness === undefined ? [] : [witness])].filter((peer) => !voters.includes(peer));
   return { voters: [...voters].sort(), learners: [...learners].sort() };
 }
 
@@ -187,6 +199,27 @@ function wantedSpares(view: ManagementView, players: number): readonly PeerId[] 
     .filter((peer) => stays(view, peer) && (view.membership.voters.includes(peer) || isReady(view, peer)));
   const rank = (peer: PeerId): number => (view.membership.voters.includes(peer) ? 0 : 1);
   return candidates.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).slice(0, sparesNeeded(view, players));
+}
+
+/** This peer reaches that witness. */
+function isReached(view: ManagementView, witness: PeerId): boolean {
+  return personOf(view, view.self)?.witness === witness;
+}
+
+/**
+ * A witness votes where people alone would be an even number of voters, and only one that each of them reaches who is here: otherwise whoever is left
+ * with it may be left without it, and the group would be worse off than a pair, which can go on by a goodbye alone.
+ */
+function wantedWitness(view: ManagementView, people: readonly PeerId[]): PeerId | undefined {
+  const witness = personOf(view, view.self)?.witness;
+  if (witness === undefined || people.length % 2 !== 0 || people.length >= view.roster.votersMax) return undefined;
+  return people.every((peer) => peer === view.self || personOf(view, peer)?.standing !== "here" || personOf(view, peer)?.witness === witness) ? witness : undefined;
+}
+
+/** One that votes goes on; a new one votes once it is caught up and everybody is here to see it begin. */
+function mayWitnessVote(view: ManagementView, witness: PeerId, people: readonly PeerId[]): boolean {
+  if (view.membership.voters.includes(witness)) return true;
+  return view.membership.learners.includes(witness) && view.witnessCaughtUp === true && people.every((peer) => peer === view.self || isReady(view, peer));
 }
 
 /** The next word of the session lane: seat who is ready, free what was given up, name a spare. */

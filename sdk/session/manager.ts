@@ -21,6 +21,8 @@ export interface ManagerOptions {
   readonly admit: Admit | undefined;
   readonly verifyClaim: VerifyClaim | undefined;
   readonly spares: boolean;
+  /** The witness this peer reaches is caught up. */
+  readonly witnessCaughtUp: () => boolean;
   /** How often silence is looked at, ms. */
   readonly sweepMs: number;
   readonly logger?: Logger | undefined;
@@ -126,14 +128,14 @@ export class Manager {
   }
 
   #view(): ManagementView {
-    const { node, presence, spares } = this.#options;
+    const { node, presence, spares, witnessCaughtUp } = this.#options;
     const { membership } = node;
     const known = new Set<PeerId>([...membership.voters, ...membership.votersOutgoing, ...membership.learners, ...presence.states.keys()]);
     for (const taken of this.#roster.seats) if (taken !== undefined) known.add(taken.peer);
     const people = new Map<PeerId, Person>();
     for (const peer of known) people.set(peer, peer === node.id ? selfAsPerson(presence.self) : this.#person(peer));
     this.#forgetClaims();
-    return { self: node.id, membership, roster: this.#roster, people, spares };
+    return { self: node.id, membership, roster: this.#roster, people, spares, witnessCaughtUp: witnessCaughtUp() };
   }
 
   get #roster(): Roster {
@@ -148,6 +150,7 @@ export class Manager {
       declares: state?.declares,
       name: state?.name ?? "",
       inGroup: state?.groupId === groupId,
+      elsewhere: state?.groupId !== undefined && state.groupId !== groupId,
       synced: state?.synced === true,
       // Without a word in the lobby a peer is not here, however alive its link looks: it left, or it never said what it wants.
       standing: standing === "here" && state === undefined ? "away" : standing,
@@ -156,6 +159,7 @@ export class Manager {
       asksSeat: state?.asksSeat === true,
       admitted: this.#isAdmitted(peer, state),
       was: this.#provenPast(peer, state?.claim),
+      witness: state?.witness,
     };
   }
 
@@ -289,6 +293,6 @@ export class Manager {
   }
 }
 
-function selfAsPerson({ declares, name, hidden = false, asksSeat = false, claim }: PresenceState): Person {
-  return { declares, name, inGroup: true, synced: true, standing: "here", leaving: undefined, hidden, asksSeat, was: claim?.peer, admitted: true };
+function selfAsPerson({ declares, name, hidden = false, asksSeat = false, claim, witness }: PresenceState): Person {
+  return { declares, name, inGroup: true, elsewhere: false, synced: true, standing: "here", leaving: undefined, hidden, asksSeat, was: claim?.peer, admitted: true, witness };
 }

@@ -1,5 +1,6 @@
 // A room full of people in virtual time: they come, leave, crash, reload and lose the network, as a plan says.
 import { below, peerId, seededRandom, utf8, type PeerId, type Random } from "../../base/index.ts";
+import { isElsewhere } from "../../open-match-enter.ts";
 import { MemoryHub } from "../../seam/index.ts";
 import { seatOf, type GameSession } from "../../session/index.ts";
 import { MemoryDisk } from "../../storage/index.ts";
@@ -27,6 +28,8 @@ export interface Person {
   stays: boolean;
   /** When its last tab ended, or it last went in to another group. */
   downAt: number;
+  /** The match it sat in when it was last looked at: where its next tab must come back to. */
+  home: string | undefined;
   /** Its tab is on its way out. */
   ending: Promise<unknown>;
 }
@@ -59,7 +62,7 @@ export class Gathering {
     this.observer = new Observer({
       now,
       say: (line) => this.say(line),
-      hasDeclared: (id) => !this.#mute.has(id),
+      hasDeclared: (id) => this.people.some((person) => person.id === id),
       excuseOf: (id, groupId) => this.#excuseOf(id, groupId),
       couldHaveKnown: (founder, groupId) => this.#couldHaveKnown(founder, groupId),
     });
@@ -86,7 +89,7 @@ export class Gathering {
 
   /** Everything that was done to the network and to pages is undone, and who stays comes back. */
   heal(): void {
-    for (const end of [...this.#ends]) end();
+    for (const end of this.#ends) end();
     this.hub.setFaults({ delayMs: this.plan.delayMs, jitterMs: this.plan.jitterMs });
     this.say("healed");
     for (const person of this.people) if (person.stays && person.tab === undefined) this.open(person);
@@ -100,7 +103,7 @@ export class Gathering {
       const { seats, spares } = this.plan;
       person.tab = new Tab({
         id: person.id, name: person.id, disk: person.disk, watches: person.wants === "watch", seats, spares, clock: this.clock, hub: this.hub, random: this.#random,
-        onSession: (session) => this.#entered(person, session),
+        onSession: (session, isFirst) => this.#entered(person, session, isFirst),
         onOver: (why) => this.#over(person, why),
       });
     });
@@ -115,13 +118,21 @@ export class Gathering {
     person.ending = how(tab).then(() => this.observer.note("leak", tab.leftOver === "", () => `the tab of ${person.id} left ${tab.leftOver}`));
   }
 
-  #entered(person: Person, session: GameSession): void {
+  #entered(person: Person, session: GameSession, isFirst: boolean): void {
     this.say(`${person.id} is in ${session.groupId} ${seatOf(session.roster, person.id) === undefined ? "watching" : "seated"}`);
     person.downAt = this.clock.now();
+    const { home } = person;
+    this.observer.note("way-back", !isFirst || home === undefined || home === session.groupId, () => `${person.id} sat in ${home} and came back to ${session.groupId}`);
+    const settle = (): void => {
+      if (!session.isClosed) person.home = seatOf(session.roster, person.id) === undefined ? undefined : session.groupId;
+    };
+    settle();
+    session.on("change", settle);
     this.observer.watch(session);
     if (person.wants === "play" && seatOf(session.roster, person.id) === undefined) void session.sit().catch(() => undefined);
     session.on("closed", (reason) => {
       person.downAt = this.clock.now();
+      if (isElsewhere(reason)) person.home = undefined;
       this.say(`session of ${person.id} ended: ${reason?.message ?? "closed"}`);
     });
   }
@@ -183,7 +194,7 @@ export class Gathering {
 
   #newcomer(wants: "play" | "watch"): Person {
     const id = peerId(`${LETTERS[this.#count % LETTERS.length]}${(this.#count += 1)}`);
-    const person: Person = { id, disk: new MemoryDisk(), wants, tab: undefined, stays: true, downAt: 0, ending: Promise.resolve() };
+    const person: Person = { id, disk: new MemoryDisk(), wants, tab: undefined, stays: true, downAt: 0, home: undefined, ending: Promise.resolve() };
     this.people.push(person);
     return person;
   }

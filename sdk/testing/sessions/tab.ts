@@ -19,7 +19,8 @@ export interface TabOptions {
   readonly clock: EventClock;
   readonly hub: MemoryHub;
   readonly random: Random;
-  readonly onSession: (session: GameSession) => void;
+  /** It is in; `isFirst`: for the first time, so that it must be where it was before. */
+  readonly onSession: (session: GameSession, isFirst: boolean) => void;
   /** It ended by itself: put out, or never let in. */
   readonly onOver: (why: unknown) => void;
 }
@@ -36,7 +37,7 @@ class Page implements PageVisibility {
 
   turn(isHidden: boolean): void {
     this.isHidden = isHidden;
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
   }
 
   get listeners(): number {
@@ -121,21 +122,21 @@ export class Tab {
     const { watches: spectate, seats, name, spares, random } = this.#options;
     const options = { clock: this.#clock, random: seededRandom(random.uint32(), random.uint32()), name, spares, storage: this.#store, visibility: this.page, rules: "sim@1", signal: this.#leaving.signal };
     this.#entering = enterMatch({ meeting: { seam: this.#counted, seen: new Set() }, seats, spectate, mayResume, session: options }).then(
-      (session) => this.#entered(session),
+      (session) => this.#entered(session, mayResume),
       (error: unknown) => {
         if (!this.#isOver) this.#over(error);
       },
     );
   }
 
-  #entered(session: GameSession): void {
+  #entered(session: GameSession, isFirst: boolean): void {
     this.session = session;
     if (this.#isOver) {
       this.#ending = session.close();
       return;
     }
     session.on("closed", (reason) => this.#closed(session, reason));
-    this.#options.onSession(session);
+    this.#options.onSession(session, isFirst);
     if (session.isClosed) this.#closed(session, session.failure);
   }
 

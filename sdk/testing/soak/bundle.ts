@@ -34,8 +34,8 @@ export function planting(patches: readonly Patch[]): Plugin & { readonly planted
   };
 }
 
-/** The worker's code as one CommonJS script, for `new Worker(code, { eval: true })`. */
-export async function bundleWorker(patches: readonly Patch[] = []): Promise<string> {
+/** The code of a worker of this folder as one CommonJS script, for `new Worker(code, { eval: true })`. */
+export async function bundleWorker(patches: readonly Patch[] = [], entry = "worker"): Promise<string> {
   const plant = planting(patches);
   const output = await build({
     root: ROOT,
@@ -47,7 +47,7 @@ export async function bundleWorker(patches: readonly Patch[] = []): Promise<stri
       write: false,
       minify: false,
       target: "node20",
-      lib: { entry: `${ROOT}/sdk/testing/soak/worker.ts`, formats: ["cjs"], fileName: "worker" },
+      lib: { entry: `${ROOT}/sdk/testing/soak/${entry}.ts`, formats: ["cjs"], fileName: "worker" },
       rollupOptions: { external: [/^node:/] },
     },
   });

@@ -2,6 +2,7 @@
 import type { PeerId } from "./base/index.ts";
 import type { Divergence, Seat } from "./game/index.ts";
 import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
+import { isWitness } from "./replica/index.ts";
 import { seatOf, type GameSession } from "./session/index.ts";
 
 /** Seats first, in their order, then spectators by id. */
@@ -32,7 +33,9 @@ function presenceOf(session: GameSession, peer: PeerId): MatchPlayer["presence"]
 /** The phase a running session is in. */
 export function phaseOf(session: GameSession): MatchPhase {
   const { hasQuorum, leader, membership: { voters } } = session.node.status;
-  const isQuorumHere = voters.filter((voter) => session.standingOf(voter) === "here").length * 2 > voters.length;
+  // A witness that is here decides nothing by itself: it may refuse its vote to a tab that lacks what it knows to be committed.
+  const isHere = (voter: PeerId): boolean => session.standingOf(voter) === "here" && (leader !== undefined || !isWitness(voter));
+  const isQuorumHere = voters.filter(isHere).length * 2 > voters.length;
   if (!hasQuorum || leader === undefined) return isQuorumHere ? "reconnecting" : "no-quorum";
   // The leader of two goes on leading while the other is silent, though nothing commits; others hear their leader and know no more.
   if (leader === session.selfId && !isQuorumHere) return "no-quorum";

@@ -8,4 +8,5 @@ export { NAME_CHARS_MAX, seatClaimText, SEATS_MAX, type Declaration, type LeadNo
 export { Presence, shareDoc, type Doc, type PresenceEvents, type SharedDoc } from "./presence.ts";
 export { EMPTY_ROSTER, foldRoster, rosterLane, seatOf, type Roster, type RosterCommand, type TakenSeat, type Watcher } from "./roster.ts";
 export type { GameSession, PageVisibility, SessionEvents, SessionOptions } from "./session.ts";
+export type { OpenWitnessLink, WitnessLink, WitnessLinkRequest } from "./witness.ts";
 export { waitFor, type WaitOptions } from "./wait.ts";

@@ -1,6 +1,7 @@
 // What one peer says of itself in the lobby, and the check of what others say. Pure.
 import { isPeerId, type PeerId } from "../base/index.ts";
 import { FENCE_NAME_CHARS_MAX, type OwnershipFence } from "../durable/index.ts";
+import { isWitness } from "../replica/index.ts";
 
 /** What a peer came for. `node`: a member of a roster known beforehand. */
 export type Declaration = "host" | "join" | "spectate" | "node";
@@ -63,6 +64,8 @@ export interface PresenceState {
   readonly claim?: SeatClaim | undefined;
   /** `part`: the tab goes away and may come back; `vacate`: the player gives up the seat. */
   readonly leaving?: "part" | "vacate" | undefined;
+  /** The witness of its group that it reaches. */
+  readonly witness?: PeerId | undefined;
   /** Present while this peer leads its group. */
   readonly lead?: LeadNotice | undefined;
 }
@@ -96,7 +99,7 @@ export function cleanText(text: string, max: number): string {
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
 export function parsePresence(value: unknown): PresenceState | undefined {
   if (!isRecord(value)) return undefined;
-  const { declares, name, rules, groupId, synced, hidden, asksSeat, claim, leaving, lead } = value;
+  const { declares, name, rules, groupId, synced, hidden, asksSeat, claim, leaving, witness, lead } = value;
   const declaration = DECLARATIONS.find((known) => known === declares);
   if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
   if (!isShortText(groupId, GROUP_ID_CHARS_MAX) || !isShortText(rules, RULES_CHARS_MAX)) return undefined;
@@ -105,9 +108,10 @@ export function parsePresence(value: unknown): PresenceState | undefined {
   if (leaving !== undefined && leaving !== "part" && leaving !== "vacate") return undefined;
   const seatClaim = claim === undefined ? undefined : parseClaim(claim);
   if (claim !== undefined && seatClaim === undefined) return undefined;
+  if (witness !== undefined && (typeof witness !== "string" || !isPeerId(witness) || !isWitness(witness))) return undefined;
   const notice = lead === undefined ? undefined : parseLead(lead);
   if (lead !== undefined && notice === undefined) return undefined;
-  return { declares: declaration, name: cleanName(name), rules, groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, claim: seatClaim, leaving, lead: notice };
+  return { declares: declaration, name: cleanName(name), rules, groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, claim: seatClaim, leaving, witness, lead: notice };
 }
 
 function parseClaim(value: unknown): SeatClaim | undefined {

@@ -2,8 +2,8 @@
 import { createNanoEvents } from "nanoevents";
 import { ClosedError, hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { fenceLane, fenceFor, LogFence, type OwnershipFence } from "../durable/index.ts";
-import { LANE_FENCE, LANE_SESSION, openReplica, type LaneReducer, type LogEvent, type NodeStatus, type RaftConfig, type RaftNode, type Replica } from "../replica/index.ts";
-import { APPLICATION_TAG, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
+import { LANE_FENCE, LANE_SESSION, isWitness, openReplica, raftConfig, witnessGroupOf, type LaneReducer, type LogEvent, type NodeChannel, type NodeStatus, type RaftConfig, type RaftNode, type Replica } from "../replica/index.ts";
+import { APPLICATION_TAG, joinChannels, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import type { Admit } from "./admission.ts";
 import { DuplicateHostError, KickedError } from "./errors.ts";
@@ -18,6 +18,7 @@ import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, seatOf, type
 import { storageOfGroup } from "./stored-group.ts";
 import { waitFor } from "./wait.ts";
 import { WayBack } from "./way-back.ts";
+import { WitnessWatch, type OpenWitnessLink } from "./witness.ts";
 
 /** Tag of the channel that carries probes; 1 to 3 are the contract's. */
 const PROBE_TAG = 4;
@@ -57,6 +58,8 @@ export interface SessionOptions {
   readonly reopenStorage?: (() => Promise<ByteStore>) | undefined;
   /** Checks who a returning player was (see {@link GameSession.claimSeat}); give it to everybody. Default: nobody is believed. */
   readonly verifyClaim?: VerifyClaim | undefined;
+  /** Opens the way to a witness: where the people alone would be an even number of voters, it votes with them, once everybody reaches it. Default: none. */
+  readonly witness?: OpenWitnessLink | undefined;
   /** Default: always visible. */
   readonly visibility?: PageVisibility | undefined;
   readonly logger?: Logger | undefined;
@@ -135,6 +138,7 @@ export class Session implements GameSession {
   #roster: Roster = EMPTY_ROSTER;
   #groupId = "";
   #node: Replica | undefined;
+  #witness: WitnessWatch | undefined;
   #stopNode: () => void = () => {};
   #manager: Manager | undefined;
   #closing: Promise<void> | undefined;
@@ -210,6 +214,7 @@ export class Session implements GameSession {
   }
 
   standingOf(peer: PeerId): Standing {
+    if (isWitness(peer)) return this.presence.self.witness === peer ? "here" : "gone";
     return this.#liveness.standingOf(peer);
   }
 
@@ -229,9 +234,10 @@ export class Session implements GameSession {
     this.#roster = roster;
     const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
     const reopenStorage = reopen === undefined ? undefined : async (): Promise<ByteStore> => storageOfGroup(await reopen(), groupId);
-    const node = await openReplica({ groupId, seam: this.#mux.channel(RAFT_TAG), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane, fenceLane, ...(this.options.lanes ?? [])], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
+    const node = await openReplica({ groupId, seam: this.#channelOf(groupId), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane, fenceLane, ...(this.options.lanes ?? [])], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
     if (this.isClosed) {
       await node.close();
+      await this.#witness?.stop();
       throw this.#failure ?? new ClosedError("the session");
     }
     this.#node = node;
@@ -241,6 +247,23 @@ export class Session implements GameSession {
     this.presence.set({ groupId, synced: false });
     this.changed();
     return node;
+  }
+
+  /** Where the group's frames travel: between the tabs, and from each to a witness, which gets nothing else. */
+  #channelOf(groupId: string): NodeChannel {
+    const channel = this.#mux.channel(RAFT_TAG);
+    const { witness: open, clock, awayAfterMs: graceMs = 3_000, raftConfig: config } = this.options;
+    if (open === undefined) return channel;
+    const watch = new WitnessWatch({ clock, graceMs, onReach: (witness) => this.presence.set({ witness }) });
+    const onChange = (): void => {
+      watch.look();
+      this.changed();
+    };
+    const link = open({ group: witnessGroupOf(groupId), leaseMs: raftConfig(config).electionTimeoutMsMin, onChange });
+    watch.link = link;
+    this.#witness = watch;
+    watch.look();
+    return joinChannels(channel, link, isWitness);
   }
 
   /** Ends the node but not the session: another group is the right one. */
@@ -253,13 +276,15 @@ export class Session implements GameSession {
     this.#groupId = "";
     this.presence.set({ groupId: undefined, synced: false, lead: undefined });
     await node?.close();
+    await this.#witness?.stop();
+    this.#witness = undefined;
   }
 
   /** Runs the session whenever this peer leads, from now on. */
   manage(): void {
     const { clock, admit, verifyClaim, spares = true, evictAfterMs = 10_000, logger } = this.options;
     const sweepMs = Math.max(50, Math.min(1_000, evictAfterMs / 5));
-    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, mandate: () => this.#mandate, admit, verifyClaim, spares, sweepMs, logger });
+    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, mandate: () => this.#mandate, admit, verifyClaim, spares, witnessCaughtUp: () => this.#witness?.isCaughtUp === true, sweepMs, logger });
     this.#manager.poke();
   }
 
@@ -366,6 +391,7 @@ export class Session implements GameSession {
     this.presence.destroy();
     const failure = this.#failure;
     await this.#node?.close();
+    await this.#witness?.stop();
     this.#apps.close();
     this.#mux.close();
     this.#events.emit("change");

@@ -25,7 +25,7 @@ export interface SignalingKey {
 /**
  * Works it out. From a secret of 128 bits nothing leads back to it, whatever the server tries. From a code alone the server can find the code by
  * trying codes, at one digest each: 40 bits for a code of our making. A password is hashed slowly, with a salt made from secret and room, so who
- * holds the link and not the password pays {@link PASSWORD_ROUNDS} per guess, and who lacks the link can not guess at all. Rejects with
+ * holds the link and not the password pays 600 000 rounds of PBKDF2 per guess, and who lacks the link can not guess at all. Rejects with
  * `PasswordUnavailableError` where there is a password and no WebCrypto.
  */
 export async function signalingKey({ room, secret, password }: SignalingSecret): Promise<SignalingKey> {

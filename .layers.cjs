@@ -1,4 +1,4 @@
-// folder → the sdk folders it may import. Mirrored in ARCHITECTURE.md; a house test compares the two.
+// folder → the sdk folders it may import (bindings stands above them all: it sees the front door, sdk/index.ts, alone). Mirrored in ARCHITECTURE.md; a house test compares the two.
 module.exports = {
   base: [],
   raft: ["base"],
@@ -12,5 +12,6 @@ module.exports = {
   client: ["seam", "replica", "session", "durable", "storage", "base"],
   server: ["identity", "seam", "raft", "replica", "storage", "base"],
   game: ["replica", "base"],
+  bindings: [],
   cluster: ["seam", "durable", "base"],
 };

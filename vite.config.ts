@@ -21,10 +21,13 @@ const entries = {
   game: at("sdk/game/index.ts"),
   durable: at("sdk/durable/index.ts"),
   cluster: at("sdk/cluster/index.ts"),
+  bindings: at("sdk/bindings/index.ts"),
+  react: at("sdk/bindings/react/index.ts"),
+  vue: at("sdk/bindings/vue/index.ts"),
   platform: at("sdk/platform/index.ts"),
   testing: at("sdk/testing/index.ts"),
 };
-const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simple-peer/, /^nanoevents$/, /^nanostores$/, /^@noble\//, /^ws$/, /^vitest/, /^node:/];
+const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simple-peer/, /^nanoevents$/, /^nanostores$/, /^react$/, /^vue$/, /^@noble\//, /^ws$/, /^vitest/, /^node:/];
 
 const builds: Record<string, ViteUserConfig> = {
   demo: { root: at("demo"), publicDir: at("public"), base: "./", build: { outDir: at("dist/demo"), emptyOutDir: true } },

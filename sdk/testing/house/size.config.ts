@@ -21,7 +21,7 @@ const environment = (file: string, source: string): EnvironmentOptions => ({
     emptyOutDir: false,
     minify: true,
     reportCompressedSize: false,
-    rollupOptions: { input: { [file]: `${root}/${source}` }, preserveEntrySignatures: "strict", output: { entryFileNames: "[name].js", codeSplitting: false } },
+    rollupOptions: { external: ["react", "vue"], input: { [file]: `${root}/${source}` }, preserveEntrySignatures: "strict", output: { entryFileNames: "[name].js", codeSplitting: false } },
   },
 });
 

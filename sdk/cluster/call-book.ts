@@ -88,11 +88,17 @@ export class CallBook {
     });
   }
 
-  /** The answer `from` gave to call `id`; counted and dropped when it is not the answer of an open one. */
-  answered(from: string, id: number, outcome: CallOutcome): void {
+  /** The answer `from` gave to call `id`; counted and dropped when it is not the answer of an open one. Undefined: the wire says that it is from who was asked. */
+  answered(from: string | undefined, id: number, outcome: CallOutcome): void {
     const call = this.#open.get(id);
-    if (call === undefined || call.to !== from) this.#dropped += 1;
+    if (call === undefined || (from !== undefined && call.to !== from)) this.#dropped += 1;
     else call.settle(outcome);
+  }
+
+  /** The wire says that call `id` reached nobody; late ones are no news. */
+  refused(id: number, error: (to: string) => Error): void {
+    const call = this.#open.get(id);
+    call?.settle({ error: error(call.to) });
   }
 
   /** Nobody is at `to` any more: whether its calls were handled is unknown. */

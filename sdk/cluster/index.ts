@@ -16,5 +16,6 @@ export { CLUSTER_METRICS, noMetrics, openTelemetryMetrics, promClientMetrics, ty
 export { createRequest, messageTypeOf, ShardClient, type ScopedClient, type ShardCallOptions, type ShardClientOptions } from "./shard-client.ts";
 export { shardFromString, shardsForNode, SHARDS_MAX, ShardTable } from "./shard.ts";
 export { createTestCluster, type TestCluster, type TestClusterOptions } from "./test-cluster.ts";
+export { NatsTransport, type NatsLike, type NatsMessage, type NatsSubscription, type NatsTransportOptions } from "./nats-transport.ts";
 export { SeamTransport, type SeamTransportOptions } from "./seam-transport.ts";
 export { CALLS_PER_CALLER_MAX, OPEN_CALLS_MAX, WAITING_REQUESTS_MAX, type CallOptions, type ShardHandler, type Transport, type TransportLimits } from "./transport.ts";

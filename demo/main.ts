@@ -2,7 +2,7 @@
 import { type Match, openMatch } from "../sdk/index.ts";
 import { byId } from "./dom.ts";
 import { codeOf, hashOf, Lobby, type Wish } from "./lobby.ts";
-import { signalingUrl } from "./signaling.ts";
+import { findServer } from "./signaling.ts";
 import { Table } from "./table.ts";
 import { type Action, ticTacToe, type TicTacToe } from "./tic-tac-toe.ts";
 
@@ -46,7 +46,7 @@ async function open(wish: Wish): Promise<void> {
   lobby.busy(true);
   setHash(wish.hash);
   try {
-    match = await openMatch({ game: ticTacToe, name: wish.name, spectate: wish.watch, signaling: await signalingUrl(), signal });
+    match = await openMatch({ game: ticTacToe, name: wish.name, spectate: wish.watch, ...(await findServer()), signal });
     const hash = hashOf(match.invite.url) || wish.hash;
     setHash(hash);
     keep(hash);

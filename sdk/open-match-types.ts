@@ -53,6 +53,12 @@ export interface MatchOptions<State, Action> {
   readonly name?: string | undefined;
   /** How strangers meet: a WebSocket URL of the bundled server (with BroadcastChannel beside it, so that tabs of one browser need no server), or factories of your own, which run side by side. Default: BroadcastChannel between tabs of this browser. */
   readonly signaling?: string | SignalingFactory | readonly SignalingFactory[] | undefined;
+  /**
+   * A witness: a third voter at the bundled server (started with `--witness`), so that a match of two survives the crash of either tab. It sees who is in the
+   * group, how many actions were committed and when; never an action or a state. `true`: at the server of `signaling`; or a WebSocket URL. The same for
+   * everybody in the room: it votes only once every tab that votes reaches it. What it can not do stands in `sdk/raft/SPEC.md`. Default false.
+   */
+  readonly witness?: boolean | string | undefined;
   /** Only watch. Default false; a full room offers spectating by itself. */
   readonly spectate?: boolean | undefined;
   /** A value, or a function asked anew for every link. Default: two public STUN servers; TURN is yours to add. */
@@ -147,8 +153,8 @@ export interface Match<State, Action> {
   /**
    * Goes on without those who are gone, where too few are left to decide (`status.phase` is `no-quorum`): as a fork of the match, with everything this tab's
    * log holds and the same seats. It is for the people to decide, because the others may be playing on behind a broken network: whoever meets the fork
-   * later gives its own version up and joins this one. In a match of two no confirmed move is lost by it; of more, moves the others confirmed among
-   * themselves may be. Rejects with `QuorumPresentError`, `NotAVoterError`, `ClosedError`; then nothing has changed.
+   * later gives its own version up and joins this one. In a match of two no confirmed move is lost by it; of more, or with a `witness`, moves the
+   * others confirmed among themselves may be. Rejects with `QuorumPresentError`, `NotAVoterError`, `ClosedError`; then nothing has changed.
    */
   continueWithout(): Promise<void>;
   /** Changes this player's name for everybody. */

@@ -9,6 +9,7 @@ import { LiveMatch } from "./open-match-live.ts";
 import { inviteTo, roomFrom, storageNameOf, type RoomAddress } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
 import type { Match, MatchOptions, MatchStart } from "./open-match-types.ts";
+import { witnessLinks } from "./open-match-witness.ts";
 import { pageLifecycle, systemRandom, tabClock, wallClock, type PageLifecycle } from "./platform/index.ts";
 import { signalingKey, type Seam, type SignalingKey } from "./seam/index.ts";
 import { SEATS_MAX, type SessionOptions } from "./session/index.ts";
@@ -133,5 +134,6 @@ function sessionOptions<State, Action>(options: MatchOptions<State, Action>, { g
     reopenStorage: home.reopen,
     verifyClaim: ({ peer, publicKey, signature }, text) => verifyFormer({ peerId: peer, publicKey: fromHex(publicKey), signature: fromHex(signature) }, utf8(text)),
     visibility: page,
+    witness: witnessLinks({ ...options, identity: home.identity, clock, random }),
   };
 }

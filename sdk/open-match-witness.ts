@@ -11,7 +11,7 @@ export interface WitnessWay extends Pick<MatchOptions<unknown, unknown>, "witnes
   readonly identity: Identity | undefined;
   readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 /** Opens links to the witness that was asked for; undefined when none was. Throws `InvalidArgumentError` when it is nowhere. */

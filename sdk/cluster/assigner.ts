@@ -21,6 +21,21 @@ export function wantedNodes(table: ClusterTable, candidates: readonly Candidate[
   return isSame || wanted.length === 0 ? undefined : wanted;
 }
 
+/** How long hashing goes on before the page has a turn, ms: half a frame. */
+const SLICE_MS = 8;
+
+/** A pause for `ShardTable.setNodesGently` that gives the page a turn every 8 ms. */
+export function breather(clock: Clock): () => Promise<void> | undefined {
+  let began = clock.now();
+  return () => {
+    if (clock.now() - began < SLICE_MS) return undefined;
+    return new Promise((resolve) => void clock.after(0, () => {
+      began = clock.now();
+      resolve();
+    }));
+  };
+}
+
 export interface AssignerOptions {
   readonly numShards: number;
   readonly seed: string;
@@ -80,7 +95,7 @@ export class Assigner {
     const { numShards, seed, clock, table, assign } = this.#options;
     const nodes = this.#wanted();
     if (nodes === undefined) return;
-    await this.#shards.setNodesGently(nodes, () => new Promise((resolve) => void clock.after(0, resolve)));
+    await this.#shards.setNodesGently(nodes, breather(clock));
     // The hashing took its time: who was wanted then may not be now.
     if (this.#isStopped || this.#wanted()?.join() !== nodes.join()) return;
     const place = new Map(nodes.map((node, at) => [node, at]));

@@ -57,8 +57,8 @@ interface Column {
   readonly low: Uint32Array;
 }
 
-/** How many scores are computed before the page gets a turn: about 10 ms of work. */
-const SCORES_PER_TURN = 2048;
+/** How many scores are computed before the caller is asked whether the page needs a turn: about 1 ms of work. */
+const SCORES_PER_TURN = 256;
 
 /**
  * The assignment of all shards to a changing set of nodes. Keeps the scores of nodes it knows, so that a change costs only the new nodes'
@@ -89,9 +89,12 @@ export class ShardTable {
     for (const _ of this.#change(nodeIds)) continue;
   }
 
-  /** The same in slices of about 10 ms, with `pause` awaited between them. Calls must not overlap. */
-  async setNodesGently(nodeIds: readonly string[], pause: () => Promise<void>): Promise<void> {
-    for (const _ of this.#change(nodeIds)) await pause();
+  /** The same in slices of about 1 ms: `pause` is called between them, and what it returns is awaited; undefined goes on at once. Calls must not overlap. */
+  async setNodesGently(nodeIds: readonly string[], pause: () => Promise<void> | undefined): Promise<void> {
+    for (const _ of this.#change(nodeIds)) {
+      const paused = pause();
+      if (paused !== undefined) await paused;
+    }
   }
 
   /** Owner of each shard; undefined without nodes. */

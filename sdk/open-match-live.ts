@@ -209,6 +209,14 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     await this.#inSession().kick(peer, reason);
   }
 
+  async sit(): Promise<void> {
+    await this.#inSession().sit();
+  }
+
+  async stand(): Promise<void> {
+    await this.#inSession().stand();
+  }
+
   async rename(name: string): Promise<void> {
     await this.#inSession().rename(name);
   }

@@ -157,6 +157,10 @@ export interface Match<State, Action> {
    * others confirmed among themselves may be. Rejects with `QuorumPresentError`, `NotAVoterError`, `ClosedError`; then nothing has changed.
    */
   continueWithout(): Promise<void>;
+  /** Asks for a free seat, as a spectator; resolves once this tab holds one, and waits as long as none is free. `stand` takes the wish back (`ClosedError`). Rejects with `AdmissionRefusedError`. */
+  sit(): Promise<void>;
+  /** Gives up the seat, or the wish for one, and watches on. */
+  stand(): Promise<void>;
   /** Changes this player's name for everybody. */
   rename(name: string): Promise<void>;
   /** Gives up the seat, says goodbye, hands leadership over, frees everything. Idempotent. */

@@ -49,6 +49,8 @@ interface Asked {
 interface Running {
   readonly step: ManagementStep;
   readonly abort: AbortController;
+  /** Resolves once it ended, in whatever way. */
+  done: Promise<void>;
 }
 
 /** One leader's work; make one per node and `poke` it after every change. */
@@ -77,6 +79,13 @@ export class Manager {
       this.#isScheduled = false;
       if (!this.#isStopped) this.#look();
     });
+  }
+
+  /** Takes no further step; resolves once the one under way has ended, undefined when there is none. */
+  finish(): Promise<void> | undefined {
+    this.#isStopped = true;
+    this.#stopSweep();
+    return this.#running?.done;
   }
 
   /** Takes no further step and leaves no timer. */
@@ -266,9 +275,9 @@ export class Manager {
       if (isOvertaken && JSON.stringify(step) !== JSON.stringify(this.#running.step)) this.#running.abort.abort();
       return;
     }
-    const running: Running = { step, abort: new AbortController() };
+    const running: Running = { step, abort: new AbortController(), done: Promise.resolve() };
     this.#running = running;
-    void this.#run(running).then(
+    running.done = this.#run(running).then(
       () => this.#ended(running, fingerprint),
       (error: unknown) => {
         this.#options.logger?.debug("a management step did not finish", step, error);

@@ -20,6 +20,8 @@ import { waitFor } from "./wait.ts";
 import { WayBack } from "./way-back.ts";
 import { WitnessWatch, type OpenWitnessLink } from "./witness.ts";
 
+/** How long a leader that leaves waits for a step under way, ms: a round trip or two. */
+const LINGER_MS = 1_000;
 /** Tag of the channel that carries probes; 1 to 3 are the contract's. */
 const PROBE_TAG = 4;
 
@@ -144,6 +146,7 @@ export class Session implements GameSession {
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
   #isSeated = false;
+  #isLingering = false;
   /** Words under way that give up the seat: a wish to sit that came after them stands. */
   #standingUp = 0;
   #stopWatching: () => void = () => {};
@@ -363,12 +366,31 @@ export class Session implements GameSession {
   }
 
   async leave(): Promise<void> {
+    // In the middle of a change of voters nobody could take over: a pair that is becoming three needs this vote until it has.
+    const finished = this.#node?.role === "leader" ? this.#manager?.finish() : undefined;
+    if (finished !== undefined && !this.isClosed) await this.#linger(finished);
     this.part("give-up-seat");
     await this.wayBack.forget();
     await this.close();
   }
 
+  /** Waits for a step under way, and not for long. Whoever closes meanwhile leaves at once. */
+  async #linger(finished: Promise<void>): Promise<void> {
+    let isFinished = false;
+    this.#isLingering = true;
+    const subscribe = (changed: () => void): (() => void) => {
+      void finished.then(() => {
+        isFinished = true;
+        changed();
+      });
+      return this.on("closed", changed);
+    };
+    await waitFor({ check: () => isFinished || this.isClosed || undefined, subscribe, clock: this.options.clock, ms: LINGER_MS, onTimeout: () => true });
+    this.#isLingering = false;
+  }
+
   close(): Promise<void> {
+    if (this.#isLingering) this.part("give-up-seat");
     this.#closing ??= this.#close();
     return this.#closing;
   }

@@ -122,13 +122,15 @@ export class Gathering {
     this.say(`${person.id} is in ${session.groupId} ${seatOf(session.roster, person.id) === undefined ? "watching" : "seated"}`);
     person.downAt = this.clock.now();
     const { home } = person;
-    this.observer.note("way-back", !isFirst || home === undefined || home === session.groupId, () => `${person.id} sat in ${home} and came back to ${session.groupId}`);
     const settle = (): void => {
       if (!session.isClosed) person.home = seatOf(session.roster, person.id) === undefined ? undefined : session.groupId;
     };
     settle();
     session.on("change", settle);
     this.observer.watch(session);
+    // Whoever finds nobody in its old match may join one that is played; a new one it must not open.
+    const isNew = this.observer.group(session.groupId).founder === person.id;
+    this.observer.note("way-back", !isFirst || !isNew || home === undefined || home === session.groupId, () => `${person.id} sat in ${home} and opened ${session.groupId}`);
     if (person.wants === "play" && seatOf(session.roster, person.id) === undefined) void session.sit().catch(() => undefined);
     session.on("closed", (reason) => {
       person.downAt = this.clock.now();

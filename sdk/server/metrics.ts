@@ -5,6 +5,7 @@ export interface ServerCounts {
   rooms: number;
   peers: number;
   witnesses: number;
+  witnessesVoting: number;
   connectionsTotal: number;
   messagesTotal: number;
   bytesTotal: number;
@@ -15,7 +16,8 @@ export interface ServerCounts {
 const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter", string])[] = [
   ["rooms", "flotilla_rooms", "gauge", "Rooms with at least one peer."],
   ["peers", "flotilla_peers", "gauge", "Peers connected."],
-  ["witnesses", "flotilla_witnesses", "gauge", "Witnesses that vote in a group."],
+  ["witnesses", "flotilla_witnesses", "gauge", "Groups somebody asked a witness for."],
+  ["witnessesVoting", "flotilla_witnesses_voting", "gauge", "Witnesses that are voters of their group."],
   ["connectionsTotal", "flotilla_connections_total", "counter", "Connections accepted."],
   ["messagesTotal", "flotilla_messages_total", "counter", "Messages forwarded to their addressee."],
   ["bytesTotal", "flotilla_bytes_total", "counter", "Bytes received."],
@@ -25,7 +27,7 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
 
 /** All counters at zero. */
 export function newCounts(): ServerCounts {
-  return { rooms: 0, peers: 0, witnesses: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0 };
+  return { rooms: 0, peers: 0, witnesses: 0, witnessesVoting: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0 };
 }
 
 /** The text of `/metrics`. */

@@ -133,7 +133,7 @@ describe("a server with a witness", () => {
     expect([...a.seam.peers]).toEqual([ann.peerId, a.seam.witness]);
     expect(a.seam.state.phase).toBe("woven");
     expect(server.counts.witnesses).toBe(2);
-    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain("flotilla_witnesses 2");
+    expect(await (await fetch(`${server.url}/metrics`)).text()).toContain("flotilla_witnesses 2\n");
   });
 
   test("refuses whoever does not prove its id, by a foreign key, another's signature or no proof at all", async () => {

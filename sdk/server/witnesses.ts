@@ -25,6 +25,7 @@ interface Place {
   readonly core: WitnessCore;
   readonly clients: Map<PeerId, WitnessClient>;
   isMember: boolean;
+  isVoter: boolean;
   idleTicks: number;
 }
 
@@ -88,7 +89,7 @@ export class Witnesses {
     const bytes = randomBytes(24);
     const config = raftConfig({ tickMs: WITNESS_TICK_MS, heartbeatMs: WITNESS_TICK_MS, electionTimeoutMsMin: leaseMs, electionTimeoutMsMax: leaseMs });
     const core = new WitnessCore({ id: witnessId(toHex(bytes.subarray(0, 16))), group, config, random: seededRandom(bytes.readUInt32LE(16), bytes.readUInt32LE(20)) });
-    const place: Place = { core, clients: new Map(), isMember: false, idleTicks: 0 };
+    const place: Place = { core, clients: new Map(), isMember: false, isVoter: false, idleTicks: 0 };
     this.#places.set(group, place);
     this.#counts.witnesses = this.#places.size;
     return place;
@@ -112,13 +113,22 @@ export class Witnesses {
 
   #sayMember(place: Place): void {
     const { id, membership: { voters, votersOutgoing, learners } } = place.core.raft;
+    this.#countVoter(place, voters.includes(id));
     const isMember = [voters, votersOutgoing, learners].some((peers) => peers.includes(id));
     if (isMember === place.isMember) return;
     place.isMember = isMember;
     for (const client of place.clients.values()) say(client, { kind: "member", isMember });
   }
 
-  #drop(group: string, { clients }: Place): void {
+  #countVoter(place: Place, isVoter: boolean): void {
+    if (isVoter === place.isVoter) return;
+    place.isVoter = isVoter;
+    this.#counts.witnessesVoting += isVoter ? 1 : -1;
+  }
+
+  #drop(group: string, place: Place): void {
+    const { clients } = place;
+    this.#countVoter(place, false);
     this.#places.delete(group);
     this.#counts.witnesses = this.#places.size;
     for (const client of clients.values()) client.close(REFUSALS.tooLarge.code, REFUSALS.tooLarge.reason);

@@ -4,12 +4,12 @@ import { expect, test } from "vitest";
 import { createApp, createSSRApp, defineComponent, effectScope, h, nextTick } from "vue";
 import { renderToString } from "vue/server-renderer";
 import { sumTable, type Add, type Sum } from "../test-room.ts";
-import { useMatch, type MatchLike } from "./index.ts";
+import { useMatchRef, type MatchLike } from "./index.ts";
 
 const board = (source: MatchLike<Sum, Add>): ReturnType<typeof defineComponent> =>
   defineComponent({
     setup: () => {
-      const view = useMatch(source);
+      const view = useMatchRef(source);
       return () => h("button", { onClick: () => void view.value.match?.play({ by: 2 }) }, `${view.value.phase} ${view.value.state?.sum ?? "-"} ${view.value.pending.length}`);
     },
   });
@@ -36,7 +36,7 @@ test("[BI6] a component opens a lazy match, shows moves at once, and leaves it w
 test("[BI6] outside of components it lasts as long as its scope", async () => {
   const { table, mine } = await sumTable();
   const scope = effectScope();
-  const view = scope.run(() => useMatch(mine))!;
+  const view = scope.run(() => useMatchRef(mine))!;
   await table.player(1).play({ by: 1 });
   await table.settled();
   expect(view.value.state).toEqual({ sum: 1 });

@@ -8,7 +8,7 @@ import { viewOf, type MatchLike } from "../source.ts";
  * mounted and is left when the last has gone. In a component it listens from `mounted` on, so that rendering on a server opens nothing; in an effect
  * scope of its own, from now on. Ends with the component or the scope; without either it never ends.
  */
-export function useMatch<State, Action>(match: MatchLike<State, Action>): Readonly<ShallowRef<MatchView<State, Action>>> {
+export function useMatchRef<State, Action>(match: MatchLike<State, Action>): Readonly<ShallowRef<MatchView<State, Action>>> {
   const source = viewOf(match);
   const view = shallowRef(source.get());
   let off = (): void => {};

@@ -69,6 +69,23 @@ describe("presence", () => {
     expect(back.states.get(ann)).toMatchObject({ name: "Ann" });
   });
 
+  test("[SE2] nobody speaks while nothing changes, whoever met whom and however often", async () => {
+    const { clock, hub } = room();
+    const seams = [ann, bob, peerId("cat")].map((id) => hub.seam(id));
+    const people = seams.map((seam) => new Presence(seam, state(seam.selfId)));
+    people[0]!.set({ name: "Anna" });
+    hub.cut(ann, bob);
+    await clock.advance(100);
+    hub.heal();
+    people[2]!.destroy();
+    people.push(new Presence(seams[2]!, state("Cat again")));
+    await clock.advance(1_000);
+    expect(people[0]!.states.size + people[1]!.states.size + people[3]!.states.size).toBe(6);
+    const { sent } = hub.counts;
+    await clock.advance(60_000);
+    expect(hub.counts.sent).toBe(sent);
+  });
+
   test("[SE2] a farewell is remembered until its peer speaks again", async () => {
     const { clock, hub } = room();
     const first = new Presence(hub.seam(ann), state("Ann"));

@@ -103,11 +103,11 @@ export class CallBook {
 
   /** Nobody is at `to` any more: whether its calls were handled is unknown. */
   gone(to: string): void {
-    for (const call of [...this.#open.values()]) if (call.to === to) call.settle({ error: new OwnerGoneError(to) });
+    for (const call of this.#open.values()) if (call.to === to) call.settle({ error: new OwnerGoneError(to) });
   }
 
   /** Every open call fails with `error`. */
   failAll(error: Error): void {
-    for (const call of [...this.#open.values()]) call.settle({ error });
+    for (const call of this.#open.values()) call.settle({ error });
   }
 }

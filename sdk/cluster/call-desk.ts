@@ -88,7 +88,7 @@ export class CallDesk {
 
   /** Nobody waits for any call of a caller that has gone. */
   drop(caller: string, reason: Error): void {
-    for (const id of [...(this.#open.get(caller)?.keys() ?? [])]) this.cancel(caller, id, reason);
+    for (const id of this.#open.get(caller)?.keys() ?? []) this.cancel(caller, id, reason);
   }
 
   /** Takes no new calls, refuses those that wait, and resolves when the running ones are answered. */

@@ -59,7 +59,7 @@ const path = findServer();
 const folder = mkdtempSync(join(tmpdir(), "flotilla-nats-"));
 const running = path === undefined ? undefined : await startServer(path, folder);
 const gap = running === undefined ? "no nats-server on this machine, and none could be installed (apt-get install nats-server)" : undefined;
-if (gap !== undefined) console.warn(`the NATS transport is not tested: ${gap}`);
+if (gap !== undefined) process.stderr.write(`the NATS transport is not tested: ${gap}\n`);
 
 const connections: NatsConnection[] = [];
 

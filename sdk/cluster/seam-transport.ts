@@ -35,7 +35,7 @@ export class SeamTransport implements Transport {
     const { seam, clock, wallClock, handlerTimeoutMs = 30_000 } = options;
     this.#options = options;
     this.#desk = new CallDesk(options);
-    this.#book = new CallBook({ clock, wallClock, handlerTimeoutMs, cancel: (to, id) => void this.#send(to, { type: "cancel", id }) });
+    this.#book = new CallBook({ clock, wallClock, handlerTimeoutMs, cancel: (to, id) => this.#send(to, { type: "cancel", id }) });
     this.#peers = new Set(seam.peers);
     this.#offs = [seam.on("frame", (from, bytes) => this.#hear(from, bytes)), seam.on("peers", (peers) => this.#meet(peers))];
   }

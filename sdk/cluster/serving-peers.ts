@@ -72,7 +72,7 @@ export class ServingPeers {
 
   #meet(peers: ReadonlySet<PeerId>): void {
     const { channel, clock, changed } = this.#options;
-    for (const peer of [...this.#metAt.keys()]) {
+    for (const peer of this.#metAt.keys()) {
       if (peers.has(peer)) continue;
       this.#metAt.delete(peer);
       this.#heard.delete(peer);

@@ -149,7 +149,7 @@ export class ShardKeeper {
   /** Lets go of everything at once: this peer's part in the log ends. */
   stop(reason: Error): void {
     this.#ending = reason;
-    for (const owned of [...this.#owned.values()]) this.#lose(owned, reason);
+    for (const owned of this.#owned.values()) this.#lose(owned, reason);
     this.#options.changed();
   }
 

@@ -66,6 +66,30 @@ describe("what a witness holds", () => {
     expect(decodeMembership(held[0]!.data).voters).toEqual([A, B, W]);
   });
 
+  test("[RF132] what a witness gets is its own: who comes after it in the order of ids has every entry whole", () => {
+    const Z = peerId("z");
+    const net = TestNetwork.of([A, W, Z]);
+    net.elect(A);
+    net.crash(Z);
+    net.propose(A, "one");
+    net.run(9);
+    net.restart(Z);
+    net.run(9);
+    net.propose(A, "two");
+    net.run(9);
+    expect(net.node(Z).payloads).toEqual(["one", "two"]);
+    expect(net.node(W).disk.state.entries.filter(({ data, kind }) => kind === ENTRY_COMMAND && data.length > 0)).toEqual([]);
+    // Both at the same place in one turn.
+    net.crash(W);
+    net.crash(Z);
+    net.restart(W);
+    net.restart(Z);
+    net.elect(A);
+    net.propose(A, "three");
+    net.run(9);
+    expect(net.node(Z).payloads.at(-1)).toBe("three");
+  });
+
   test("[RF132] a leader that sends content all the same leaves none of it there, nor a state", () => {
     const net = trio();
     const last = net.raft(A).lastIndex;

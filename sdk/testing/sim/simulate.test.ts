@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { raftEngine } from "./engines.ts";
+import { ENTRY_COMMAND, isWitness } from "../../raft/index.ts";
 import { drawFaults, drawPlan } from "./plan.ts";
 import { describeFailure, shrink } from "./shrink.ts";
 import { simulate } from "./simulate.ts";
@@ -76,6 +77,22 @@ describe("a broken engine is found out", () => {
   test("when it says nothing for ever, because a healed group makes no progress", () => {
     const engine = tamper((work) => ({ ...work, frames: [] }));
     expect(simulate(4, { engine, durationMs: 5_000 }).violation?.rule).toBe("L1");
+  });
+
+  test("when bytes of a command go to a witness", () => {
+    const engine = tamper((work) => ({
+      ...work,
+      frames: work.frames.map((frame) => ({ ...frame, messages: frame.messages.map((message) => (message.type === "append" ? { ...message, entries: message.entries.map((entry) => ({ ...entry, kind: ENTRY_COMMAND, data: Uint8Array.of(1) })) } : message)) })),
+    }));
+    expect(drawPlan(1, 5_000_000).witness).toBe(true);
+    expect(simulate(1, { engine, durationMs: 5_000 }).violation?.rule).toMatch(/W1|I3/);
+  });
+
+  test("when a witness campaigns, or acknowledges what it does not hold", () => {
+    const campaigns = tamper((work, { machine }) => (isWitness(machine.id) ? { ...work, frames: work.frames.map((frame) => ({ ...frame, messages: [{ type: "pre-vote", term: machine.term + 1, lastIndex: 0, lastTerm: 0 }] })) } : work));
+    expect(simulate(1, { engine: campaigns, durationMs: 5_000 }).violation?.rule).toBe("W2");
+    const early = tamper((work, { machine }) => (isWitness(machine.id) ? { ...work, frames: work.frames.map((frame) => ({ ...frame, messages: frame.messages.map((message) => (message.type === "append-reply" && message.ok ? { ...message, index: message.index + 1 } : message)) })) } : work));
+    expect(simulate(1, { engine: early, durationMs: 5_000 }).violation?.rule).toBe("I13");
   });
 
   test("and the failing run is made smaller and names the command that repeats it", () => {

@@ -4,7 +4,7 @@ import { isWitness, type RaftNode } from "../replica/index.ts";
 import { decideAdmission } from "./admission.ts";
 import type { Standing } from "./liveness.ts";
 import type { Declaration } from "./presence-state.ts";
-import { freeSeat, isKicked, mayManage, seatOf, type Roster, type RosterCommand } from "./roster.ts";
+import { freeSeat, isEmpty, isKicked, mayManage, seatOf, type Roster, type RosterCommand } from "./roster.ts";
 
 /** Who votes and who learns, as the node says. */
 export type Membership = RaftNode["membership"];
@@ -251,8 +251,8 @@ function vacated(view: ManagementView): RosterCommand | undefined {
 function seated(view: ManagementView): RosterCommand | undefined {
   const seat = freeSeat(view.roster);
   if (seat === undefined) return undefined;
-  // Nobody seats itself: that word would be void.
-  const peer = seatless(view).find((candidate) => candidate !== view.self && isReady(view, candidate));
+  // Nobody seats itself while somebody else sits: that word would be void.
+  const peer = seatless(view).find((candidate) => (candidate !== view.self || isEmpty(view.roster)) && isReady(view, candidate));
   return peer === undefined ? undefined : { type: "seat", peer, seat, name: personOf(view, peer)?.name ?? "" };
 }
 

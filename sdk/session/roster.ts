@@ -62,6 +62,11 @@ export function seatOf(roster: Roster, peer: PeerId): number | undefined {
   return seat === -1 ? undefined : seat;
 }
 
+/** Nobody sits. */
+export function isEmpty(roster: Roster): boolean {
+  return roster.seats.every((taken) => taken === undefined);
+}
+
 /** The lowest free seat, or undefined. */
 export function freeSeat(roster: Roster): number | undefined {
   const seat = roster.seats.indexOf(undefined);
@@ -81,8 +86,8 @@ export function applyRosterCommand(roster: Roster, command: RosterCommand, propo
     case "open":
       return openRoster(roster, command, proposer);
     case "seat":
-      // A spare that leads may seat others; its own seat is for somebody else to give.
-      return command.peer !== proposer && mayManage(roster, proposer) ? takeSeat(roster, command) : roster;
+      // A spare that leads may seat others; its own seat is for somebody else to give, unless nobody sits who could.
+      return (command.peer !== proposer || isEmpty(roster)) && mayManage(roster, proposer) ? takeSeat(roster, command) : roster;
     case "vacate":
       return command.peer === proposer || mayManage(roster, proposer) ? vacate(roster, command.peer) : roster;
     case "kick":

@@ -147,6 +147,8 @@ export class Session implements GameSession {
   #failure: Error | undefined;
   #isSeated = false;
   #isLingering = false;
+  /** Set while somebody waits for a seat; `stand` takes it away. */
+  #wish: object | undefined;
   /** Words under way that give up the seat: a wish to sit that came after them stands. */
   #standingUp = 0;
   #stopWatching: () => void = () => {};
@@ -317,11 +319,15 @@ export class Session implements GameSession {
   }
 
   sit({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    if (signal?.aborted !== true && !(this.#isSeated && this.#standingUp === 0)) this.presence.set({ asksSeat: true });
+    // What a tab that has just come back shows of its seat may be old.
+    const isSettled = (): boolean => this.#isSeated && this.#standingUp === 0 && this.presence.self.synced;
+    if (signal?.aborted === true || isSettled()) return signal?.aborted === true ? Promise.reject(signal.reason) : Promise.resolve();
+    const wish = (this.#wish ??= {});
+    this.presence.set({ asksSeat: true });
     const check = (): true | undefined => {
       if (this.isClosed) throw this.#failure ?? new ClosedError("the session");
-      if (seatOf(this.#roster, this.selfId) !== undefined && this.#standingUp === 0) return true;
-      if (this.presence.self.asksSeat !== true) throw new ClosedError("the wish for a seat");
+      if (isSettled()) return true;
+      if (this.#wish !== wish) throw new ClosedError("the wish for a seat");
       const refusal = this.#ownGroup()?.refusal;
       if (refusal !== undefined) throw refusal;
       return undefined;
@@ -330,16 +336,19 @@ export class Session implements GameSession {
       const offs = [this.on("change", changed), this.on("closed", changed)];
       return () => offs.forEach((off) => off());
     };
-    const withdraw = (error: unknown): never => {
+    const over = (): void => {
+      if (this.#wish !== wish) return;
+      this.#wish = undefined;
       this.presence.set({ asksSeat: undefined });
-      throw error;
     };
-    return waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal }).then(() => {}, withdraw);
+    return waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal }).then(() => {}).finally(over);
   }
 
   async stand(): Promise<void> {
     this.presence.set({ declares: "spectate", asksSeat: undefined });
+    this.#wish = undefined;
     this.#standingUp += 1;
+    this.#events.emit("change");
     try {
       await this.propose({ type: "spectate", peer: this.selfId, name: this.presence.self.name, spare: false });
     } finally {
@@ -444,7 +453,7 @@ export class Session implements GameSession {
     const wasSeated = this.#isSeated;
     this.#isSeated = seatOf(this.#roster, this.selfId) !== undefined;
     if (this.#isSeated && !wasSeated) this.presence.set({ claim: undefined, asksSeat: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
-    if (wasSeated && !this.#isSeated) this.presence.set({ declares: "spectate", asksSeat: (this.#standingUp > 0 && this.presence.self.asksSeat) || undefined });
+    if (wasSeated && !this.#isSeated) this.presence.set({ declares: "spectate", asksSeat: this.#wish !== undefined || undefined });
   }
 
   /** The group this session is in, as its leader shows it, and what that one says of this peer: not somebody else's word while the node hears its leader. */

@@ -132,6 +132,7 @@ export class Gathering {
     const isNew = this.observer.group(session.groupId).founder === person.id;
     this.observer.note("way-back", !isFirst || !isNew || home === undefined || home === session.groupId, () => `${person.id} sat in ${home} and opened ${session.groupId}`);
     if (person.wants === "play" && seatOf(session.roster, person.id) === undefined) void session.sit().catch(() => undefined);
+    if (person.wants === "watch" && seatOf(session.roster, person.id) !== undefined) void session.stand().catch(() => undefined);
     session.on("closed", (reason) => {
       person.downAt = this.clock.now();
       if (isElsewhere(reason)) person.home = undefined;

@@ -1,0 +1,21 @@
+// Seeds that found something, and what: they stay found.
+import { expect, test } from "vitest";
+import { simulateGathering } from "./simulate-sessions.ts";
+
+const FOUND: readonly (readonly [seed: number, what: string])[] = [
+  [3, "a kicked member was taken out before it heard of the kick, and stayed for ever"],
+  [11, "two peers that had heard each other answered each other's greetings without end"],
+  [14, "a spare voter that crashed came back as a stranger, and nobody could lead without its vote"],
+  [16, "after the last player stood up nobody could manage the match"],
+  [30, "a voter made one in the moment it was cut off did not open its log when it came back"],
+  [55, "who stood up and sat down again before either was agreed on had no seat"],
+  [92, "a leader that had stood up could neither manage nor hand over"],
+  [99, "who came back to a match of its own stayed alone beside the one the room played"],
+  [443, "a leader counted members that had gone over to another match"],
+  [572, "the only one who may manage could not sit down at an empty table"],
+  [1890, "a wish to sit was taken for granted by an old view of the roster"],
+];
+
+test.each(FOUND)("seed %i: %s", { timeout: 60_000 }, async (seed) => {
+  expect((await simulateGathering(seed)).violation).toBeUndefined();
+});

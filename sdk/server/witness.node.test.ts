@@ -1,7 +1,7 @@
 // A witness over real sockets: who it lets in, what it is told, what it survives, and two peers that go on because of it.
 import { afterEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { ByteWriter, concatBytes, peerId, seededRandom, silentLogger, utf8, type Clock, type PeerId } from "../base/index.ts";
+import { ByteWriter, concatBytes, seededRandom, silentLogger, utf8, type Clock, type PeerId } from "../base/index.ts";
 import { identityOf, makeKeyPair, type Identity } from "../identity/identity.ts";
 import { isWitness, LANE_GAME, openReplica, witnessGroupOf, type Replica } from "../replica/index.ts";
 import { joinChannels, MemoryHub, WitnessSeam, type Seam, type SocketFactory } from "../seam/index.ts";

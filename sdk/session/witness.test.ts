@@ -96,7 +96,7 @@ class Server {
       const seam = this.hub.seam(self);
       this.#changed.add(onChange);
       const off = seam.on("peers", onChange);
-      const server = this;
+      const now = (): MemoryWitness | undefined => this.#witnesses.get(group);
       return {
         selfId: self,
         payloadBytesMax: seam.payloadBytesMax,
@@ -107,18 +107,18 @@ class Server {
           return seam.state;
         },
         get witness() {
-          const id = server.#witnesses.get(group)?.id;
+          const id = now()?.id;
           return id !== undefined && seam.peers.has(id) ? id : undefined;
         },
         get isMember() {
-          return server.#witnesses.get(group)?.isMember === true;
+          return now()?.isMember === true;
         },
         on: (event, listener) => seam.on(event, listener as never),
         broadcast: (bytes, options) => seam.broadcast(bytes, options),
         sendTo: (peer, bytes, options) => seam.sendTo(peer, bytes, options),
         close: async () => {
           off();
-          server.#changed.delete(onChange);
+          this.#changed.delete(onChange);
           await seam.close();
         },
       };

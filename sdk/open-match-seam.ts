@@ -7,7 +7,7 @@ import { WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 /** What a seam is made of. */
 export interface MeetingOptions {
   readonly selfId: PeerId;
-  /** Proven on every link, and asked of everybody. Undefined: this page has no cryptography, and meets only others without. */
+  /** Proven on every link, and asked of everybody. Undefined: no key could be made, and this page meets only others like it. */
   readonly identity: Identity | undefined;
   /** Where the room is met, and what its signaling is sealed with. */
   readonly key: SignalingKey;

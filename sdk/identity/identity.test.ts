@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom, utf8, type PeerId } from "../base/index.ts";
-import { identityOf, isUsable, makeKeyPair, verified } from "./identity.ts";
+import { identityOf, isUsable, makeKeyPair, makeSoftIdentity, verified, type Identity } from "./identity.ts";
 import { peerIdOfKey, verifySignature, type IdentityProof } from "./index.ts";
 import { randomPeerId } from "./peer-id.ts";
 
@@ -57,30 +57,60 @@ describe("a signature", () => {
     expect(await verifySignature({ ...proof, signature: bare }, message)).toBe(false);
   });
 
-  test("[ID1] with any bit of it, of the key or of the bytes changed is refused, and nothing malformed rejects", async () => {
-    const { proof } = await proven();
-    const flipped = (bytes: Uint8Array, bit: number): Uint8Array => bytes.map((byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
-    await fc.assert(
-      fc.asyncProperty(fc.constantFrom("signature", "publicKey", "message"), fc.nat(), async (part, bit) => {
-        const whole = part === "message" ? message : proof[part as "signature"];
-        const changed = flipped(whole, bit % (whole.length * 8));
-        expect(await verifySignature(part === "message" ? proof : { ...proof, [part]: changed }, part === "message" ? changed : message)).toBe(false);
-      }),
-      { numRuns: 300 },
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ maxLength: 80 }), fc.boolean(), async (publicKey, signature, isShaped) => {
-        const key = isShaped ? Uint8Array.from({ length: 65 }, (_, at) => (at === 0 ? 4 : (publicKey[at] ?? at))) : publicKey;
-        const peerId = isShaped ? peerIdOfKey(key) : proof.peerId;
-        expect(await verifySignature({ peerId, publicKey: key, signature: isShaped ? proof.signature : signature }, message)).toBe(false);
-      }),
-      { numRuns: 200 },
-    );
+  describe.each([["WebCrypto", subtle, 300], ["the code for pages without it", undefined, 100]] as const)("checked by %s", (_, checker, numRuns) => {
+    test("[ID1] is accepted whichever of the two made it, and then for its id and bytes alone", async () => {
+      const makers: readonly (() => Promise<Identity>)[] = [async () => identityOf(await makeKeyPair(subtle), subtle), makeSoftIdentity];
+      for (const make of makers) {
+        const [{ peerId, publicKey, sign }, other] = await Promise.all([make(), make()]);
+        expect(peerId).toBe(peerIdOfKey(publicKey));
+        // Several, because WebCrypto makes one of two values, by chance.
+        for (let at = 0; at < 8; at += 1) {
+          const bytes = Uint8Array.from({ length: at * 20 }, (__, i) => i);
+          const proof = { peerId, publicKey, signature: await sign(bytes) };
+          expect(proof.signature).toHaveLength(64);
+          expect(await sign(bytes)).not.toEqual(proof.signature);
+          expect(await verified(proof, bytes, checker)).toBe(true);
+          expect(await verified(proof, utf8("other bytes"), checker)).toBe(false);
+          expect(await verified({ ...proof, peerId: other.peerId }, bytes, checker)).toBe(false);
+          expect(await verified({ ...proof, publicKey: other.publicKey }, bytes, checker)).toBe(false);
+          expect(await verified({ ...proof, peerId: other.peerId, publicKey: other.publicKey }, bytes, checker)).toBe(false);
+        }
+      }
+    });
+
+    test("[ID1] with any bit of it, of the key or of the bytes changed is refused, and nothing malformed rejects", async () => {
+      const { proof } = await proven();
+      const flipped = (bytes: Uint8Array, bit: number): Uint8Array => bytes.map((byte, at) => (at === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
+      await fc.assert(
+        fc.asyncProperty(fc.constantFrom("signature", "publicKey", "message"), fc.nat(), async (part, bit) => {
+          const whole = part === "message" ? message : proof[part as "signature"];
+          const changed = flipped(whole, bit % (whole.length * 8));
+          expect(await verified(part === "message" ? proof : { ...proof, [part]: changed }, part === "message" ? changed : message, checker)).toBe(false);
+        }),
+        { numRuns },
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ maxLength: 80 }), fc.boolean(), async (publicKey, signature, isShaped) => {
+          const key = isShaped ? Uint8Array.from({ length: 65 }, (__, at) => (at === 0 ? 4 : (publicKey[at] ?? at))) : publicKey;
+          const peerId = isShaped ? peerIdOfKey(key) : proof.peerId;
+          expect(await verified({ peerId, publicKey: key, signature: isShaped ? proof.signature : signature }, message, checker)).toBe(false);
+        }),
+        { numRuns },
+      );
+      for (const signature of [new Uint8Array(64), new Uint8Array(64).fill(255)]) expect(await verified({ ...proof, signature }, message, checker)).toBe(false);
+    });
   });
 
-  test("[ID1] can not be checked, and is not accepted, where there is no WebCrypto", async () => {
+  test("[ID1] is checked the same way by a page that has no WebCrypto", async () => {
     const { proof } = await proven();
-    expect(await verified(proof, message, undefined)).toBe(false);
+    const real = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
+    Object.defineProperty(globalThis, "crypto", { configurable: true, value: { getRandomValues: crypto.getRandomValues.bind(crypto) } });
+    try {
+      expect(await verifySignature(proof, message)).toBe(true);
+      expect(await verifySignature(proof, utf8("other bytes"))).toBe(false);
+    } finally {
+      Object.defineProperty(globalThis, "crypto", real);
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 // Who a peer is: a key pair whose private half never leaves the browser, and an id that anybody can check against the public half.
 import { concatBytes, utf8, type PeerId } from "../base/index.ts";
 import { isPublicKeyShaped, peerIdOfKey } from "./peer-id.ts";
+import type * as SoftKeys from "./soft-keys.ts";
 
 /** Somebody who can prove to be `peerId`. */
 export interface Identity {
@@ -10,7 +11,7 @@ export interface Identity {
   readonly publicKey: Uint8Array;
   /**
    * An ECDSA signature (P-256, SHA-256) of `bytes`, 64 bytes; a prefix keeps it from meaning anything outside this SDK. Callers name what the
-   * bytes are for in the bytes themselves. Signing twice gives two different signatures. Costs about 0.2 ms.
+   * bytes are for in the bytes themselves. Signing twice gives two different signatures. Costs about 0.2 ms, without WebCrypto about 2.
    */
   readonly sign: (bytes: Uint8Array) => Promise<Uint8Array>;
 }
@@ -50,19 +51,27 @@ export function identityOf(keys: KeyPair, subtle: SubtleCrypto): Identity {
   };
 }
 
+/** A new identity without WebCrypto, of the same kind, which ends with the page. Rejects when the code for it can not be loaded. */
+export async function makeSoftIdentity(): Promise<Identity> {
+  const { makeSoftKeyPair } = await softKeys();
+  const { publicKey, sign } = makeSoftKeyPair();
+  return { peerId: peerIdOfKey(publicKey), publicKey: publicKey.slice(), sign: (bytes) => Promise.resolve(sign(signed(bytes))) };
+}
+
 /**
- * Whether the holder of the key behind `proof.peerId` signed `bytes`. False for anything malformed, for an id that is not the key's, and where
- * there is no WebCrypto; never rejects. Costs about 0.3 ms.
+ * Whether the holder of the key behind `proof.peerId` signed `bytes`, wherever it was signed. False for anything malformed and for an id that is not
+ * the key's; never rejects. Costs about 0.3 ms, on a page without WebCrypto about 5.
  */
 export async function verifySignature(proof: IdentityProof, bytes: Uint8Array): Promise<boolean> {
   return verified(proof, bytes, globalThis.crypto?.subtle);
 }
 
-/** {@link verifySignature} with the cryptography handed in. */
+/** {@link verifySignature} with WebCrypto handed in, or undefined where there is none. */
 export async function verified({ peerId, publicKey, signature }: IdentityProof, bytes: Uint8Array, subtle: SubtleCrypto | undefined): Promise<boolean> {
-  if (subtle === undefined || !isPublicKeyShaped(publicKey) || signature.length !== SIGNATURE_BYTES) return false;
+  if (!isPublicKeyShaped(publicKey) || signature.length !== SIGNATURE_BYTES) return false;
   if (peerIdOfKey(publicKey) !== peerId) return false;
   try {
+    if (subtle === undefined) return (await softKeys()).softVerify(publicKey, signature, signed(bytes));
     const key = await subtle.importKey("raw", publicKey.slice(), CURVE, false, ["verify"]);
     return await subtle.verify(SIGNING, key, signature.slice(), signed(bytes));
   } catch {
@@ -80,6 +89,11 @@ export async function isUsable(keys: KeyPair, subtle: SubtleCrypto): Promise<boo
   } catch {
     return false;
   }
+}
+
+/** Loaded where it is needed and nowhere else: it is as large as all other cryptography here together. */
+function softKeys(): Promise<typeof SoftKeys> {
+  return import("./soft-keys.ts");
 }
 
 function signed(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -52,6 +52,19 @@ describe("an exported identity", () => {
     }
   });
 
+  test("[ID13] is neither made nor opened where there is no WebCrypto, and the error says so", async () => {
+    const ann = await somebody();
+    const file = await exportIdentity(ann, "a");
+    const real = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
+    Object.defineProperty(globalThis, "crypto", { configurable: true, value: {} });
+    try {
+      await expect(exportIdentity(ann, "a")).rejects.toMatchObject({ code: "passport-unavailable" });
+      await expect(importIdentity(file, "a")).rejects.toMatchObject({ code: "passport-unavailable" });
+    } finally {
+      Object.defineProperty(globalThis, "crypto", real);
+    }
+  });
+
   test("[ID13] holds neither of its keys in clear, and is another file each time", async () => {
     const ann = await somebody();
     const files = [await exportIdentity(ann, "a"), await exportIdentity(ann, "a")] as const;

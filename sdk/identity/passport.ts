@@ -19,14 +19,22 @@ export class WrongPassphraseError extends SdkError {
   }
 }
 
+/** Exported identities need WebCrypto, which this page does not have: it must be served over https, or from localhost. `code` is `passport-unavailable`. */
+export class PassportUnavailableError extends SdkError {
+  constructor() {
+    super("passport-unavailable", "an identity is exported and brought along only where there is WebCrypto, which this page does not have: it must be served over https, or from localhost");
+    this.name = "PassportUnavailableError";
+  }
+}
+
 /**
  * A file with which another browser can prove to have been `identity`, sealed with a passphrase (PBKDF2, AES-GCM). The identity's own key can not be
  * read and is not in it: the file holds a new key, and the identity's word, signed here and now, that whoever has that key may speak for it. Such a
  * proof is good for {@link verifyFormer} alone: nobody can link, vote or write under the identity with it. It can not be taken back, so whoever has file and
- * passphrase can claim what the identity has, as long as it has it. Rejects where there is no WebCrypto. Costs about 0.3 s.
+ * passphrase can claim what the identity has, as long as it has it. Rejects with {@link PassportUnavailableError} where there is no WebCrypto. Costs about 0.3 s.
  */
 export async function exportIdentity(identity: Identity, passphrase: string): Promise<Uint8Array> {
-  const { subtle } = globalThis.crypto;
+  const subtle = webCrypto();
   const { privateKey, publicKey } = await subtle.generateKey(CURVE, true, ["sign", "verify"]);
   const delegate = new Uint8Array(await subtle.exportKey("raw", publicKey));
   const word = await identity.sign(delegationText(delegate));
@@ -38,10 +46,10 @@ export async function exportIdentity(identity: Identity, passphrase: string): Pr
   return new ByteWriter().text(MAGIC).bytes(salt).bytes(iv).bytes(new Uint8Array(sealed)).finish();
 }
 
-/** Somebody one was elsewhere: `sign` makes proofs for {@link verifyFormer}. Rejects with {@link WrongPassphraseError}, and with `MalformedError` for what is no such file. */
+/** Somebody one was elsewhere: `sign` makes proofs for {@link verifyFormer}. Rejects with {@link WrongPassphraseError}, {@link PassportUnavailableError}, and with `MalformedError` for what is no such file. */
 export async function importIdentity(file: Uint8Array, passphrase: string): Promise<Identity> {
   const { salt, iv, sealed } = readFile(file);
-  const { subtle } = globalThis.crypto;
+  const subtle = webCrypto();
   const key = await fileKey(passphrase, salt);
   const plain = await subtle.decrypt({ name: "AES-GCM", iv, additionalData: utf8(MAGIC).slice() }, key, sealed).catch(() => {
     throw new WrongPassphraseError();
@@ -66,12 +74,18 @@ export async function verifyFormer(proof: IdentityProof, bytes: Uint8Array): Pro
   return isMeant && verifySignature({ peerId: peerIdOfKey(delegate), publicKey: delegate, signature: signature.slice(0, SIGNATURE_BYTES) }, bytes);
 }
 
+function webCrypto(): SubtleCrypto {
+  const subtle: SubtleCrypto | undefined = globalThis.crypto.subtle;
+  if (subtle === undefined) throw new PassportUnavailableError();
+  return subtle;
+}
+
 function delegationText(delegate: Uint8Array): Uint8Array {
   return concatBytes(utf8("whoever has this key was me\0"), delegate);
 }
 
 async function fileKey(passphrase: string, salt: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
-  const { subtle } = globalThis.crypto;
+  const subtle = webCrypto();
   const typed = await subtle.importKey("raw", utf8(passphrase.normalize("NFKC")).slice(), "PBKDF2", false, ["deriveKey"]);
   return subtle.deriveKey({ name: "PBKDF2", hash: "SHA-256", salt, iterations: PASSPHRASE_ROUNDS }, typed, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }

@@ -18,7 +18,7 @@ export function peerIdOfKey(publicKey: Uint8Array): PeerId {
   return peerId(firstChars(digest(concatBytes(DOMAIN, publicKey), ID_DIGEST_BYTES)));
 }
 
-/** An id that belongs to no key, for pages that have no cryptography. */
+/** An id that belongs to no key. */
 export function randomPeerId(random: Random): PeerId {
   let id = "";
   for (let at = 0; at < ID_CHARS; at += 1) id += ALPHABET[random.uint32() & 31] ?? "";

@@ -348,6 +348,7 @@ describe("where nothing durable can be used", () => {
     ["no IndexedDB", { env: { indexedDb: undefined } }, /IndexedDB/],
     ["no Web Locks", { env: { locks: undefined } }, /Web Locks/],
     ["no WebCrypto", { env: { subtle: undefined } }, /https/],
+    ["WebCrypto that refuses", { env: { subtle: { generateKey: () => Promise.reject(new DOMException("denied", "NotSupportedError")) } as unknown as SubtleCrypto } }, /denied/],
     ["IndexedDB that refuses", { env: { indexedDb: dies } }, /denied/],
     ["locks that refuse", { env: { locks: { request: () => Promise.reject(new DOMException("denied", "SecurityError")) } } }, /denied/],
     ["the page's wish", { mode: "memory" }, /asked/],
@@ -355,8 +356,9 @@ describe("where nothing durable can be used", () => {
     const storage = await enter(browser.tab(), changes);
     expect(storage).toMatchObject({ kind: "memory", isNew: true, displaced: undefined });
     expect(storage.why).toMatch(why);
-    expect(storage.identity?.peerId ?? storage.peerId).toBe(storage.peerId);
-    expect(storage.identity === undefined).toBe(changes.env !== undefined && "subtle" in changes.env);
+    expect(storage.identity?.peerId).toBe(storage.peerId);
+    const { peerId, publicKey, sign } = storage.identity!;
+    expect(await verifySignature({ peerId, publicKey, signature: await sign(Uint8Array.of(1)) }, Uint8Array.of(1))).toBe(true);
     await write(storage, 1);
     expect(await read(storage)).toBe(1);
     expect((await enter(browser.tab(), changes)).isNew).toBe(true);

@@ -3,7 +3,7 @@ import { ClosedError, InvalidArgumentError, silentLogger, type Clock, type Logge
 import { MemoryByteStore, type ByteStore } from "../storage/index.ts";
 import { chooseIdentity, type Chosen } from "./choose.ts";
 import { ownEnvironment, type RoomEnvironment } from "./environment.ts";
-import { identityOf, makeKeyPair, type Identity } from "./identity.ts";
+import { identityOf, makeKeyPair, makeSoftIdentity, type Identity } from "./identity.ts";
 import { openRoom, type OpenRoom } from "./open-room.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { randomPeerId } from "./peer-id.ts";
@@ -18,7 +18,7 @@ export interface RoomStorage {
   readonly kind: "indexeddb" | "memory";
   /** Why only memory, for people; undefined when durable. */
   readonly why: string | undefined;
-  /** Undefined when there is no WebCrypto here; then `peerId` is random and can not be proven. */
+  /** Also where there is no WebCrypto. Undefined only when the code that stands in for it could not be loaded; then `peerId` is random and can not be proven. */
   readonly identity: Identity | undefined;
   readonly peerId: PeerId;
   /** Nothing was written under this identity yet. */
@@ -103,11 +103,16 @@ async function settled(room: OpenRoom, signal: AbortSignal): Promise<RoomStorage
 }
 
 async function inMemory({ random }: RoomStorageOptions, { subtle }: RoomEnvironment, why: string): Promise<RoomStorage> {
-  const keys = subtle && (await makeKeyPair(subtle).catch(() => undefined));
-  const identity = keys && subtle && identityOf(keys, subtle);
+  const identity = await identityForNow(subtle);
   const store = new MemoryByteStore();
   const release = (): Promise<void> => store.close();
   return { kind: "memory", why, identity, peerId: identity?.peerId ?? randomPeerId(random), isNew: true, store, displaced: undefined, takeOver: nobodyDisplaced, reopen: nothingToReopen, abandon: release, release };
+}
+
+/** Somebody new, as long as the page lives. */
+async function identityForNow(subtle: SubtleCrypto | undefined): Promise<Identity | undefined> {
+  const keys = await (subtle && makeKeyPair(subtle))?.catch(() => undefined);
+  return keys && subtle ? identityOf(keys, subtle) : makeSoftIdentity().catch(() => undefined);
 }
 
 async function nothingToReopen(): Promise<never> {

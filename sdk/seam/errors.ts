@@ -57,11 +57,3 @@ export class PeerNotProvenError extends SdkError {
     this.peer = peer;
   }
 }
-
-/** This page can not use a password: it has no WebCrypto. `code` is `password-unavailable`: serve it over https, or from localhost. */
-export class PasswordUnavailableError extends SdkError {
-  constructor() {
-    super("password-unavailable", "a password needs WebCrypto, which this page does not have: it must be served over https, or from localhost");
-    this.name = "PasswordUnavailableError";
-  }
-}

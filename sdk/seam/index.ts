@@ -1,5 +1,5 @@
 // Moving frames between peers. The WebRTC mesh has its own door, seam/webrtc, so that nobody pays for it here.
-export { NatTraversalError, PasswordUnavailableError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, SendQueueFullError } from "./errors.ts";
+export { NatTraversalError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, SendQueueFullError } from "./errors.ts";
 export { BroadcastChannelSignaling } from "./broadcast-channel-signaling.ts";
 export { combineSignaling } from "./combined-signaling.ts";
 export { encryptedSignaling, type EncryptedSignaling, type EncryptedSignalingEvents } from "./encrypted-signaling.ts";

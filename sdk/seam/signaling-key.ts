@@ -1,9 +1,8 @@
 // From what an invitation says to what signaling needs: the name under which a room is found, and the key that its messages are sealed with.
 import { authCode, ByteWriter, concatBytes, digest, toHex, utf8 } from "../base/index.ts";
-import { PasswordUnavailableError } from "./errors.ts";
 import { sealKey, type SealKey } from "./sealing.ts";
 
-/** How often a password is hashed (PBKDF2 with SHA-256): what OWASP asked for in 2023; a desktop takes 0.2 s, a phone one. */
+/** How often a password is hashed (PBKDF2 with SHA-256): what OWASP asked for in 2023; a desktop takes 0.2 s, a phone one, and ten times that without WebCrypto. */
 export const PASSWORD_ROUNDS: number = 600_000;
 
 /** What people must share to meet. */
@@ -25,8 +24,7 @@ export interface SignalingKey {
 /**
  * Works it out. From a secret of 128 bits nothing leads back to it, whatever the server tries. From a code alone the server can find the code by
  * trying codes, at one digest each: 40 bits for a code of our making. A password is hashed slowly, with a salt made from secret and room, so who
- * holds the link and not the password pays 600 000 rounds of PBKDF2 per guess, and who lacks the link can not guess at all. Rejects with
- * `PasswordUnavailableError` where there is a password and no WebCrypto.
+ * holds the link and not the password pays 600 000 rounds of PBKDF2 per guess, and who lacks the link can not guess at all.
  */
 export async function signalingKey({ room, secret, password }: SignalingSecret): Promise<SignalingKey> {
   // A code and a secret of the same letters are different things.
@@ -36,11 +34,15 @@ export async function signalingKey({ room, secret, password }: SignalingSecret):
 }
 
 async function stretched(root: Uint8Array, password: string): Promise<Uint8Array> {
-  const subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle;
-  if (subtle === undefined) throw new PasswordUnavailableError();
-  const salt = authCode(root, utf8("password"), 16).slice();
+  const salt = authCode(root, utf8("password"), 16);
   // People type the same letters in different ways.
-  const typed = await subtle.importKey("raw", utf8(password.normalize("NFKC")).slice(), "PBKDF2", false, ["deriveBits"]);
-  const bits = await subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt, iterations: PASSWORD_ROUNDS }, typed, 256);
-  return authCode(root, concatBytes(utf8("password key"), new Uint8Array(bits)), 32);
+  return authCode(root, concatBytes(utf8("password key"), await hashed(utf8(password.normalize("NFKC")), salt)), 32);
+}
+
+async function hashed(typed: Uint8Array, salt: Uint8Array): Promise<Uint8Array> {
+  const subtle: SubtleCrypto | undefined = globalThis.crypto?.subtle;
+  // Loaded where it is needed and nowhere else.
+  if (subtle === undefined) return (await import("./slow-hash.ts")).slowHash(typed, salt, PASSWORD_ROUNDS);
+  const key = await subtle.importKey("raw", typed.slice(), "PBKDF2", false, ["deriveBits"]);
+  return new Uint8Array(await subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt: salt.slice(), iterations: PASSWORD_ROUNDS }, key, 256));
 }

@@ -29,6 +29,7 @@ export class OwnBrowser {
     await rm(portFile, { force: true });
     // Without the switches that automation adds, so that hidden tabs are slowed down as everybody's are. A group of its own, to be killed as a whole.
     const process = spawn(executablePath, [...args, "--headless=new", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "--no-default-browser-check", "about:blank"], { stdio: "ignore", detached: true });
+    leavesWithUs(process);
     const endpoint = await endpointFrom(portFile, process);
     return new OwnBrowser(await chromium.connectOverCDP(endpoint, { noDefaults: true }), process);
   }
@@ -56,6 +57,21 @@ export class OwnBrowser {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return Promise.resolve();
     return new Promise((resolve) => this.#process.once("exit", () => resolve()));
   }
+}
+
+/** A group of its own outlives whoever started it, unless it is told: a journey that was broken off leaves no browser behind. */
+function leavesWithUs(browser: ChildProcess): void {
+  const { pid } = browser;
+  if (pid === undefined) return;
+  const end = (): void => {
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      // It is gone.
+    }
+  };
+  process.once("exit", end);
+  browser.once("exit", () => process.off("exit", end));
 }
 
 /** A fresh profile on disk; delete it with {@link dropProfile}. */

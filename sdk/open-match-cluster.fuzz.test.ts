@@ -108,12 +108,12 @@ class Run {
       }
     }
     for (const [shard, tenures] of this.tenures.entries()) {
-      const inOrder = tenures.toSorted((a, b) => a.epoch - b.epoch || a.from - b.from);
+      const inOrder = [...tenures].sort((a, b) => a.epoch - b.epoch || a.from - b.from);
       for (const [at, tenure] of inOrder.entries()) {
         const next = inOrder[at + 1];
         if (next === undefined) continue;
         if (next.epoch === tenure.epoch) expect([shard, next.owner]).toEqual([shard, tenure.owner]);
-        expect(next.epoch).toBeGreaterThanOrEqual(tenure.epoch);
+        expect([shard, tenure.owner, tenure.to <= next.from]).toEqual([shard, tenure.owner, true]);
       }
     }
   }
@@ -164,8 +164,7 @@ function marksIn(state: Uint8Array | undefined): string[] {
   return state === undefined || state.length === 0 ? [] : fromUtf8(state).split(" ");
 }
 
-const seeds = process.env["SEED"] === undefined ? [1, 2, 3, 4] : [Number(process.env["SEED"])];
-test.each(seeds)("[CL22] whatever tabs do, what was confirmed is kept once, and no epoch has two owners (seed %i)", async (seed) => {
+test.each([1, 2, 3, 4])("[CL22] whatever tabs do, what was confirmed is kept once, and no shard has two owners at any moment (seed %i)", async (seed) => {
   const run = new Run(seed);
   for (const id of PEERS.slice(0, 3)) await run.open(id);
   for (let step = 0; step < STEPS; step += 1) await run.step();

@@ -1,9 +1,11 @@
 // Shards of a match, in virtual time: who owns what while tabs come, go, fall silent and are cut off, and what of it survives.
+import { createNanoEvents } from "nanoevents";
 import { afterEach, expect, test } from "vitest";
 import { fromUtf8, peerId, seededRandom, utf8, type PeerId } from "./base/index.ts";
 import type { MatchCluster, MatchClusterOptions, OwnedShard } from "./cluster/index.ts";
 import type { Game } from "./game/index.ts";
 import { openMatch, type Match } from "./open-match.ts";
+import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
 import { MemoryByteStore } from "./storage/index.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
@@ -36,10 +38,10 @@ class World {
   readonly gates: (() => void)[] = [];
   readonly stores = new Map<PeerId, MemoryByteStore>();
 
-  async open(id: PeerId, options: Partial<MatchClusterOptions> = {}): Promise<Tab> {
+  async open(id: PeerId, options: Partial<MatchClusterOptions> = {}, page = new Page()): Promise<Tab> {
     const storage = this.stores.get(id) ?? new MemoryByteStore();
     this.stores.set(id, storage);
-    const match = await this.get(openMatch({ room: "r", game: nothing, name: id, seats: 4, storage, seam: this.hub.seam(id), clock: this.clock, random: seededRandom(id.charCodeAt(0) + this.tabs.length), evictAfterMs: 10_000 }));
+    const match = await this.get(openMatch({ room: "r", game: nothing, name: id, seats: 4, storage, page, seam: () => this.hub.seam(id), clock: this.clock, random: seededRandom(id.charCodeAt(0) + this.tabs.length), evictAfterMs: 10_000 }));
     const cluster = match.cluster({ shards: SHARDS, handler: (envelope, signal, shard) => this.#handle(envelope.type, signal, shard), onOwned: (shard) => this.#owned(id, shard), ...options });
     const tab = { id, match, cluster };
     this.tabs.push(tab);
@@ -116,6 +118,20 @@ class World {
   }
 }
 
+/** A page whose life the test tells. */
+class Page implements PageLifecycle {
+  isHidden = false;
+  readonly #events = createNanoEvents<Record<PageEvent, () => void>>();
+
+  on(event: PageEvent, listener: () => void): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  tell(event: PageEvent): void {
+    this.#events.emit(event);
+  }
+}
+
 interface Answer {
   readonly count: number;
   readonly epoch: number;
@@ -185,6 +201,7 @@ test("[CL22] a tab that crashes keeps its shards until it counts as gone, and th
   const answers = await world.get(all(tabs[0]!, "read"));
   expect(answers.map(({ count }) => count)).toEqual(Array(SHARDS).fill(1));
   expect(new Set(answers.map(({ by }) => by))).toEqual(new Set([ann, bob]));
+  world.checkTenures();
 });
 
 test("[CL23] an owner that is cut off stops answering before its shards are somebody else's, and can confirm nothing", async () => {
@@ -203,6 +220,7 @@ test("[CL23] an owner that is cut off stops answering before its shards are some
   expect(new Set(await world.get(Promise.all(refused)))).toEqual(new Set(["stale-owner"]));
   expect((await world.get(lonely)).count).toBe(1);
   expect((await world.get(all(tabs[0]!, "read"))).map(({ count }) => count)).toEqual(Array(SHARDS).fill(1));
+  world.checkTenures();
 });
 
 test("[CL24] handing over waits for the call that runs, and takes along what was not saved", async () => {
@@ -237,4 +255,20 @@ test("[CL25] a match that runs with other shards refuses a tab that wants its ow
   await expect(world.get(other.cluster.ready)).rejects.toMatchObject({ code: "invalid-argument" });
   expect(() => first.match.cluster({ shards: 64, handler: async () => undefined })).toThrow(/one cluster/);
   expect((await world.get(all(first, "read"))).every(({ by }) => by === ann)).toBe(true);
+});
+
+test("[CL22] a page that goes into the back/forward cache owns nothing in that very task, and serves again when it is back", async () => {
+  world = new World();
+  const page = new Page();
+  const tabs = [await world.open(ann), await world.open(bob, {}, page)] as const;
+  expect(await world.until(() => world.isSettled(tabs))).toBe(true);
+  await world.get(all(tabs[0], "add"));
+  const mine = tabs[1].cluster.owned;
+  page.tell("hide");
+  expect([tabs[1].cluster.owned, mine.every(({ lost }) => lost.aborted)]).toEqual([[], true]);
+  expect((await world.get(all(tabs[0], "read"))).map(({ count, by }) => [count, by])).toEqual(Array(SHARDS).fill([1, ann]));
+  page.tell("show");
+  expect(await world.until(() => world.isSettled(tabs))).toBe(true);
+  expect((await world.get(all(tabs[1], "add"))).map(({ count }) => count)).toEqual(Array(SHARDS).fill(2));
+  world.checkTenures();
 });

@@ -201,7 +201,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const channels = new NamedMux(this.#mux.channel(CLUSTER_TAG));
     const cluster = new LogCluster({ selfId, options, calls: channels.channel("calls"), nodes: channels.channel("nodes"), clock, wallClock, logger });
     this.#cluster = cluster;
-    if (this.#session !== undefined) cluster.settle(groundOf(this.#session));
+    if (this.#session !== undefined) cluster.settle(groundOf(this.#session, this.#parts.session));
     return cluster;
   }
 
@@ -307,7 +307,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     session.on("closed", (reason) => this.#sessionEnded(session, reason));
     session.on("change", () => this.#refreshSoon());
     this.#startGame(session);
-    this.#cluster?.settle(groundOf(session));
+    this.#cluster?.settle(groundOf(session, this.#parts.session));
     this.#refresh();
     void this.#claimFormerSeat(session);
     if (session.isClosed) this.#sessionEnded(session, session.failure);

@@ -1,5 +1,5 @@
 // One node's copy of the cluster lane: folds the log as it comes, and puts words into it, each judged exactly once.
-import { hasCode, type LogIndex } from "../base/index.ts";
+import { hasCode, SdkError, type LogIndex } from "../base/index.ts";
 import { encodeClusterCommand, type AssignCommand, type ShardWrite } from "./cluster-command.ts";
 import { applyClusterCommand, CLUSTER_LANE, clusterLane, type WriteVerdict } from "./cluster-lane.ts";
 import { EMPTY_CLUSTER_TABLE, shardRecord, type ClusterTable } from "./cluster-table.ts";
@@ -107,12 +107,12 @@ export class ClusterFollower {
     if (this.#verdicts.size > VERDICTS_KEPT) this.#verdicts.delete(this.#verdicts.keys().next().value ?? requestId);
   }
 
-  /** A snapshot stands for the entry: under the same epoch only this node wrote, so the version tells. */
+  /** A snapshot stands for the entry: under the same epoch only this node wrote, so the version tells; under another nobody can say. */
   #guessed(writes: readonly ShardWrite[]): readonly WriteVerdict[] {
-    return writes.map(({ shard, epoch, base, release }) => {
+    return writes.map(({ shard, epoch, base }) => {
       const record = shardRecord(this.#table, shard);
-      const isTaken = record !== undefined && record.version > base && (record.epoch === epoch || release);
-      return isTaken ? undefined : new StaleOwnerError(record?.epoch ?? 0, epoch);
+      if (record?.epoch !== epoch) return new SdkError("outcome-unknown", `shard ${shard} has moved on: whether it was saved before is unknown`);
+      return record.version > base ? undefined : new StaleOwnerError(record.epoch, epoch);
     });
   }
 }

@@ -69,6 +69,8 @@ export interface ClusterGround {
   readonly isLeading: boolean;
   /** This peer believes that a majority is reachable. */
   readonly hasQuorum: boolean;
+  /** How long after it lost the majority this peer may still take itself for an owner, ms: shorter than others take to count it as gone. */
+  readonly letGoAfterMs: number;
   /** The peers that hold a seat and are not gone. */
   seated(): readonly Omit<Candidate, "serves">[];
   /** Calls `listener` after anything of the above may have changed; returns the function that stops it. */
@@ -101,6 +103,8 @@ interface Stay {
   /** Everything committed when it was last out of touch is applied here: it knows whether it owns what it thinks it owns. */
   isSure: boolean;
   isAsking: boolean;
+  /** Stops the clock that runs while it is out of touch. */
+  stopClock: (() => void) | undefined;
 }
 
 /** The cluster behind `match.cluster`. It outlives the sessions of its match: `settle` on one, `uproot` before the next. */
@@ -175,7 +179,7 @@ export class LogCluster implements MatchCluster {
     let isTold = false;
     follower = new ClusterFollower({ log: ground.log, selfId, pause, changed: (after, before) => isTold && this.#changed(keeper, after, before) });
     isTold = true;
-    this.#stay = { ground, follower, keeper, assigner, off: ground.onChange(() => this.#look()), isSure: false, isAsking: false };
+    this.#stay = { ground, follower, keeper, assigner, off: ground.onChange(() => this.#look()), isSure: false, isAsking: false, stopClock: undefined };
     this.#changed(keeper, follower.table, EMPTY_CLUSTER_TABLE);
     this.#look();
   }
@@ -185,6 +189,7 @@ export class LogCluster implements MatchCluster {
     const stay = this.#stay;
     if (stay === undefined) return;
     stay.off();
+    stay.stopClock?.();
     stay.follower.stop();
     stay.assigner.stop();
     stay.keeper.stop(reason);
@@ -225,13 +230,17 @@ export class LogCluster implements MatchCluster {
 
   /** Whoever was out of touch may have been replaced meanwhile: it asks the log before it answers again. */
   #makeSure(stay: Stay): void {
-    if (!stay.ground.hasQuorum) stay.isSure = false;
+    if (!stay.ground.hasQuorum) this.#isOutOfTouch(stay);
     if (stay.isSure || stay.isAsking || !stay.ground.hasQuorum) return;
     stay.isAsking = true;
     stay.ground.log.readIndex().then(
       () => {
         stay.isAsking = false;
-        stay.isSure = stay.ground.hasQuorum;
+        if (this.#stay !== stay || !stay.ground.hasQuorum) return;
+        stay.isSure = true;
+        stay.stopClock?.();
+        stay.stopClock = undefined;
+        stay.keeper.open();
       },
       () => {
         stay.isAsking = false;
@@ -239,6 +248,12 @@ export class LogCluster implements MatchCluster {
         this.#parts.clock.after(500, () => this.#stay === stay && this.#look());
       },
     );
+  }
+
+  /** It refuses from now on, and after a while lets go of everything: sooner than others would think it gone. */
+  #isOutOfTouch(stay: Stay): void {
+    stay.isSure = false;
+    stay.stopClock ??= this.#parts.clock.after(stay.ground.letGoAfterMs, () => stay.keeper.shut());
   }
 
   #candidates(ground: ClusterGround): readonly Candidate[] | undefined {

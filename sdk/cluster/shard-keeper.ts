@@ -4,7 +4,7 @@ import { fenceFor, StaleOwnerError, type OwnershipFence } from "../durable/index
 import type { ShardWrite } from "./cluster-command.ts";
 import { SHARD_STATE_BYTES_MAX, type WriteVerdict } from "./cluster-lane.ts";
 import { ShardMovedError } from "./errors.ts";
-import { changedShards, shardRecord, type ClusterTable, type ShardRecord } from "./cluster-table.ts";
+import { changedShards, EMPTY_CLUSTER_TABLE, shardRecord, type ClusterTable, type ShardRecord } from "./cluster-table.ts";
 
 /** A shard while this peer owns it. */
 export interface OwnedShard {
@@ -14,8 +14,9 @@ export interface OwnedShard {
   /** What was last confirmed, by whichever owner. Not to be changed. */
   readonly state: Uint8Array | undefined;
   /**
-   * Fires before anybody else owns the shard, where this peer is asked for it (`shard-moved`), and otherwise when this peer learns that it does not own it
-   * any more (`stale-owner`), or that the match ended: stop simulating. Where it stays after all, `onOwned` is called again.
+   * Fires before anybody else owns the shard: when it is handed over, or this peer was out of touch with the others for too long (`shard-moved`), when it
+   * learns that it does not own it any more (`stale-owner`), or when the match ends. Stop simulating. Where the shard stays after all, `onOwned` is called
+   * again.
    */
   readonly lost: AbortSignal;
   /**
@@ -101,6 +102,8 @@ export class ShardKeeper {
   readonly #dirty = new Set<Owned>();
   #isWriting = false;
   #isFlushDue = false;
+  /** It is known that the table is the newest, or was a moment ago: without that nothing is taken. */
+  #isOpen = false;
   #ending: Error | undefined;
 
   constructor(options: ShardKeeperOptions) {
@@ -140,10 +143,25 @@ export class ShardKeeper {
 
   /** The table changed: takes what is given, lets go of what is lost, begins to hand over what is promised away. */
   update(after: ClusterTable, before: ClusterTable): void {
-    if (this.#ending !== undefined) return;
+    if (this.#ending !== undefined || !this.#isOpen) return;
     let isChanged = false;
     for (const shard of changedShards(before, after)) isChanged = this.#look(shard) || isChanged;
     if (isChanged) this.#options.changed();
+  }
+
+  /** The table is the newest: takes what it gives. */
+  open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    this.update(this.#options.table(), EMPTY_CLUSTER_TABLE);
+  }
+
+  /** Out of touch for so long that somebody else may own everything soon: lets go of it, until `open`. */
+  shut(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    for (const owned of this.#owned.values()) this.#lose(owned, new ShardMovedError(owned.shard));
+    this.#options.changed();
   }
 
   /** Lets go of everything at once: this peer's part in the log ends. */
@@ -309,7 +327,7 @@ export class ShardKeeper {
     if (!this.#isKept(owned)) return;
     this.#owned.delete(owned.shard);
     this.#dirty.delete(owned);
-    if (this.#look(owned.shard)) this.#options.changed();
+    if (this.#isOpen && this.#look(owned.shard)) this.#options.changed();
   }
 
   #isKept(owned: Owned): boolean {
@@ -324,8 +342,8 @@ export class ShardKeeper {
   }
 
   #failed(owned: Owned, saving: Saving, error: unknown): void {
-    const reason = owned.lost.aborted ? owned.lost.reason : error instanceof Error ? new ClosedError("the log of the match", { cause: error }) : error;
-    for (const { reject } of saving.waiters) reject(reason);
+    // Whatever became of the shard meanwhile: whether this was written is unknown, and must not be taken for a refusal.
+    for (const { reject } of saving.waiters) reject(new ClosedError("the log of the match", { cause: error }));
     // Not at once: what failed now would fail again. Whether the word is in the log is unknown, so nobody is answered meanwhile.
     if (saving.release && this.#isKept(owned)) this.#options.clock.after(HAND_OVER_MS_MAX, () => this.#keep(owned));
   }

@@ -135,16 +135,15 @@ function kick(roster: Roster, peer: PeerId, reason: string): Roster {
 }
 
 function watch(roster: Roster, command: RosterCommand & { type: "spectate" }): Roster {
-  const { peer, name, spare } = command;
+  const { peer, name } = command;
   if (isKicked(roster, peer)) return roster;
   const others = roster.watchers.filter((watcher) => watcher.peer !== peer);
   const known = roster.watchers.find((watcher) => watcher.peer === peer);
+  // Who stands up may go on managing, as it could while it sat, and saying so twice takes nothing away: it may be the only voter there is, and without one that may, the match is closed for ever.
+  const spare = command.spare || known?.spare === true || seatOf(roster, peer) !== undefined;
   if (known?.name === name && known.spare === spare) return roster;
   if (others.length >= WATCHERS_MAX) return vacate(roster, peer);
-  const without = vacate(roster, peer);
-  // Who stands up may go on managing, as it could while it sat: it may be the only voter there is, and without one that may, the match is closed for ever.
-  const sat = without !== roster;
-  return { ...without, watchers: [...others, { peer, name, spare: spare || sat }] };
+  return { ...vacate(roster, peer), watchers: [...others, { peer, name, spare }] };
 }
 
 function rename(roster: Roster, peer: PeerId, name: string): Roster {

@@ -1,7 +1,7 @@
 // How a match reaches a witness: at the server of its signaling, or at another one.
 import { InvalidArgumentError, type Clock, type Logger, type Random } from "./base/index.ts";
 import type { Identity } from "./identity/index.ts";
-import { WitnessSeam } from "./seam/index.ts";
+import { WitnessSocket } from "./seam/index.ts";
 import type { OpenWitnessLink } from "./session/index.ts";
 import type { MatchOptions } from "./open-match-types.ts";
 
@@ -21,7 +21,7 @@ export function witnessLinks({ witness = false, signaling, identity, clock, rand
   if (typeof url !== "string" || !URL.canParse(url)) throw new InvalidArgumentError(`witness: true needs the URL of a server as signaling, and any other witness a URL of its own, got ${String(url)}`);
   if (identity === undefined) return undefined;
   return ({ group, leaseMs, onChange }) => {
-    const link = new WitnessSeam({ selfId: identity.peerId, identity, group, leaseMs, url, clock, random, onChange });
+    const link = new WitnessSocket({ selfId: identity.peerId, identity, group, leaseMs, url, clock, random, onChange });
     link.on("trouble", ({ message }) => logger?.info(message));
     return link;
   };

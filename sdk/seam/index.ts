@@ -14,5 +14,5 @@ export { signalingKey, type SignalingKey, type SignalingSecret } from "./signali
 export type { SealKey } from "./sealing.ts";
 export { decodeSignalingFrame, encodeSignalingFrame, SIGNALING_FRAME_BYTES_MAX, type SignalingFrame } from "./signaling-frame.ts";
 export { decodeWitnessFrame, encodeWitnessFrame, WITNESS_FRAME_BYTES_MAX, WITNESS_NONCE_BYTES, witnessProofText, type WitnessFrame } from "./witness-frame.ts";
-export { WitnessSeam, type WitnessSeamOptions } from "./witness-seam.ts";
+export { WitnessSocket, type WitnessSocketEvents, type WitnessSocketOptions } from "./witness-socket.ts";
 export { REFUSED_CODE_MIN, WebSocketSignaling, type Socket, type SocketFactory, type SocketListener, type WebSocketSignalingOptions } from "./websocket-signaling.ts";

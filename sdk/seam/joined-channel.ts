@@ -12,10 +12,10 @@ export interface JoinedChannel {
 }
 
 /**
- * `channel` with the peers of `aside` beside its own; who is in both is reached over `channel`. Closes neither. `sendTo` throws what the seam it
- * goes to throws, `PayloadTooLargeError` by that one's own limit. `isTrusted` says which peers of `aside` there can be: a frame of another is dropped.
+ * `channel` with the peers of `aside` beside its own; who is in both is reached over `channel`. Closes neither. `sendTo` throws what the way it
+ * goes throws, `PayloadTooLargeError` by that one's own limit. `isTrusted` says which peers of `aside` there can be: a frame of another is dropped.
  */
-export function joinChannels(channel: Seam, aside: Seam, isTrusted: (peer: PeerId) => boolean): JoinedChannel {
+export function joinChannels(channel: Seam, aside: JoinedChannel, isTrusted: (peer: PeerId) => boolean): JoinedChannel {
   const isAside = (peer: PeerId): boolean => isTrusted(peer) && aside.peers.has(peer) && !channel.peers.has(peer);
   return {
     selfId: channel.selfId,

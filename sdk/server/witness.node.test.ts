@@ -4,7 +4,7 @@ import { WebSocket } from "ws";
 import { ByteWriter, concatBytes, seededRandom, silentLogger, utf8, type Clock, type PeerId } from "../base/index.ts";
 import { identityOf, makeKeyPair, type Identity } from "../identity/identity.ts";
 import { isWitness, LANE_GAME, openReplica, witnessGroupOf, type Replica } from "../replica/index.ts";
-import { joinChannels, MemoryHub, WitnessSeam, type Seam, type SocketFactory } from "../seam/index.ts";
+import { joinChannels, MemoryHub, WitnessSocket, type Seam, type SocketFactory } from "../seam/index.ts";
 import { decodeWitnessFrame, encodeWitnessFrame, witnessProofText } from "../seam/index.ts";
 import { readArguments } from "./cli-options.ts";
 import { startServer, type RunningServer, type ServerOptions } from "./server.ts";
@@ -58,10 +58,10 @@ function nodeSocket(tap: Tap): SocketFactory {
 }
 
 interface Reach {
-  readonly seam: WitnessSeam;
+  readonly seam: WitnessSocket;
   readonly tap: Tap;
   /** Resolves when `holds`; looked at after each change. */
-  until(holds: (seam: WitnessSeam) => boolean): Promise<void>;
+  until(holds: (seam: WitnessSocket) => boolean): Promise<void>;
 }
 
 let seed = 1;
@@ -69,12 +69,12 @@ let seed = 1;
 function reach(server: RunningServer, identity: Identity, options: { readonly selfId?: PeerId; readonly group?: string; readonly leaseMs?: number } = {}): Reach {
   const tap: Tap = [];
   const waiting = new Set<() => void>();
-  const seam = new WitnessSeam({
+  const seam = new WitnessSocket({
     selfId: identity.peerId, group: witnessGroupOf(GROUP), leaseMs: TIMING.electionTimeoutMsMin, ...options, url: `${server.url}/signal`.replace("http", "ws"), identity, clock,
     random: seededRandom((seed += 1)), backoff: { firstMs: 10, maxMs: 20 }, openSocket: nodeSocket(tap), onChange: () => [...waiting].forEach((look) => look()),
   });
   ends.push(() => seam.close());
-  const until = (holds: (seam: WitnessSeam) => boolean): Promise<void> =>
+  const until = (holds: (seam: WitnessSocket) => boolean): Promise<void> =>
     new Promise((done) => {
       const look = (): void => {
         if (!holds(seam)) return;
@@ -87,7 +87,7 @@ function reach(server: RunningServer, identity: Identity, options: { readonly se
   return { seam, tap, until };
 }
 
-const troubleOf = (seam: Seam & { on(event: "trouble", listener: (error: Error) => void): () => void }): Promise<string> => new Promise((done) => void seam.on("trouble", ({ message }) => done(message)));
+const troubleOf = (seam: WitnessSocket): Promise<string> => new Promise((done) => void seam.on("trouble", ({ message }) => done(message)));
 
 /** A raw connection, for what no seam would say. */
 async function raw(server: RunningServer, query: string): Promise<{ readonly socket: WebSocket; readonly messages: Uint8Array[]; readonly closed: Promise<number>; next(): Promise<Uint8Array> }> {
@@ -131,7 +131,6 @@ describe("a server with a witness", () => {
     expect(other.seam.witness).not.toBe(a.seam.witness);
     expect(isWitness(a.seam.witness!)).toBe(true);
     expect([...a.seam.peers]).toEqual([ann.peerId, a.seam.witness]);
-    expect(a.seam.state.phase).toBe("woven");
     expect(server.counts.witnesses).toBe(2);
     expect(await (await fetch(`${server.url}/metrics`)).text()).toContain("flotilla_witnesses 2\n");
   });

@@ -103,9 +103,6 @@ class Server {
         get peers() {
           return seam.peers;
         },
-        get state() {
-          return seam.state;
-        },
         get witness() {
           const id = now()?.id;
           return id !== undefined && seam.peers.has(id) ? id : undefined;
@@ -113,9 +110,8 @@ class Server {
         get isMember() {
           return now()?.isMember === true;
         },
-        on: (event, listener) => seam.on(event, listener as never),
-        broadcast: (bytes, options) => seam.broadcast(bytes, options),
-        sendTo: (peer, bytes, options) => seam.sendTo(peer, bytes, options),
+        on: (event, listener) => seam.on(event, listener),
+        sendTo: (peer, bytes) => seam.sendTo(peer, bytes),
         close: async () => {
           off();
           this.#changed.delete(onChange);

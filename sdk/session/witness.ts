@@ -1,13 +1,15 @@
 // The way to a witness, as a session holds it: one link per group, and the word to the others whether this peer reaches it.
 import type { Clock, PeerId } from "../base/index.ts";
-import type { Seam } from "../seam/index.ts";
+import type { JoinedChannel } from "../seam/index.ts";
 
-/** A link to a witness; `WitnessSeam` is one. */
-export interface WitnessLink extends Seam {
+/** A link to a witness; `WitnessSocket` is one. */
+export interface WitnessLink extends JoinedChannel {
   /** The witness reached now. */
   readonly witness: PeerId | undefined;
   /** Its own log says that it is a member of the group: it is caught up. */
   readonly isMember: boolean;
+  /** Ends it. */
+  close(): Promise<void>;
 }
 
 /** What a link is opened for. */

@@ -1,12 +1,14 @@
-// The way to a witness: a WebSocket that comes back by itself, as a seam with one other peer. Only a group's own frames belong on it.
-import { MalformedError, type Clock, type PeerId, type Random } from "../base/index.ts";
+// The way to a witness: a WebSocket that comes back by itself, as a channel to one other peer. Only a group's own frames belong on it.
+import { createNanoEvents } from "nanoevents";
+import { MalformedError, PayloadTooLargeError, type Clock, type PeerId, type Random } from "../base/index.ts";
 import { backoffMs, type BackoffLimits } from "./backoff.ts";
-import { SeamCore } from "./seam-core.ts";
+import { PeerNotConnectedError } from "./errors.ts";
+import type { JoinedChannel } from "./joined-channel.ts";
 import { REFUSED_CODE_MIN, openBrowserSocket, type Socket, type SocketFactory } from "./websocket-signaling.ts";
 import { decodeWitnessFrame, encodeWitnessFrame, WITNESS_FRAME_BYTES_MAX, witnessProofText, type WitnessFrame } from "./witness-frame.ts";
 
-/** What a {@link WitnessSeam} is made from. */
-export interface WitnessSeamOptions {
+/** What a {@link WitnessSocket} is made from. */
+export interface WitnessSocketOptions {
   readonly selfId: PeerId;
   /** The group as `witnessGroupOf` names it: 16 hexadecimal digits. The server learns no other name. */
   readonly group: string;
@@ -31,9 +33,21 @@ export interface WitnessSeamOptions {
 /** Where the highest refusal code ends: the server will not have this peer, and asking again would not help. */
 const REFUSED_CODE_MAX = 4499;
 
-/** A place at a witness. In `peers` stand this peer and, while it is reached, the witness; nothing sent before is kept for it. */
-export class WitnessSeam extends SeamCore {
-  readonly #options: WitnessSeamOptions;
+/** What a {@link WitnessSocket} tells its listeners. */
+export interface WitnessSocketEvents {
+  /** A whole frame of the witness; nobody's when nobody listens. */
+  frame: (from: PeerId, bytes: Uint8Array) => void;
+  /** What went wrong on the way; it keeps trying unless the server refused it. */
+  trouble: (error: Error) => void;
+}
+
+/** A place at a witness. In `peers` stand this peer and, while it is reached, the witness; nothing said before is kept for it. No seam: a group is not met here. */
+export class WitnessSocket implements JoinedChannel {
+  readonly selfId: PeerId;
+  readonly payloadBytesMax: number = WITNESS_FRAME_BYTES_MAX - 1;
+  readonly #events = createNanoEvents<WitnessSocketEvents>();
+  #isClosed = false;
+  readonly #options: WitnessSocketOptions;
   readonly #address: string;
   #socket: Socket | undefined;
   #witness: PeerId | undefined;
@@ -44,11 +58,27 @@ export class WitnessSeam extends SeamCore {
   #cancelTimer: () => void = () => {};
 
   /** Connects at once. Throws `TypeError` for a URL that is none. */
-  constructor(options: WitnessSeamOptions) {
-    super(options.selfId, WITNESS_FRAME_BYTES_MAX - 1);
+  constructor(options: WitnessSocketOptions) {
+    this.selfId = options.selfId;
     this.#options = options;
     this.#address = witnessAddress(options);
     this.#connect();
+  }
+
+  get peers(): ReadonlySet<PeerId> {
+    return new Set(this.#witness === undefined ? [this.selfId] : [this.selfId, this.#witness]);
+  }
+
+  /** Adds a listener; returns the function that removes it. */
+  on<K extends keyof WitnessSocketEvents>(event: K, listener: WitnessSocketEvents[K]): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  /** Sends a frame to the witness. Throws `PeerNotConnectedError`, `PayloadTooLargeError`. */
+  sendTo(peer: PeerId, bytes: Uint8Array): void {
+    if (peer !== this.#witness) throw new PeerNotConnectedError(peer);
+    if (bytes.length > this.payloadBytesMax) throw new PayloadTooLargeError(bytes.length, this.payloadBytesMax, "frame");
+    this.#post({ kind: "frame", bytes });
   }
 
   /** The witness reached now. After a restart of the server it is another one. */
@@ -66,15 +96,19 @@ export class WitnessSeam extends SeamCore {
     return this.#malformed;
   }
 
+  /** Ends the way there; nothing more is told. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#cancelTimer();
     this.#socket?.close();
     this.#socket = undefined;
-    this.tear("closed");
+    this.#witness = undefined;
+    this.#isMember = false;
+    this.#events.events = {};
   }
 
-  protected write(_peer: PeerId, bytes: Uint8Array): void {
-    this.#post({ kind: "frame", bytes });
+  #trouble(error: unknown): void {
+    this.#events.emit("trouble", error instanceof Error ? error : new Error(String(error)));
   }
 
   #post(frame: WitnessFrame): void {
@@ -94,7 +128,7 @@ export class WitnessSeam extends SeamCore {
       this.#socket = own;
     } catch (error) {
       // The page's policy forbids the address, or there is no WebSocket: no later try can differ.
-      this.trouble(error instanceof Error ? error : new Error(String(error)));
+      this.#trouble(error);
     }
   }
 
@@ -114,7 +148,7 @@ export class WitnessSeam extends SeamCore {
     else if (frame.kind === "welcome") this.#meet(frame.witness);
     else if (frame.kind === "ping") this.#post({ kind: "pong" });
     else if (frame.kind === "member") this.#noteMember(frame.isMember);
-    else if (frame.kind === "frame" && this.#witness !== undefined) this.deliver(this.#witness, frame.bytes);
+    else if (frame.kind === "frame" && this.#witness !== undefined) this.#events.emit("frame", this.#witness, frame.bytes);
   }
 
   async #prove(nonce: Uint8Array): Promise<void> {
@@ -124,7 +158,7 @@ export class WitnessSeam extends SeamCore {
       const signature = await identity.sign(witnessProofText(nonce, { group, peer: selfId }));
       if (socket === this.#socket) this.#post({ kind: "proof", publicKey: identity.publicKey, signature });
     } catch (error) {
-      this.trouble(error instanceof Error ? error : new Error(String(error)));
+      this.#trouble(error);
     }
   }
 
@@ -132,8 +166,6 @@ export class WitnessSeam extends SeamCore {
     this.#tries = 0;
     this.#part();
     this.#witness = witness;
-    this.weave();
-    this.addPeer(witness);
     this.#options.onChange?.();
   }
 
@@ -141,9 +173,7 @@ export class WitnessSeam extends SeamCore {
     const gone = this.#witness;
     this.#witness = undefined;
     this.#isMember = false;
-    if (gone === undefined) return;
-    this.removePeer(gone);
-    this.#options.onChange?.();
+    if (gone !== undefined) this.#options.onChange?.();
   }
 
   #noteMember(isMember: boolean): void {
@@ -170,9 +200,9 @@ export class WitnessSeam extends SeamCore {
     this.#cancelTimer();
     this.#socket = undefined;
     this.#unanswered = 0;
-    if (this.state.phase === "torn") return;
+    if (this.#isClosed) return;
     this.#part();
-    this.trouble(new Error(`the witness is out of reach: ${reason === "" ? `code ${code}` : reason}`));
+    this.#trouble(new Error(`the witness is out of reach: ${reason === "" ? `code ${code}` : reason}`));
     if (code >= REFUSED_CODE_MIN && code <= REFUSED_CODE_MAX) return;
     const { backoff = { firstMs: 500, maxMs: 15_000 }, clock, random } = this.#options;
     this.#cancelTimer = clock.after(backoffMs(this.#tries, backoff, random), () => this.#connect());
@@ -180,7 +210,7 @@ export class WitnessSeam extends SeamCore {
   }
 }
 
-function witnessAddress({ url, group, selfId, leaseMs }: WitnessSeamOptions): string {
+function witnessAddress({ url, group, selfId, leaseMs }: WitnessSocketOptions): string {
   const address = new URL(url);
   if (address.protocol === "http:") address.protocol = "ws:";
   if (address.protocol === "https:") address.protocol = "wss:";

@@ -1,6 +1,6 @@
 // What an invitation keeps from the server in the middle, and what a password keeps from somebody who has the invitation.
 import { expect, type Page } from "@playwright/test";
-import { addressOf, ownContext, playOut, Player, sitDown, strangers, tabs, test, watched } from "./pages.ts";
+import { addressOf, ownContext, playOut, type Player, sitDown, strangers, tabs, test, watched } from "./pages.ts";
 
 /** Everything this page ever sends to a server, and what comes back by WebSocket, as text in which every byte is a character. */
 function tapped(page: Page): string[] {
@@ -8,7 +8,9 @@ function tapped(page: Page): string[] {
   page.on("request", (request) => seen.push(request.url(), JSON.stringify(request.headers()), request.postDataBuffer()?.toString("latin1") ?? ""));
   page.on("websocket", (socket) => {
     seen.push(socket.url());
-    for (const event of ["framesent", "framereceived"] as const) socket.on(event, ({ payload }) => seen.push(typeof payload === "string" ? payload : payload.toString("latin1")));
+    const hear = ({ payload }: { readonly payload: string | Uint8Array }): void => void seen.push(typeof payload === "string" ? payload : new TextDecoder("latin1").decode(payload));
+    socket.on("framesent", hear);
+    socket.on("framereceived", hear);
   });
   return seen;
 }

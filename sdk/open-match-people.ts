@@ -33,8 +33,9 @@ function presenceOf(session: GameSession, peer: PeerId): MatchPlayer["presence"]
 /** The phase a running session is in. */
 export function phaseOf(session: GameSession): MatchPhase {
   const { hasQuorum, leader, membership: { voters } } = session.node.status;
-  // A witness that is here decides nothing by itself: it may refuse its vote to a tab that lacks what it knows to be committed.
-  const isHere = (voter: PeerId): boolean => session.standingOf(voter) === "here" && (leader !== undefined || !isWitness(voter));
+  // A witness's vote settles an election within seconds, or refuses it to a tab that lacks what was committed: by the time somebody is gone that is known.
+  const isSettling = !voters.some((voter) => !isWitness(voter) && session.standingOf(voter) === "gone");
+  const isHere = (voter: PeerId): boolean => session.standingOf(voter) === "here" && (leader !== undefined || isSettling || !isWitness(voter));
   const isQuorumHere = voters.filter(isHere).length * 2 > voters.length;
   if (!hasQuorum || leader === undefined) return isQuorumHere ? "reconnecting" : "no-quorum";
   // The leader of two goes on leading while the other is silent, though nothing commits; others hear their leader and know no more.

@@ -97,7 +97,7 @@ export class ClusterFollower {
     } else if (event.lane === CLUSTER_LANE && !event.duplicate) {
       const { table, verdicts } = applyClusterCommand(before, event);
       this.#table = table;
-      if (event.key.clientId === this.#options.log.clientId) this.#keep(event.key.requestId, verdicts);
+      if (event.proposer === this.#options.selfId && event.key.clientId === this.#options.log.clientId) this.#keep(event.key.requestId, verdicts);
     }
     if (this.#table !== before) this.#options.changed(this.#table, before);
   }

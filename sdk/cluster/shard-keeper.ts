@@ -104,6 +104,8 @@ export class ShardKeeper {
   #isFlushDue = false;
   /** It is known that the table is the newest, or was a moment ago: without that nothing is taken. */
   #isOpen = false;
+  /** To be opened as soon as what is being written is judged: until then the table may lack what this peer itself confirms under the same epoch. */
+  #isOpenDue = false;
   #ending: Error | undefined;
 
   constructor(options: ShardKeeperOptions) {
@@ -151,13 +153,15 @@ export class ShardKeeper {
 
   /** The table is the newest: takes what it gives. */
   open(): void {
-    if (this.#isOpen) return;
+    this.#isOpenDue = this.#isWriting && !this.#isOpen;
+    if (this.#isOpen || this.#isOpenDue) return;
     this.#isOpen = true;
     this.update(this.#options.table(), EMPTY_CLUSTER_TABLE);
   }
 
   /** Out of touch for so long that somebody else may own everything soon: lets go of it, until `open`. */
   shut(): void {
+    this.#isOpenDue = false;
     if (!this.#isOpen) return;
     this.#isOpen = false;
     for (const owned of this.#owned.values()) this.#lose(owned, new ShardMovedError(owned.shard));
@@ -291,6 +295,7 @@ export class ShardKeeper {
       for (const { owned, saving } of batch) this.#failed(owned, saving, error);
     } finally {
       this.#isWriting = false;
+      if (this.#isOpenDue) this.open();
       if (this.#dirty.size > 0) this.#flushSoon();
     }
   }

@@ -162,3 +162,19 @@ export async function playOut(players: readonly [Player, Player], cells: readonl
     await Promise.all([...players, ...watchers].map((player) => player.sees(cell, marks[turn % 2]!)));
   }
 }
+
+/** From now on nothing this page sends over a data channel arrives, and nothing says so. */
+export async function muteLinks(player: Player): Promise<void> {
+  await player.page.evaluate(() => {
+    RTCDataChannel.prototype.send = (): void => {};
+    // What ends a link by itself is a goodbye too.
+    RTCPeerConnection.prototype.close = (): void => {};
+    RTCDataChannel.prototype.close = (): void => {};
+  });
+}
+
+/** The seat's owner marks, having been told to lead by a vote that was given away: in the very next term, with no election of its own. */
+export async function leadsByGrant(player: Player, term: number): Promise<void> {
+  await expect(player.status).toHaveAttribute("data-leads", "true", { timeout: 10_000 });
+  expect(Number(await player.status.getAttribute("data-term"))).toBe(term + 1);
+}

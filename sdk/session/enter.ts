@@ -87,13 +87,17 @@ export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<Ga
   return enter(new Session(seam, "join", options, { asksSeat: true }), async (session) => {
     await follow(session, { ms, isIn: isSeated, refusal: refusalOfJoiner, onTimeout: () => new JoinTimeoutError(ms, progress(session)) });
     await heardOut(session);
+    session.cameIn();
   });
 }
 
 /** Watches: follows the log without a seat. Rejects with `SpectatorsClosedError`, `KickedError`, `AdmissionRefusedError`, `SpectateTimeoutError`, the signal's reason. */
 export async function gameSpectate(seam: Seam, options: GameSpectateOptions): Promise<GameSession> {
   const { spectateAdmissionTimeoutMs: ms = 10_000 } = options;
-  return enter(new Session(seam, "spectate", options), (session) => follow(session, { ms, isIn: (entered) => entered.presence.self.synced, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) }));
+  return enter(new Session(seam, "spectate", options), async (session) => {
+    await follow(session, { ms, isIn: (entered) => entered.presence.self.synced, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) });
+    session.cameIn();
+  });
 }
 
 /**
@@ -197,6 +201,7 @@ interface Following {
 }
 
 async function follow(session: Session, { ms, isIn, refusal, onTimeout }: Following): Promise<void> {
+  session.coming();
   let moving: Promise<void> | undefined;
   let moveFailure: unknown;
   const move = async (groupId: string): Promise<void> => {

@@ -57,6 +57,31 @@ describe("a seat on request", () => {
     expect(seats(late)).toEqual([ann, bob, undefined]);
   });
 
+  test("[SE43] who stood up, closed the tab and comes to play again has a seat, whatever its old log says on the way", async () => {
+    open();
+    const [, second] = await room.durableGroup([ann, bob], { spares: false });
+    await room.get(second!.stand());
+    // As a learner it has nothing to come back to, and its log holds the seat it was given and the word with which it gave that up.
+    expect(await room.until(() => second!.node.membership.learners.includes(bob))).toBe(true);
+    await room.clock.advance(1_000);
+    second!.part();
+    room.hub.kill(bob);
+    await room.get(second!.close());
+    expect(await room.get(room.resume(bob))).toBe(undefined);
+    const again = await room.get(room.join(room.seam(bob), { storage: room.disk(bob) }));
+    expect(seats(again)).toEqual([ann, bob]);
+    expect(again.presence.self).toMatchObject({ declares: "join" });
+    expect(again.presence.self.asksSeat).toBe(undefined);
+  });
+
+  test("[SE44] who could not stand up because nobody answered still says that it plays", async () => {
+    open();
+    const [, second] = await room.group([ann, bob]);
+    room.hub.kill(ann);
+    expect(await room.failure(second!.stand())).toMatchObject({ code: "proposal-timeout" });
+    expect([second!.presence.self.declares, seats(second!)]).toEqual(["join", [ann, bob]]);
+  });
+
   test("[SE42] both players stand up, and the match still lets in and seats", async () => {
     open();
     const players = await room.group([ann, bob]);

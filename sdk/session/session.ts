@@ -117,8 +117,11 @@ export interface GameSession {
   claimSeat(claim: SeatClaim): void;
   /** Says at once and synchronously that this tab goes away (usable in `pagehide`), handing leadership over. Default `keep-seat`: it may come back. */
   part(seat?: "keep-seat" | "give-up-seat"): void;
-  /** Gives up the seat, hands leadership over, and closes. */
-  leave(): Promise<void>;
+  /**
+   * Gives up the seat, hands leadership over, and closes: in this very task, except for a leader in the middle of a change of voters, which waits up to a second for it
+   * (`close` ends that wait). `onParting` is called just before the goodbye is said.
+   */
+  leave(options?: { readonly onParting?: (() => void) | undefined }): Promise<void>;
   /** Ends everything the session started. The seam it was given stays open. Idempotent. */
   close(): Promise<void>;
 }
@@ -146,7 +149,10 @@ export class Session implements GameSession {
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
   #isSeated = false;
+  /** On its way in: what a log of before says of its seat may be long over, and what it came for is newer. */
+  #isComing = false;
   #isLingering = false;
+  #onParting: (() => void) | undefined;
   /** Set while somebody waits for a seat; `stand` takes it away. */
   #wish: object | undefined;
   /** Words under way that give up the seat: a wish to sit that came after them stands. */
@@ -271,6 +277,17 @@ export class Session implements GameSession {
     return joinChannels(channel, link, isWitness);
   }
 
+  /** On its way in from now until `cameIn`: no roster on the way changes what it came for. */
+  coming(): void {
+    this.#isComing = true;
+  }
+
+  /** The roster it shows is the one it came in to: who sits in it plays, and has nothing to ask for any more. */
+  cameIn(): void {
+    this.#isComing = false;
+    this.changed();
+  }
+
   /** Ends the node but not the session: another group is the right one. */
   async closeNode(): Promise<void> {
     const node = this.#node;
@@ -345,12 +362,17 @@ export class Session implements GameSession {
   }
 
   async stand(): Promise<void> {
+    const { declares } = this.presence.self;
     this.presence.set({ declares: "spectate", asksSeat: undefined });
     this.#wish = undefined;
     this.#standingUp += 1;
     this.#events.emit("change");
     try {
       await this.propose({ type: "spectate", peer: this.selfId, name: this.presence.self.name, spare: false });
+    } catch (error) {
+      // Whoever still sits plays on, and does not say otherwise; should the word be agreed on after all, the roster tells.
+      if (this.#isSeated && this.#standingUp === 1) this.presence.set({ declares: declares === "spectate" ? "join" : declares });
+      throw error;
     } finally {
       this.#standingUp -= 1;
       // Whoever waits to sit looks again.
@@ -369,12 +391,14 @@ export class Session implements GameSession {
 
   part(seat: "keep-seat" | "give-up-seat" = "keep-seat"): void {
     if (this.isClosed) return;
+    this.#onParting?.();
     this.#manager?.stop();
     this.presence.set({ leaving: seat === "keep-seat" ? "part" : "vacate", lead: undefined });
     this.#node?.part();
   }
 
-  async leave(): Promise<void> {
+  async leave({ onParting }: { readonly onParting?: (() => void) | undefined } = {}): Promise<void> {
+    this.#onParting = onParting;
     // In the middle of a change of voters nobody could take over: a pair that is becoming three needs this vote until it has.
     const finished = this.#node?.role === "leader" ? this.#manager?.finish() : undefined;
     if (finished !== undefined && !this.isClosed) await this.#linger(finished);
@@ -450,6 +474,7 @@ export class Session implements GameSession {
 
   /** Who was given a seat plays, whatever it came for, and has nothing to ask for any more; who was taken its seat watches. */
   #takeSeat(): void {
+    if (this.#isComing) return;
     const wasSeated = this.#isSeated;
     this.#isSeated = seatOf(this.#roster, this.selfId) !== undefined;
     if (this.#isSeated && !wasSeated) this.presence.set({ claim: undefined, asksSeat: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });

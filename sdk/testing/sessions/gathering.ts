@@ -1,5 +1,5 @@
 // A room full of people in virtual time: they come, leave, crash, reload and lose the network, as a plan says.
-import { below, peerId, seededRandom, utf8, type PeerId, type Random } from "../../base/index.ts";
+import { below, hasCode, peerId, seededRandom, utf8, type PeerId, type Random } from "../../base/index.ts";
 import { isElsewhere } from "../../open-match-enter.ts";
 import { MemoryHub } from "../../seam/index.ts";
 import { seatOf, type GameSession } from "../../session/index.ts";
@@ -132,7 +132,7 @@ export class Gathering {
     const isNew = this.observer.group(session.groupId).founder === person.id;
     this.observer.note("way-back", !isFirst || !isNew || home === undefined || home === session.groupId, () => `${person.id} sat in ${home} and opened ${session.groupId}`);
     if (person.wants === "play" && seatOf(session.roster, person.id) === undefined) void session.sit().catch(() => undefined);
-    if (person.wants === "watch" && seatOf(session.roster, person.id) !== undefined) void session.stand().catch(() => undefined);
+    if (person.wants === "watch" && seatOf(session.roster, person.id) !== undefined) this.#standUp(person, session);
     session.on("closed", (reason) => {
       person.downAt = this.clock.now();
       if (isElsewhere(reason)) person.home = undefined;
@@ -307,7 +307,17 @@ export class Gathering {
     if ((kind === "stand") !== (person.wants === "play")) return false;
     person.wants = kind === "stand" ? "watch" : "play";
     this.say(`${person.id} wants to ${person.wants}`);
-    return this.#ask(person, (entered) => (kind === "stand" ? entered.stand() : entered.sit()));
+    if (kind === "sit") return this.#ask(person, (entered) => entered.sit());
+    this.#standUp(person, session);
+    return true;
+  }
+
+  /** A word that was not agreed on in time is said again, as whoever presses the button would: nobody else may decide that. */
+  #standUp(person: Person, session: GameSession): void {
+    void session.stand().catch((error: unknown) => {
+      const isStillWanted = person.wants === "watch" && sessionOf(person) === session && seatOf(session.roster, person.id) !== undefined;
+      if (hasCode(error, "proposal-timeout") && isStillWanted) this.#standUp(person, session);
+    });
   }
 
   /** A word whose outcome may stay open: it is asked for and nobody waits. */

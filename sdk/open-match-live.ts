@@ -90,6 +90,9 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   /** What is stored can not be believed: this identity is not used again. */
   #isDamaged = false;
   #closing: Promise<void> | undefined;
+  /** The player has left; the match may still be needed for a moment. */
+  #isLeaving = false;
+  #left: Promise<void> | undefined;
   /** Set while the page is frozen or kept in the back/forward cache; called when it is back. */
   #wake: (() => void) | undefined;
   #awake: Promise<void> = Promise.resolve();
@@ -173,7 +176,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   play(action: Action): Promise<Outcome> {
-    if (this.#closing !== undefined) return Promise.resolve({ outcome: "rejected", reason: "closed" });
+    if (this.#closing !== undefined || this.#isLeaving) return Promise.resolve({ outcome: "rejected", reason: "closed" });
     if (this.#sequencer === undefined) return Promise.resolve({ outcome: "rejected", reason: "not-seated" });
     return this.#sequencer.propose(action);
   }
@@ -221,11 +224,9 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     await this.#inSession().rename(name);
   }
 
-  async leave(): Promise<void> {
-    this.#farewells?.say();
-    const left = this.#session?.leave();
-    this.#ended = Promise.all([this.#ended, left]);
-    await this.#close("left");
+  leave(): Promise<void> {
+    this.#left ??= this.#leave();
+    return this.#left;
   }
 
   async export(): Promise<Uint8Array> {
@@ -268,6 +269,17 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #inSession(): GameSession {
     if (this.#session === undefined) throw new ClosedError("the match");
     return this.#session;
+  }
+
+  /** Whoever can be spared goes in this very task; a leader in the middle of a change of voters once nobody needs its vote any more, or when the page goes. */
+  async #leave(): Promise<void> {
+    const session = this.#session;
+    this.#isLeaving = true;
+    const left = session?.leave({ onParting: () => this.#farewells?.say() });
+    this.#ended = Promise.all([this.#ended, left]);
+    const isNeeded = session?.isClosed === false && session.presence.self.leaving === undefined;
+    if (isNeeded) await Promise.allSettled([left]);
+    await this.#close("left");
   }
 
   /** Enters as often as it takes: an attempt the page's going away broke off is made again when it is back. */
@@ -340,6 +352,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   /** A session that ended by itself: who gave way to another match of the room goes in again, everything else is the end. */
   #sessionEnded(session: GameSession, reason: Error | undefined): void {
     if (this.#session !== session || this.#closing !== undefined) return;
+    if (this.#isLeaving) return void this.#close("left");
     this.#cluster?.uproot(new ClosedError("this stay in the match"));
     this.#sequencer?.close();
     this.#session = undefined;
@@ -433,6 +446,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   #suspend(): void {
     if (this.#closing !== undefined || this.#wake !== undefined) return;
+    if (this.#isLeaving) return void this.#close("left");
     const session = this.#session;
     this.#awake = new Promise((resolve) => {
       this.#wake = (): void => {

@@ -214,6 +214,52 @@ describe("when the host goes", () => {
     expect(await table.get(third.play({ cell: 2 }))).toMatchObject({ outcome: "committed" });
   });
 
+  test("by leaving in the middle of a change of voters, whenever that is, the other goes on at once", async () => {
+    let waited = 0;
+    for (let afterMs = 0; afterMs <= 300; afterMs += 20) {
+      sit();
+      const [first, second] = [await table.get(table.open(ann, { seats: 4 })), await table.get(table.open(bob))];
+      await table.clock.advance(1_000);
+      const joining = table.open(cat);
+      await table.clock.advance(afterMs);
+      const leaving = first.leave();
+      if (first.status.get().phase !== "closed") waited += 1;
+      expect(await first.play({ cell: 0 })).toMatchObject({ outcome: "rejected", reason: "closed" });
+      await table.get(leaving);
+      expect(first.status.get()).toMatchObject({ phase: "closed", reason: "left" });
+      const left = table.clock.now();
+      expect(await table.get(second.play({ rematch: true }))).toMatchObject({ outcome: "committed" });
+      expect([afterMs, table.clock.now() - left < 1_000]).toEqual([afterMs, true]);
+      await table.get(joining);
+      await table.get(Promise.all(table.matches.map((match) => match.leave())));
+    }
+    expect(waited, "moments in which the vote of who leaves was needed").toBeGreaterThan(0);
+  });
+
+  test("by leaving in the middle of a change of voters while the page goes away, everything is said in that very task", async () => {
+    sit();
+    const page = new Page();
+    const first = await table.get(table.open(ann, { seats: 4, page, seam: () => table.hub.seam(ann) }));
+    await table.get(table.open(bob));
+    await table.clock.advance(1_000);
+    const abort = new AbortController();
+    const joining = table.open(cat, { signal: abort.signal }).catch(() => undefined);
+    const isChanging = (): boolean => first.node.membership.votersOutgoing.length > 0;
+    for (let ms = 0; ms < 2_000 && !isChanging(); ms += 5) await table.clock.advance(5);
+    expect(isChanging()).toBe(true);
+    const leaving = first.leave();
+    expect(first.status.get().phase).not.toBe("closed");
+    const { sent } = table.hub.counts;
+    page.tell("hide");
+    expect(table.hub.counts.sent).toBeGreaterThan(sent);
+    expect(first.status.get()).toMatchObject({ phase: "closed", reason: "left" });
+    await table.get(leaving);
+    page.tell("show");
+    expect(first.status.get().phase).toBe("closed");
+    abort.abort(new Error("enough"));
+    await table.get(joining);
+  });
+
   test("by a crash among three, the others elect and go on", async () => {
     sit();
     const matches = await table.seated([ann, bob, cat]);

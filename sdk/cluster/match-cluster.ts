@@ -77,6 +77,7 @@ export interface ClusterGround {
   onChange(listener: () => void): () => void;
 }
 
+/** What a cluster in a match is made of. */
 export interface LogClusterParts {
   readonly selfId: PeerId;
   readonly options: MatchClusterOptions;
@@ -85,6 +86,7 @@ export interface LogClusterParts {
   /** Carries who serves shards; used by nothing else. */
   readonly nodes: Seam;
   readonly clock: Clock;
+  /** Milliseconds since 1970, for the deadlines that travel with calls. */
   readonly wallClock: () => number;
   readonly logger?: Logger | undefined;
 }

@@ -32,6 +32,7 @@ export interface NatsLike {
   subscribe(subject: string, options: { callback: (error: Error | null, message: NatsMessage) => void; queue?: string }): NatsSubscription;
   /** Resolves once the server has taken everything before it. */
   flush(): Promise<void>;
+  /** Whether it has ended for good. */
   isClosed(): boolean;
 }
 

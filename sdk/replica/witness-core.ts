@@ -13,6 +13,7 @@ export interface WitnessCoreOptions {
   readonly random: Random;
   /** What it stored. Default: nothing yet. */
   readonly restored?: RestoredState | undefined;
+  /** Hears each step, as a node's trace does. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
 }
 
@@ -63,10 +64,12 @@ export class WitnessCore {
     return this.#dropped;
   }
 
+  /** One tick of `config.tickMs` has passed. */
   tick(): void {
     this.raft.tick();
   }
 
+  /** A frame of `from`, who is vouched for by whoever calls. What is none is dropped and counted. */
   receive(from: PeerId, frame: Uint8Array): void {
     const fault = headerFault(this.#header, frame);
     if (fault !== undefined) return this.#drop(fault);
@@ -77,10 +80,12 @@ export class WitnessCore {
     }
   }
 
+  /** True when `takeWork` with the same options would give anything. */
   hasWork(options?: WorkOptions): boolean {
     return this.raft.hasWork(options);
   }
 
+  /** What is to be done since the last call. */
   takeWork(options?: WorkOptions): WitnessWork {
     const work = this.raft.takeWork(options);
     this.#applied = work.committed.at(-1)?.index ?? work.install?.index ?? this.#applied;
@@ -88,6 +93,7 @@ export class WitnessCore {
     return { frames: this.#pack(work.messages), write: work.write };
   }
 
+  /** The write of this id is durable; only now may what depends on it leave. */
   writeDone(id: number): void {
     this.raft.writeDone(id);
   }

@@ -7,7 +7,9 @@ export interface JoinedChannel {
   readonly selfId: PeerId;
   readonly peers: ReadonlySet<PeerId>;
   readonly payloadBytesMax: number;
+  /** Hears frames; returns the function that ends it. */
   on(event: "frame", listener: (from: PeerId, bytes: Uint8Array) => void): () => void;
+  /** Sends one frame to somebody in `peers`; throws as a seam's does. */
   sendTo(peer: PeerId, bytes: Uint8Array): void;
 }
 

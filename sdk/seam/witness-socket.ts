@@ -17,7 +17,11 @@ export interface WitnessSocketOptions {
   /** The group's shortest election timeout, ms: for so long the witness protects a leader it heard. */
   readonly leaseMs: number;
   /** Proves to the server that this peer is who it says. */
-  readonly identity: { readonly publicKey: Uint8Array; readonly sign: (bytes: Uint8Array) => Promise<Uint8Array> };
+  readonly identity: {
+    readonly publicKey: Uint8Array;
+    /** As `Identity.sign` does. */
+    readonly sign: (bytes: Uint8Array) => Promise<Uint8Array>;
+  };
   readonly clock: Clock;
   readonly random: Random;
   /** How often to ask the server for a sign of life; two unanswered in a row end the socket. Default 5000 ms. */

@@ -76,6 +76,7 @@ export class Attempt implements LinkListener {
   #established = false;
   #over = false;
   #silentTicks = 0;
+  #heardCount = 0;
   #pingSerial = 0;
   #pingSentMs = 0;
   #roundTripMs: number | undefined;
@@ -119,6 +120,11 @@ export class Attempt implements LinkListener {
 
   get ageMs(): number {
     return this.#options.clock.now() - this.#startedMs;
+  }
+
+  /** Messages heard so far. */
+  get heard(): number {
+    return this.#heardCount;
   }
 
   /** Last measured way there and back. */
@@ -232,6 +238,7 @@ export class Attempt implements LinkListener {
   message(bytes: Uint8Array): void {
     if (this.#over) return;
     this.#silentTicks = 0;
+    this.#heardCount += 1;
     try {
       if (isLinkControl(bytes)) this.#heard(decodeLinkControl(bytes));
       else this.#heardPiece(bytes);

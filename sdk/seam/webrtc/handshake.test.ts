@@ -6,6 +6,7 @@ import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { MemorySignalingHub } from "../memory-signaling.ts";
 import { seamContract } from "../seam.contract.ts";
 import type { Seam } from "../seam.ts";
+import { decodeDialMessage, encodeDialMessage, type DialMessage } from "./dial-message.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { proofText, type LinkIdentity, type ProofSide } from "./handshake.ts";
 import { decodeLinkControl, encodeLinkControl, isLinkControl, type LinkControl } from "./link-control.ts";
@@ -224,6 +225,88 @@ describe("a proof of identity", () => {
     await world.run(15_000);
     expect([...honest.peers].sort()).toEqual([LOW, HIGH]);
     expect([...right.peers].sort()).toEqual([LOW, HIGH]);
+  });
+});
+
+describe("a proven link", () => {
+  /** What `selfId` and the other said to each other last: everybody who has the room's key can read along and speak in their names. */
+  function overhear(world: World, at: PeerId): { incarnation: string; toIncarnation: string; attempt: number } {
+    const said = { incarnation: "", toIncarnation: "", attempt: 0 };
+    world.hub.join({ selfId: at, room: "r" }).on("message", (_, bytes) => {
+      const message = decodeDialMessage(bytes);
+      if (message.kind === "negotiate") Object.assign(said, { incarnation: message.incarnation, toIncarnation: message.toIncarnation, attempt: message.attempt });
+    });
+    return said;
+  }
+
+  const otherLife = "00112233445566ff";
+  type Said = ReturnType<typeof overhear>;
+  const offer = (life: { readonly incarnation: string; readonly toIncarnation: string; readonly attempt: number }): DialMessage => ({ kind: "negotiate", ...life, step: { kind: "description", type: "offer", sdp: "999" } });
+  const attacks: readonly (readonly [string, (said: Said) => DialMessage])[] = [
+    ["a new life", () => ({ kind: "greet", incarnation: otherLife, lost: 0 })],
+    ["a lost link", ({ incarnation, attempt }) => ({ kind: "greet", incarnation, lost: attempt })],
+    ["a new life whose link is lost", ({ attempt }) => ({ kind: "greet", incarnation: otherLife, lost: attempt })],
+    ["the offer of a new life", () => offer({ incarnation: otherLife, toIncarnation: "", attempt: 1 })],
+    ["a newer offer of this life", ({ incarnation, toIncarnation, attempt }) => offer({ incarnation, toIncarnation, attempt: attempt + 5 })],
+  ];
+
+  test.each([LOW, HIGH].flatMap((victim) => attacks.map(([what, message]) => ({ victim, what, message }))))("[WR19] of $victim stands when somebody else speaks of $what in the other's name, again and again", async ({ victim, message }) => {
+    const world = new World();
+    const said = overhear(world, victim);
+    const seams = [world.open(LOW), world.open(HIGH)] as const;
+    await world.run(100);
+    const [there, here] = victim === LOW ? [seams[1], seams[0]] : seams;
+    const rosters: number[] = [];
+    for (const seam of seams) seam.on("peers", (peers) => void rosters.push(peers.size));
+    const heard = [watch(here), watch(there)] as const;
+    const rogue = world.hub.join({ selfId: there.selfId, room: "r" });
+    for (let round = 0; round < 4; round += 1) {
+      rogue.send(victim, encodeDialMessage(message(said)));
+      here.sendTo(there.selfId, Uint8Array.of(round));
+      there.sendTo(victim, Uint8Array.of(round));
+      await world.run(round === 3 ? 60_000 : 500);
+    }
+    here.sendTo(there.selfId, Uint8Array.of(4));
+    await world.run(10);
+    expect(rosters).toEqual([]);
+    expect([heard[0].frames, heard[1].frames]).toEqual([[0, 1, 2, 3], [0, 1, 2, 3, 4]]);
+    // Nothing of the attack is left, and the peer can still come back under its id.
+    expect(world.net.counts.open).toBe(2);
+    const closed = there.close();
+    await world.run(3_000);
+    await closed;
+    const back = world.open(there.selfId);
+    await world.run(20_000);
+    expect([here, back].map(({ peers }) => peers.size)).toEqual([2, 2]);
+  });
+
+  test.each([LOW, HIGH])("[WR4] [WR19] gives way to the same peer in a new life, once that is proven", async (returning) => {
+    const world = new World();
+    const stay = world.open(returning === LOW ? HIGH : LOW);
+    const before = world.open(returning);
+    await world.run(100);
+    const rosters: number[] = [];
+    stay.on("peers", (peers) => void rosters.push(peers.size));
+    const back = world.open(returning);
+    await world.run(5_000);
+    expect(rosters.slice(0, 2)).toEqual([1, 2]);
+    const heard = watch(stay);
+    back.sendTo(stay.selfId, Uint8Array.of(7));
+    await world.run(10);
+    expect(heard.frames).toEqual([7]);
+    expect(before.selfId).toBe(returning);
+  });
+
+  test.each([["the dialling side", 0], ["the answering side", 1]] as const)("[WR3] [WR19] that %s alone sees fail is doubted, found dead and replaced", async (_, side) => {
+    const world = new World();
+    const [low, high] = [world.open(LOW), world.open(HIGH)];
+    await world.run(100);
+    for (let round = 0; round < 3; round += 1) {
+      world.net.links.at(-2 + side)?.fail("wire cut");
+      await world.run(15_000);
+      expect([low.peers.size, high.peers.size]).toEqual([2, 2]);
+    }
+    expect(world.net.counts.open).toBe(2);
   });
 });
 

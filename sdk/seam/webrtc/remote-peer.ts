@@ -42,6 +42,12 @@ export interface Mesh {
   trouble(error: Error): void;
 }
 
+/** A link that counts, and whose successor is being tried. */
+interface Standing {
+  readonly attempt: Attempt;
+  readonly incarnation: string;
+}
+
 /** One other peer. */
 export class RemotePeer {
   readonly id: PeerId;
@@ -49,8 +55,13 @@ export class RemotePeer {
   readonly #initiator: boolean;
   readonly #retired = new Set<string>();
   #incarnation = "";
+  /** Of the last link that counted, where identities are proven or not. */
+  #provenIncarnation: string | undefined;
   #attemptNumber = 0;
   #attempt: Attempt | undefined;
+  /** The link that counts while `#attempt` tries to take its place; undefined where nobody tries. */
+  #standing: Standing | undefined;
+  #cancelDoubt: () => void = () => {};
   #early: { readonly incarnation: string; readonly attempt: number; readonly step: Negotiation }[] = [];
   #tries = 0;
   #cancelRetry: (() => void) | undefined;
@@ -68,15 +79,15 @@ export class RemotePeer {
   }
 
   get isConnected(): boolean {
-    return this.#attempt?.isEstablished ?? false;
+    return this.#carrier?.isEstablished ?? false;
   }
 
   get roundTripMs(): number | undefined {
-    return this.#attempt?.roundTripMs;
+    return this.#carrier?.roundTripMs;
   }
 
   get bufferedBytes(): number {
-    return this.#attempt?.bufferedBytes ?? 0;
+    return this.#carrier?.bufferedBytes ?? 0;
   }
 
   /** The peer is in the room. It may be a new incarnation of the one we are linked to, which only its greeting tells. */
@@ -88,6 +99,8 @@ export class RemotePeer {
 
   greeted(incarnation: string, lost: number): void {
     if (this.#retired.has(incarnation)) return;
+    // A new life is told that we are here, and counts once it dials and proves itself.
+    if (!this.#initiator && this.#isProven && incarnation !== this.#incarnation) return this.#greet();
     this.#meet(incarnation);
     const attempt = this.#attempt;
     if (!this.#initiator) {
@@ -96,6 +109,7 @@ export class RemotePeer {
     }
     const isDeadThere = attempt?.isEstablished === true && lost === attempt.number;
     const isUnheard = attempt !== undefined && !attempt.isAnswered && attempt.ageMs > ANSWER_MS;
+    if (isDeadThere && this.#isProven) return this.#doubt(attempt);
     if (isDeadThere || isUnheard) this.#drop();
     if (this.#attempt === undefined) this.#dial();
   }
@@ -133,20 +147,23 @@ export class RemotePeer {
 
   /** The frame was checked; a full queue ends the link, which is tried again. */
   send(bytes: Uint8Array, stream: number, isLossy = false): void {
-    const attempt = this.#attempt;
-    if (attempt === undefined || (isLossy && bytes.length <= LOSSY_BYTES_MAX && attempt.sendLossy(bytes)) || attempt.send(bytes, stream)) return;
+    const carrier = this.#carrier;
+    if (carrier === undefined || (isLossy && bytes.length <= LOSSY_BYTES_MAX && carrier.sendLossy(bytes)) || carrier.send(bytes, stream)) return;
     this.#mesh.trouble(new SendQueueFullError(this.id, SEND_QUEUE_BYTES_MAX));
+    if (this.#standing !== undefined) return this.#endStanding();
     this.#drop();
     this.#tryLater();
   }
 
   tick(): void {
+    this.#standing?.attempt.tick();
     this.#attempt?.tick();
   }
 
   /** Breaks the link as a failing network would: it is re-dialled. For tests and fault panels. */
   breakLink(): void {
     if (this.#attempt === undefined) return;
+    this.#endStanding();
     this.#drop();
     this.#tryLater();
   }
@@ -154,28 +171,84 @@ export class RemotePeer {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelTrying();
-    await this.#attempt?.bye();
+    this.#cancelDoubt();
+    await Promise.all([this.#standing?.attempt.bye(), this.#attempt?.bye()]);
+    this.#standing = undefined;
     this.#attempt = undefined;
+  }
+
+  /** What frames go over: the link that counts, or the one that is to. */
+  get #carrier(): Attempt | undefined {
+    return this.#standing?.attempt ?? this.#attempt;
+  }
+
+  /** Whoever is there has proven to be this peer: signaling alone, which others can speak on in its name, does not end that. */
+  get #isProven(): boolean {
+    return this.#mesh.identity !== undefined && this.isConnected;
   }
 
   #greet(): void {
     this.#mesh.signal(this.id, { kind: "greet", incarnation: this.#mesh.incarnation, lost: this.#attempt === undefined ? this.#attemptNumber : 0 });
   }
 
-  // A peer that comes back has a new incarnation: what belonged to the old one ends here, before anything of the new one counts.
+  // A peer that comes back has a new incarnation: what belonged to the old one ends here, before anything of the new one counts. Where
+  // identities are proven, it has not come back before it proves it, and anybody's word that it has retires nothing.
   #meet(incarnation: string): void {
     if (incarnation === this.#incarnation) return;
+    if (incarnation === this.#standing?.incarnation) return this.#standOn(this.#standing);
     if (this.#incarnation !== "") {
-      this.#retired.add(this.#incarnation);
-      for (const oldest of this.#retired) {
-        if (this.#retired.size <= RETIRED_MAX) break;
-        this.#retired.delete(oldest);
-      }
-      this.#drop();
+      if (this.#mesh.identity === undefined) this.#retire(this.#incarnation);
+      this.#makeWay();
       if (!this.#initiator) this.#attemptNumber = 0;
       this.#tries = 0;
     }
     this.#incarnation = incarnation;
+  }
+
+  #retire(incarnation: string): void {
+    this.#retired.add(incarnation);
+    for (const oldest of this.#retired) {
+      if (this.#retired.size <= RETIRED_MAX) break;
+      this.#retired.delete(oldest);
+    }
+  }
+
+  /** For the next attempt, which is to begin at once: a proven link stands until that is proven too. */
+  #makeWay(): void {
+    const attempt = this.#attempt;
+    if (this.#standing === undefined && attempt !== undefined && this.#isProven) {
+      this.#standing = { attempt, incarnation: this.#incarnation };
+      this.#attempt = undefined;
+    } else this.#drop();
+  }
+
+  /** Nobody took its place: it is the one again, and everything is as before. */
+  #standOn({ attempt, incarnation }: Standing): void {
+    this.#drop();
+    this.#standing = undefined;
+    this.#attempt = attempt;
+    this.#attemptNumber = attempt.number;
+    this.#incarnation = incarnation;
+  }
+
+  #endStanding(): void {
+    const standing = this.#standing;
+    if (standing === undefined) return;
+    this.#standing = undefined;
+    standing.attempt.close();
+    this.#mesh.disconnected(this.id);
+  }
+
+  /** Somebody says in the peer's name that this link is dead there. If it is, nothing is heard on it any more. */
+  #doubt(attempt: Attempt): void {
+    this.#cancelDoubt();
+    const before = attempt.heard;
+    attempt.tick();
+    this.#cancelDoubt = this.#mesh.clock.after(ANSWER_MS, () => {
+      if (attempt !== this.#attempt || attempt.heard !== before) return;
+      this.#drop();
+      this.#dial();
+    });
   }
 
   #dial(): void {
@@ -185,7 +258,7 @@ export class RemotePeer {
 
   #answer(offer: DialMessage & { readonly kind: "negotiate" }): void {
     this.#meet(offer.incarnation);
-    this.#drop();
+    this.#makeWay();
     this.#attemptNumber = offer.attempt;
     const attempt = this.#begin(offer.attempt);
     attempt.signal(offer.step);
@@ -220,30 +293,39 @@ export class RemotePeer {
 
   #established(attempt: Attempt, incarnation: string): void {
     if (attempt !== this.#attempt || this.#retired.has(incarnation)) return attempt.close();
+    const before = this.#standing?.incarnation ?? this.#provenIncarnation;
+    if (before !== undefined && before !== incarnation) this.#retire(before);
+    this.#endStanding();
+    this.#provenIncarnation = incarnation;
     this.#incarnation = incarnation;
     this.#mesh.connected(this.id);
   }
 
   // The link is left to the other side, which closes it once it has our answer; a timer sees to it if it does not.
   #parted(attempt: Attempt): void {
-    if (attempt !== this.#attempt) return;
-    this.#attempt = undefined;
-    this.#cancelTrying();
+    if (attempt === this.#standing?.attempt) this.#standing = undefined;
+    else if (attempt === this.#attempt) {
+      this.#attempt = undefined;
+      this.#cancelTrying();
+    } else return;
     this.#mesh.clock.after(GOODBYE_MS, () => attempt.close());
     this.#mesh.disconnected(this.id);
   }
 
   #ended(attempt: Attempt, end: AttemptEnd): void {
+    if (attempt === this.#standing?.attempt) return this.#endStanding();
     if (attempt !== this.#attempt) return;
     this.#attempt = undefined;
     if (attempt.ageMs > STEADY_MS && attempt.wasEstablished) this.#tries = 0;
-    this.#mesh.disconnected(this.id);
+    const standing = this.#standing;
+    if (standing === undefined) this.#mesh.disconnected(this.id);
+    else this.#standOn(standing);
     if (end.isUnproven) {
       this.#mesh.unproven(this.id);
       this.#mesh.trouble(new PeerNotProvenError(this.id, end.reason));
     } else if (end.noPath) this.#mesh.trouble(new NatTraversalError(this.id, { cause: end.cause }));
     else if (!attempt.wasEstablished && end.cause !== undefined) this.#mesh.trouble(end.cause);
-    this.#tryLater();
+    if (standing === undefined) this.#tryLater();
   }
 
   #drop(): void {
@@ -251,7 +333,7 @@ export class RemotePeer {
     if (attempt === undefined) return;
     this.#attempt = undefined;
     attempt.close();
-    this.#mesh.disconnected(this.id);
+    if (this.#standing === undefined) this.#mesh.disconnected(this.id);
   }
 
   #tryLater(): void {

@@ -149,8 +149,8 @@ export class Session implements GameSession {
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
   #isSeated = false;
-  /** On its way in: what a log of before says of its seat may be long over, and what it came for is newer. */
-  #isComing = false;
+  /** On its way in, what it came for: newer than the end of a seat that a log of before tells of. */
+  #cameFor: Pick<PresenceState, "declares" | "asksSeat"> | undefined;
   #isLingering = false;
   #onParting: (() => void) | undefined;
   /** Set while somebody waits for a seat; `stand` takes it away. */
@@ -277,15 +277,15 @@ export class Session implements GameSession {
     return joinChannels(channel, link, isWitness);
   }
 
-  /** On its way in from now until `cameIn`: no roster on the way changes what it came for. */
+  /** On its way in from now until `cameIn`: a seat that is lost on the way, in a log of before, takes nothing from what it came for. */
   coming(): void {
-    this.#isComing = true;
+    const { declares, asksSeat } = this.presence.self;
+    this.#cameFor = { declares, asksSeat };
   }
 
-  /** The roster it shows is the one it came in to: who sits in it plays, and has nothing to ask for any more. */
+  /** The roster it shows is the one it came in to: whoever loses a seat in it watches. */
   cameIn(): void {
-    this.#isComing = false;
-    this.changed();
+    this.#cameFor = undefined;
   }
 
   /** Ends the node but not the session: another group is the right one. */
@@ -474,11 +474,10 @@ export class Session implements GameSession {
 
   /** Who was given a seat plays, whatever it came for, and has nothing to ask for any more; who was taken its seat watches. */
   #takeSeat(): void {
-    if (this.#isComing) return;
     const wasSeated = this.#isSeated;
     this.#isSeated = seatOf(this.#roster, this.selfId) !== undefined;
     if (this.#isSeated && !wasSeated) this.presence.set({ claim: undefined, asksSeat: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
-    if (wasSeated && !this.#isSeated) this.presence.set({ declares: "spectate", asksSeat: this.#wish !== undefined || undefined });
+    if (wasSeated && !this.#isSeated) this.presence.set(this.#cameFor ?? { declares: "spectate", asksSeat: this.#wish !== undefined || undefined });
   }
 
   /** The group this session is in, as its leader shows it, and what that one says of this peer: not somebody else's word while the node hears its leader. */

@@ -16,6 +16,7 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [743, "a log of before, read again on the way in, took back what the newcomer asked for"],
   [1890, "a wish to sit was taken for granted by an old view of the roster"],
   [2613, "a wish to stand up that was not agreed on in time was forgotten, and the lobby went on telling of it"],
+  [2730, "a newcomer went on asking for the seat it had, and had it again after it stood up"],
 ];
 
 test.each(FOUND)("seed %i: %s", { timeout: 60_000 }, async (seed) => {

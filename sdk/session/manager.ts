@@ -1,5 +1,5 @@
 // Runs the session while this peer leads: looks at the world, takes the one step the decision names, looks again. Idle on everybody else.
-import { silentLogger, type Clock, type Logger, type PeerId } from "../base/index.ts";
+import { hasCode, silentLogger, type Clock, type Logger, type PeerId } from "../base/index.ts";
 import type { OwnershipFence } from "../durable/index.ts";
 import { LANE_SESSION, type RaftNode } from "../replica/index.ts";
 import type { AdmissionRequest, Admit } from "./admission.ts";
@@ -66,6 +66,7 @@ export class Manager {
   #isScheduled = false;
   #isStopped = false;
   #stopSweep: () => void = () => {};
+  #stopWaiting: () => void = () => {};
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -85,6 +86,7 @@ export class Manager {
   finish(): Promise<void> | undefined {
     this.#isStopped = true;
     this.#stopSweep();
+    this.#stopWaiting();
     return this.#running?.done;
   }
 
@@ -93,6 +95,7 @@ export class Manager {
     this.#isStopped = true;
     this.#running?.abort.abort();
     this.#stopSweep();
+    this.#stopWaiting();
   }
 
   #look(): void {
@@ -121,6 +124,7 @@ export class Manager {
   #rest(): void {
     this.#stopSweep();
     this.#stopSweep = () => {};
+    this.#stopWaiting();
     this.#running?.abort.abort();
     this.#leadsTerm = 0;
     this.#options.presence.set({ lead: undefined });
@@ -281,6 +285,8 @@ export class Manager {
       () => this.#ended(running, fingerprint),
       (error: unknown) => {
         this.#options.logger?.debug("a management step did not finish", step, error);
+        // Too early: an entry of this term, or a change before, is not committed.
+        if (hasCode(error, "membership-change-in-progress")) return this.#putOff(running);
         // Refused, timed out or no longer leading: the next sweep or change looks again.
         this.#ended(running, running.abort.signal.aborted ? "" : fingerprint);
       },
@@ -293,6 +299,17 @@ export class Manager {
     if (step.type === "transfer") await node.transferLeadership(step.to);
     else if (step.type === "change") await node.changeMembership({ voters: step.voters, learners: step.learners }, { signal });
     else await node.propose(encodeRosterCommand(step.command), { lane: LANE_SESSION, signal });
+  }
+
+  /** As if it had not been tried; looked at again as soon as the node has got further. */
+  #putOff(running: Running): void {
+    if (this.#running === running) this.#running = undefined;
+    this.#done = "";
+    this.#stopWaiting();
+    this.#stopWaiting = this.#options.node.on("status", () => {
+      this.#stopWaiting();
+      this.poke();
+    });
   }
 
   #ended(running: Running, fingerprint: string): void {

@@ -259,6 +259,22 @@ describe("management follows leadership", () => {
     expect(await room.failure(room.join(room.seam(eve)))).toMatchObject({ code: "roster-full" });
   });
 
+  test("[SE21] of five the leader's tab is closed again and again, each time as soon as the next has led for a moment, and the last one still decides", async () => {
+    open();
+    let players = await room.group([ann, bob, cat, dan, eve]);
+    while (players.length > 1) {
+      const leader = players.find(({ node }) => node.role === "leader")!;
+      leader.part();
+      room.depart(leader.selfId);
+      players = players.filter((player) => player !== leader);
+      expect(await room.until(() => players.some(({ node }) => node.role === "leader"))).toBe(true);
+      // Less than the pause between two looks at who is silent.
+      await room.clock.advance(400);
+      expect(players.map(({ node }) => node.membership.voters.length)).toEqual(players.map(() => players.length));
+    }
+    expect(await commits(players[0]!)).toBe(true);
+  });
+
   test("[SE22] the leader leaves a match of two and the other goes on at once", async () => {
     open();
     const [first, second] = await room.group([ann, bob]);

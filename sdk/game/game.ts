@@ -72,7 +72,11 @@ export interface GameDice<State> {
   readonly patienceMs?: number | undefined;
 }
 
-/** A game. Every function is pure and deterministic: no clocks, no randomness but `context.random`, and no mutation of its arguments. */
+/**
+ * A game. Every function is pure and deterministic: no clocks, no randomness but `context.random`, and no mutation of its arguments. Of `Math`, what
+ * ECMAScript leaves to the engine (`sin`, `cos`, `exp`, `log`, `pow` and their like) gives other last digits on other engines: keep it out of the state;
+ * `+ - * /` and `sqrt` are exact everywhere.
+ */
 export interface Game<State, Action> {
   /** What the game is called. Default: "game". */
   readonly name?: string | undefined;

@@ -23,7 +23,7 @@ module.exports = {
     { name: "demo-through-the-front-door", severity: "error", from: { path: "^demo/", pathNot: tests }, to: { path: "^sdk/", pathNot: "^sdk/index\\.ts$" } },
     { name: "tests-are-leaves", severity: "error", from: { pathNot: tests }, to: { path: "\\.(test|spec|test-d)\\.ts$" } },
     { name: "no-dev-deps-in-sdk", severity: "error", from: { path: "^sdk/", pathNot: [tests, "^sdk/testing/", "^sdk/bindings/"] }, to: { dependencyTypes: ["npm-dev"] } },
-    { name: "node-only-in-server", severity: "error", from: { path: "^sdk/", pathNot: ["^sdk/server/", "^sdk/testing/", tests] }, to: { dependencyTypes: ["core"] } },
+    { name: "node-only-in-server-and-node", severity: "error", from: { path: "^sdk/", pathNot: ["^sdk/(server|node)/", "^sdk/testing/", tests] }, to: { dependencyTypes: ["core"] } },
     onlyIn("simple-peer-only-in-peer-link", "^sdk/seam/webrtc/peer-link\\.ts$", "simple-peer"),
     onlyIn("idb-keyval-only-in-indexeddb-byte-store", "^sdk/storage/indexeddb/indexeddb-byte-store\\.ts$", "idb-keyval"),
     onlyIn("yjs-only-in-presence", "^sdk/session/presence\\.ts$", "(yjs|y-protocols)"),
@@ -34,7 +34,7 @@ module.exports = {
     onlyIn("nanostores-only-in-store", "^sdk/(game/store|open-match-live|open-match-types)\\.ts$", "nanostores"),
     onlyIn("react-only-in-its-binding", "^sdk/bindings/react/", "react"),
     onlyIn("vue-only-in-its-binding", "^sdk/bindings/vue/", "vue"),
-    onlyIn("ws-only-in-server", "^sdk/server/", "ws"),
+    onlyIn("ws-only-in-server-and-node", "^sdk/(server|node)/", "ws"),
   ],
   options: { tsConfig: { fileName: "tsconfig.json" }, tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" }, exclude: { path: "^dist/" } },
 };

@@ -11,6 +11,7 @@ module.exports = {
   session: ["seam", "replica", "durable", "storage", "base"],
   client: ["seam", "replica", "session", "durable", "storage", "base"],
   server: ["identity", "seam", "raft", "replica", "storage", "base"],
+  node: ["seam", "identity", "storage", "base"],
   game: ["replica", "base"],
   bindings: [],
   cluster: ["seam", "durable", "base"],

@@ -34,7 +34,7 @@ const builds: Record<string, ViteUserConfig> = {
   lib: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, lib: { entry: entries, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
   // A library build leaves process.env.NODE_ENV to the bundler; a script tag has none.
   iife: { publicDir: false, define: { "process.env.NODE_ENV": JSON.stringify("production") }, build: { outDir: at("dist"), emptyOutDir: false, lib: { entry: at("sdk/global.ts"), name: "Flotilla", formats: ["iife"], fileName: () => "flotilla.global.js" } } },
-  server: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, target: "node20", lib: { entry: { server: at("sdk/server/index.ts"), "server-cli": at("sdk/server/cli.ts") }, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
+  server: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, target: "node20", lib: { entry: { server: at("sdk/server/index.ts"), node: at("sdk/node/index.ts"), "server-cli": at("sdk/server/cli.ts") }, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
 };
 
 export default defineConfig(({ mode }) => ({

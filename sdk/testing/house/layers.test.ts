@@ -42,7 +42,7 @@ const forbidden: readonly (readonly [file: string, imports: string, rule: string
   ["sdk/session/b.ts", "simple-peer", "simple-peer-only-in-peer-link"],
   ["sdk/replica/b.ts", "idb-keyval", "idb-keyval-only-in-indexeddb-byte-store"],
   ["sdk/session/c.ts", "yjs", "yjs-only-in-presence"],
-  ["sdk/seam/c.ts", "node:fs", "node-only-in-server"],
+  ["sdk/seam/c.ts", "node:fs", "node-only-in-server-and-node"],
   ["sdk/seam/d.ts", "vitest", "no-dev-deps-in-sdk"],
   ["sdk/seam/e.ts", "./e.test.ts", "tests-are-leaves"],
   ["demo/a.ts", "../sdk/seam/index.ts", "demo-through-the-front-door"],

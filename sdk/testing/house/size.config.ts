@@ -6,7 +6,7 @@ import { defineConfig, type EnvironmentOptions } from "vite";
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 const { exports }: { readonly exports: Readonly<Record<string, string | { readonly types: string }>> } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
 /** These run in Node or in tests, where nobody waits for a download. */
-const notInPages = ["./server", "./testing"];
+const notInPages = ["./server", "./node", "./testing"];
 
 const doors = Object.entries(exports).flatMap(([name, target]) => {
   if (typeof target === "string" || notInPages.includes(name)) return [];

@@ -2,6 +2,8 @@
 export { NatTraversalError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, SendQueueFullError } from "./errors.ts";
 export { BroadcastChannelSignaling } from "./broadcast-channel-signaling.ts";
 export { combineSignaling } from "./combined-signaling.ts";
+export { CORE_FRAME_BYTES_MAX, CORE_NONCE_BYTES, CORE_PEERS_MAX, CORE_TOKEN_BYTES_MAX, corePeerId, coreProofText, CORES_MAX, decodeCoreFrame, encodeCoreFrame, isCorePeer, type CoreFrame, type CoreWindow } from "./core-frame.ts";
+export { CoreSeam, type CoreSeamOptions, type CoreWelcome } from "./core-seam.ts";
 export { encryptedSignaling, type EncryptedSignaling, type EncryptedSignalingEvents } from "./encrypted-signaling.ts";
 export { joinChannels, type JoinedChannel } from "./joined-channel.ts";
 export { ManagedSeam } from "./managed-seam.ts";

@@ -20,6 +20,8 @@ export interface Socket {
   send(bytes: Uint8Array<ArrayBuffer>): void;
   /** Ends the connection; its listener hears nothing more. */
   close(): void;
+  /** Bytes handed over that have not left yet. Left out: nobody knows. */
+  readonly bufferedBytes?: number | undefined;
 }
 
 /** Opens a connection; may throw when the address is forbidden. */
@@ -162,6 +164,9 @@ export const openBrowserSocket: SocketFactory = (url, listener) => {
     close: () => {
       over = true;
       socket.close(1000, "left");
+    },
+    get bufferedBytes() {
+      return socket.bufferedAmount;
     },
   };
 };

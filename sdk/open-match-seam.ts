@@ -1,7 +1,7 @@
 // How a match meets the others when it is not given a seam: signaling of the room, and the WebRTC mesh on it.
 import { silentLogger, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
 import { verifySignature, type Identity } from "./identity/index.ts";
-import { BroadcastChannelSignaling, combineSignaling, encryptedSignaling, WebSocketSignaling, type EncryptedSignaling, type Seam, type SignalingFactory, type SignalingKey } from "./seam/index.ts";
+import { BroadcastChannelSignaling, combineSignaling, encryptedSignaling, MeshSignaling, MuxSeam, WebSocketSignaling, type EncryptedSignaling, type Seam, type Signaling, type SignalingFactory, type SignalingKey } from "./seam/index.ts";
 import { WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 
 /** What a seam is made of. */
@@ -32,6 +32,9 @@ export interface Meeting {
   readonly onOtherKeys: (listener: () => void) => () => void;
 }
 
+/** Tag of the channel on which those who are linked signal for each other. */
+const SIGNALING_TAG = 9;
+
 /** How long after the first words that could not be understood somebody may still say something that can, ms. */
 const DOUBT_MS = 2_000;
 
@@ -39,13 +42,15 @@ const DOUBT_MS = 2_000;
 export function meet(options: MeetingOptions): Meeting {
   const { selfId, clock, random, iceServers, onSealed, logger = silentLogger } = options;
   const identity = options.identity && { publicKey: options.identity.publicKey, sign: options.identity.sign, verify: verifySignature };
-  const signaling = openSignaling(options);
+  const links = new MeshSignaling(options);
+  const signaling = openSignaling(options, links);
   const seen = new Set<PeerId>();
   signaling.on("announced", (peer) => seen.add(peer));
   signaling.on("message", (from) => seen.add(from));
   signaling.on("left", (peer) => seen.delete(peer));
   const seam = new WebRtcSeam({ selfId, identity, signaling, clock, random, iceServers, onSealed });
   seam.on("trouble", (error) => logger.info(error.message, error));
+  links.carry(new MuxSeam(seam).channel(SIGNALING_TAG));
   return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes), onOtherKeys: (listener) => watchKeys(signaling, clock, listener) };
 }
 
@@ -80,12 +85,12 @@ export function meetOver(seam: Seam): Meeting {
 }
 
 /** Sealed once for all channels, so that copies of one message are still told to be copies. */
-function openSignaling(options: MeetingOptions): EncryptedSignaling {
+function openSignaling(options: MeetingOptions, links: Signaling): EncryptedSignaling {
   const { selfId, key, random } = options;
   const place = { selfId, room: key.place };
-  const [first, ...others] = factoriesFrom(options).map((factory) => factory(place));
-  if (first === undefined) return encryptedSignaling(new BroadcastChannelSignaling(place), key, random);
-  return encryptedSignaling(others.length === 0 ? first : combineSignaling([first, ...others]), key, random);
+  const channels = factoriesFrom(options).map((factory) => factory(place));
+  if (channels.length === 0) channels.push(new BroadcastChannelSignaling(place));
+  return encryptedSignaling(combineSignaling([links, ...channels]), key, random);
 }
 
 /** A server's address stands for the server and, beside it, the tabs of this browser, which need no server to find each other. */

@@ -8,6 +8,7 @@ export { encryptedSignaling, type EncryptedSignaling, type EncryptedSignalingEve
 export { joinChannels, type JoinedChannel } from "./joined-channel.ts";
 export { ManagedSeam } from "./managed-seam.ts";
 export { MemoryHub, NO_FAULTS, type LinkFaults, type MemoryHubCounts, type MemoryHubOptions, type MemorySeam } from "./memory-seam.ts";
+export { MeshSignaling, type MeshSignalingOptions } from "./mesh-signaling.ts";
 export { MemorySignalingHub } from "./memory-signaling.ts";
 export { APPLICATION_TAG, CHANNEL_NAME_BYTES_MAX, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG } from "./mux.ts";
 export { checkResumeToken, CLUSTER_SECRET_BYTES_MIN, makeResumeToken, RESUME_TOKEN_BYTES_MAX, type ResumeClaim, type ResumeRefusal, type ResumeVerdict } from "./resume-token.ts";

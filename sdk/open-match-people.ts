@@ -1,33 +1,13 @@
 // What a match shows of its people and of its state, computed from the session. Pure reads; compared by value, so that nothing new is shown for nothing.
 import type { PeerId } from "./base/index.ts";
-import type { Divergence, Seat } from "./game/index.ts";
+import type { Divergence } from "./game/index.ts";
 import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import { isWitness } from "./replica/index.ts";
 import { seatOf, type GameSession } from "./session/index.ts";
 
 /** Seats first, in their order, then spectators by id. */
-export function playersOf(session: GameSession): readonly MatchPlayer[] {
-  const { roster, presence, selfId } = session;
-  const seated = roster.seats.flatMap((taken, seat) => (taken === undefined ? [] : [playerOf(session, taken.peer, taken.name, seat)]));
-  const watching = [...presence.states]
-    .filter(([peer, { declares, groupId }]) => declares === "spectate" && groupId === session.groupId && seatOf(roster, peer) === undefined)
-    .map(([peer, { name }]) => playerOf(session, peer, name, undefined));
-  if (seatOf(roster, selfId) === undefined) watching.push(playerOf(session, selfId, presence.self.name, undefined));
-  return [...seated, ...watching.sort((a, b) => (a.peer < b.peer ? -1 : 1))];
-}
-
-function playerOf(session: GameSession, peer: PeerId, name: string, seat: Seat | undefined): MatchPlayer {
-  return { peer, name, seat, isSelf: peer === session.selfId, isLeader: peer === session.node.leader, presence: presenceOf(session, peer) };
-}
-
-function presenceOf(session: GameSession, peer: PeerId): MatchPlayer["presence"] {
-  if (peer === session.selfId) return "here";
-  const { presence, node } = session;
-  const standing = session.standingOf(peer);
-  if (standing === "here" && presence.states.has(peer) && presence.farewellOf(peer) === undefined) return "here";
-  const { voters, learners } = node.membership;
-  const isMember = voters.includes(peer) || learners.includes(peer);
-  return standing === "gone" || presence.farewellOf(peer) !== undefined || !isMember ? "gone" : "away";
+export function playersOf({ people, selfId, node: { leader } }: GameSession): readonly MatchPlayer[] {
+  return people.map((attendee) => ({ ...attendee, isSelf: attendee.peer === selfId, isLeader: attendee.peer === leader }));
 }
 
 /** The phase a running session is in. */

@@ -5,6 +5,7 @@ export { AdmissionRefusedError, DuplicateHostError, JoinTimeoutError, KickedErro
 export type { Standing } from "./liveness.ts";
 export type { VerifyClaim } from "./manager.ts";
 export { NAME_CHARS_MAX, seatClaimText, SEATS_MAX, type Declaration, type LeadNotice, type PresenceState, type PublishedRefusal, type SeatClaim } from "./presence-state.ts";
+export type { Attendee } from "./people.ts";
 export { Presence, shareDoc, type Doc, type PresenceEvents, type SharedDoc } from "./presence.ts";
 export { EMPTY_ROSTER, foldRoster, rosterLane, seatOf, type Roster, type RosterCommand, type TakenSeat, type Watcher } from "./roster.ts";
 export type { GameSession, PageVisibility, SessionEvents, SessionOptions } from "./session.ts";

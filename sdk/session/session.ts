@@ -12,6 +12,7 @@ import { fenceOf, isHeld, lineageOf, refusedBy } from "./lineage.ts";
 import { betterGroup, publishedRefusal, visibleGroups } from "./lobby.ts";
 import { Manager, type Mandate, type VerifyClaim } from "./manager.ts";
 import { cleanName, type Declaration, type PresenceState, type SeatClaim } from "./presence-state.ts";
+import { People, type Attendee } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
 import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, seatOf, type Roster } from "./roster.ts";
@@ -85,6 +86,8 @@ export interface GameSession {
   readonly node: RaftNode;
   /** Who sits where, as committed. */
   readonly roster: Roster;
+  /** Who is here: every seat taken and every spectator, `here`, `away` or `gone` as it looks from here. Seats first, then spectators by id; the same array while nothing changed, and `change` tells when it did. */
+  readonly people: readonly Attendee[];
   /** Of a match that somebody went on with alone: who did, and under which epoch, as committed in its log. Undefined in the match as it was opened. */
   readonly fence: OwnershipFence | undefined;
   readonly presence: Presence;
@@ -137,6 +140,7 @@ export class Session implements GameSession {
   readonly #apps: NamedMux;
   readonly #liveness: Liveness;
   readonly #probe: RoundTripProbe;
+  readonly #people = new People();
   readonly #events = createNanoEvents<SessionEvents>();
   readonly #offs: (() => void)[] = [];
   #membersLane: LaneReducer<Roster> = rosterLane;
@@ -176,7 +180,10 @@ export class Session implements GameSession {
     const { visibility } = options;
     if (visibility !== undefined) this.#offs.push(visibility.on("visibility", () => this.presence.set({ hidden: visibility.isHidden || undefined })));
     this.#offs.push(
-      this.presence.on("change", () => this.changed()),
+      this.presence.on("change", (states) => {
+        this.#people.heard(states, this.#groupId);
+        this.changed();
+      }),
       seam.on("peers", () => this.changed()),
       seam.on("state", (state) => {
         if (state.phase === "torn") this.fail(new ClosedError(`the seam (${state.reason})`));
@@ -204,6 +211,12 @@ export class Session implements GameSession {
 
   get roster(): Roster {
     return this.#roster;
+  }
+
+  get people(): readonly Attendee[] {
+    const { selfId, presence, roster, node: { membership } } = this;
+    const { self: { name: selfName }, states } = presence;
+    return this.#people.look({ selfId, selfName, groupId: this.#groupId, roster, membership, states, standingOf: (peer) => this.standingOf(peer), farewellOf: (peer) => presence.farewellOf(peer) });
   }
 
   get roundTripMs(): Readonly<Record<string, number>> {
@@ -256,6 +269,7 @@ export class Session implements GameSession {
     const offs = [node.on("status", (status) => this.#nodeChanged(status)), node.follow((event) => this.#fold(event))];
     this.#stopNode = () => offs.forEach((off) => off());
     this.presence.set({ groupId, synced: false });
+    this.#people.heard(this.presence.states, groupId);
     this.changed();
     return node;
   }

@@ -6,7 +6,7 @@ import type { ByteStore } from "../storage/index.ts";
 import { DuplicateHostError, JoinTimeoutError, SpectateTimeoutError } from "./errors.ts";
 import { forkOf } from "./lineage.ts";
 import { decideHost, refusalOfJoiner, refusalOfSpectator, visibleGroups, type VisibleGroup } from "./lobby.ts";
-import { SEATS_MAX } from "./presence-state.ts";
+import { SEATS_MAX, type MatchOpening } from "./presence-state.ts";
 import { seatOf, type Roster } from "./roster.ts";
 import { Session, type GameSession, type SessionOptions } from "./session.ts";
 import { readStoredGroup, storageOfGroup } from "./stored-group.ts";
@@ -33,6 +33,8 @@ export interface GameHostOptions extends SessionOptions {
 }
 
 export interface GameJoinOptions extends SessionOptions {
+  /** What a core is asked to open where no match is open yet: the first one who asks is heard. Default: nothing, and somebody else must ask. */
+  readonly opens?: MatchOpening | undefined;
   /** Default 10 000. */
   readonly joinAdmissionTimeoutMs?: number | undefined;
 }
@@ -56,6 +58,15 @@ export interface GameForkOptions extends SessionOptions {
 export interface GameNodeOptions extends SessionOptions {
   /** Names the group; everybody must give the same. Default: made from the voters' ids. */
   readonly groupId?: string | undefined;
+}
+
+export interface GameCoreOptions extends SessionOptions {
+  /** The peers of the core, this one among them; the same for all of them. */
+  readonly core: readonly PeerId[];
+  /** Names the group; the same for all of them, and another one for every room. */
+  readonly groupId: string;
+  /** Whether a group nobody knows yet begins here, with `core` as its voters. False for a process that takes another one's place: it waits to be made a voter. Default true. */
+  readonly founds?: boolean | undefined;
 }
 
 /**
@@ -84,7 +95,7 @@ export async function gameHost(seam: Seam, options: GameHostOptions): Promise<Ga
  */
 export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<GameSession> {
   const { joinAdmissionTimeoutMs: ms = 10_000 } = options;
-  return enter(new Session(seam, "join", options, { asksSeat: true }), async (session) => {
+  return enter(new Session(seam, "join", options, { asksSeat: true, opens: options.opens }), async (session) => {
     await follow(session, { ms, isIn: isSeated, refusal: refusalOfJoiner, onTimeout: () => new JoinTimeoutError(ms, progress(session)) });
     await heardOut(session);
     session.cameIn();
@@ -168,6 +179,21 @@ export async function gameNode(seam: Seam, voterIds: readonly PeerId[], options:
   return enter(new Session(seam, "node", options), async (session) => {
     await session.openNode(groupId, voterIds, { roster: fixedRoster(voterIds) });
     await wait(session, { check: () => session.node.leader, ms: Infinity, onTimeout: never });
+  });
+}
+
+/**
+ * Takes its place in a fixed core: its processes are the voters, whoever comes and goes; they manage and never sit, and everybody they admit learns and proposes. Returns as
+ * soon as this one's node runs, whoever leads. The storage must hold everything this peer id ever wrote. Rejects with `InvalidArgumentError`, `CorruptStateError`, the signal's reason.
+ */
+export async function gameCore(seam: Seam, { core, groupId, founds = true, ...options }: GameCoreOptions): Promise<GameSession> {
+  if (!core.includes(seam.selfId)) throw new InvalidArgumentError(`${seam.selfId} is not among the core ${core.join(", ")}`);
+  if (new Set(core).size !== core.length) throw new InvalidArgumentError(`a process is named twice among ${core.join(", ")}`);
+  checkCount("core.length", core.length);
+  const voters = [...core].sort();
+  return enter(new Session(seam, "core", options), async (session) => {
+    await session.openNode(groupId, founds ? voters : undefined);
+    session.manage(voters);
   });
 }
 

@@ -3,7 +3,7 @@ import type { PeerId } from "../base/index.ts";
 import { isWitness, type RaftNode } from "../replica/index.ts";
 import { decideAdmission } from "./admission.ts";
 import type { Standing } from "./liveness.ts";
-import type { Declaration } from "./presence-state.ts";
+import type { Declaration, MatchOpening } from "./presence-state.ts";
 import { freeSeat, isEmpty, isKicked, mayManage, seatOf, type Roster, type RosterCommand } from "./roster.ts";
 
 /** Who votes and who learns, as the node says. */
@@ -32,6 +32,9 @@ export interface Person {
   readonly admitted: boolean;
   /** The witness it reaches. */
   readonly witness?: PeerId | undefined;
+  /** What it would have opened, and what it came to play. */
+  readonly opens?: MatchOpening | undefined;
+  readonly rules?: string | undefined;
 }
 
 /** Everything the decision looks at. */
@@ -44,6 +47,8 @@ export interface ManagementView {
   readonly spares: boolean;
   /** The witness this peer reaches says that it holds everything committed before it became a member. */
   readonly witnessCaughtUp?: boolean | undefined;
+  /** The fixed core, in byte order, this peer among it: exactly these vote, whoever comes and goes. Undefined where the players own the match. */
+  readonly core?: readonly PeerId[] | undefined;
 }
 
 /** The next step; one at a time, because each changes what the next one should be. */
@@ -55,7 +60,8 @@ export type ManagementStep =
 
 /** The next step, or undefined when everything is as it should be. */
 export function decideManagement(view: ManagementView): ManagementStep | undefined {
-  if (view.roster.seats.length === 0) return undefined;
+  if (view.core !== undefined && !sameMembers(view.core, view.roster.core ?? [])) return { type: "command", command: { type: "core", peers: view.core } };
+  if (view.roster.seats.length === 0) return opened(view);
   if (!mayManage(view.roster, view.self)) return transferTo(view, (peer) => mayManage(view.roster, peer));
   // A step that can not commit would stand in the way of the one that will be needed: taking out who does not come back.
   if (view.membership.votersOutgoing.length > 0 || !quorumIsHere(view)) return goOnAlone(view);
@@ -64,6 +70,15 @@ export function decideManagement(view: ManagementView): ManagementStep | undefin
   const target = wantedMembership(view);
   if (!sameMembers(target.voters, view.membership.voters) || !sameMembers(target.learners, view.membership.learners)) return { type: "change", ...target };
   return command === undefined ? yieldedTo(view) : { type: "command", command };
+}
+
+/** A core opens what the first player asks for, with every seat free. */
+function opened({ core, people }: ManagementView): ManagementStep | undefined {
+  if (core === undefined) return undefined;
+  const [, opener] = [...people].sort(([a], [b]) => (a < b ? -1 : 1)).find(([, { opens, standing, leaving }]) => opens !== undefined && standing === "here" && leaving === undefined) ?? [];
+  if (opener?.opens === undefined) return undefined;
+  const { opens: { seats, spectators }, rules } = opener;
+  return { type: "command", command: { type: "open", seats, name: "", spectators, votersMax: core.length, rules } };
 }
 
 /** Nobody seats itself: a leader that asks for its own old seat, or for a free one, lets another decide. */
@@ -90,9 +105,10 @@ function quorumIsHere(view: ManagementView): boolean {
 
 /**
  * Where one other voter is all that could be counted, before or after a change under way, the leader takes it out alone;
- * with more, no change could commit before a quorum is back.
+ * with more, no change could commit before a quorum is back. A fixed core never shrinks.
  */
 function goOnAlone(view: ManagementView): ManagementStep | undefined {
+  if (view.core !== undefined) return undefined;
   const { voters, votersOutgoing, learners } = view.membership;
   const others = new Set([...voters, ...votersOutgoing].filter((peer) => peer !== view.self));
   const [other] = others;
@@ -144,7 +160,7 @@ function newcomers(view: ManagementView): readonly PeerId[] {
   const admitted: PeerId[] = [];
   for (const [peer, person] of [...view.people].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const wants = person.declares === "spectate" ? "watch" : "seat";
-    if (inside.has(peer) || peer === view.self || person.declares === undefined || person.declares === "node") continue;
+    if (inside.has(peer) || peer === view.self || person.declares === undefined || person.declares === "node" || person.declares === "core") continue;
     if (!person.inGroup || !person.admitted || person.standing !== "here" || person.leaving !== undefined) continue;
     if (decideAdmission(view.roster, { peer, wants }, reserved).decision !== "admit") continue;
     if (wants === "seat" && seatOf(view.roster, peer) === undefined) reserved += 1;
@@ -155,6 +171,7 @@ function newcomers(view: ManagementView): readonly PeerId[] {
 
 /** Who should vote and who should learn, given everything. */
 export function wantedMembership(view: ManagementView): { readonly voters: readonly PeerId[]; readonly learners: readonly PeerId[] } {
+  if (view.core !== undefined) return membershipOfCore(view, view.core);
   const players = wantedPlayers(view);
   const people = [...players, ...wantedSpares(view, players.length)];
   const witness = wantedWitness(view, people);
@@ -162,6 +179,16 @@ export function wantedMembership(view: ManagementView): { readonly voters: reado
   const staying = members(view).filter((peer) => !isWitness(peer) && stays(view, peer) && !overbooked(view, peer));
   const learners = [...staying, ...newcomers(view), ...(witness === undefined ? [] : [witness])].filter((peer) => !voters.includes(peer));
   return { voters: [...voters].sort(), learners: [...learners].sort() };
+}
+
+/** The core votes, dead or alive; a process that is new in it learns until all such are caught up. Everybody else learns, a player as a spectator does. */
+function membershipOfCore(view: ManagementView, core: readonly PeerId[]): { readonly voters: readonly PeerId[]; readonly learners: readonly PeerId[] } {
+  const { voters: before } = view.membership;
+  const isComplete = core.every((peer) => before.includes(peer) || isReady(view, peer));
+  const voters = isComplete ? core : before;
+  const staying = members(view).filter((peer) => !before.includes(peer) && !core.includes(peer) && !isWitness(peer) && stays(view, peer) && !overbooked(view, peer));
+  const learners = [...new Set([...staying, ...newcomers(view), ...core])].filter((peer) => !voters.includes(peer));
+  return { voters: [...voters].sort(), learners: learners.sort() };
 }
 
 /** Voters with a seat: those who vote already first, so that nobody is swapped without need. */

@@ -23,6 +23,8 @@ export interface ManagerOptions {
   readonly spares: boolean;
   /** The witness this peer reaches is caught up. */
   readonly witnessCaughtUp: () => boolean;
+  /** The fixed core this peer is of, in byte order. */
+  readonly core?: readonly PeerId[] | undefined;
   /** How often silence is looked at, ms. */
   readonly sweepMs: number;
   readonly logger?: Logger | undefined;
@@ -141,14 +143,14 @@ export class Manager {
   }
 
   #view(): ManagementView {
-    const { node, presence, spares, witnessCaughtUp } = this.#options;
+    const { node, presence, spares, witnessCaughtUp, core } = this.#options;
     const { membership } = node;
     const known = new Set<PeerId>([...membership.voters, ...membership.votersOutgoing, ...membership.learners, ...presence.states.keys()]);
     for (const taken of this.#roster.seats) if (taken !== undefined) known.add(taken.peer);
     const people = new Map<PeerId, Person>();
     for (const peer of known) people.set(peer, peer === node.id ? selfAsPerson(presence.self) : this.#person(peer));
     this.#forgetClaims();
-    return { self: node.id, membership, roster: this.#roster, people, spares, witnessCaughtUp: witnessCaughtUp() };
+    return { self: node.id, membership, roster: this.#roster, people, spares, witnessCaughtUp: witnessCaughtUp(), core };
   }
 
   get #roster(): Roster {
@@ -173,6 +175,8 @@ export class Manager {
       admitted: this.#isAdmitted(peer, state),
       was: this.#provenPast(peer, state?.claim),
       witness: state?.witness,
+      opens: state?.opens,
+      rules: state?.rules,
     };
   }
 
@@ -200,13 +204,15 @@ export class Manager {
 
   /** Members and returning players were admitted before; everybody else, and a spectator that wants a seat, is put to the game's rule, once per visit. */
   #isAdmitted(peer: PeerId, state: PresenceState | undefined): boolean {
-    const { admit, node, presence } = this.#options;
+    const { admit, node, presence, core } = this.#options;
     const isSeated = seatOf(this.#roster, peer) !== undefined;
     const isInside = isSeated || node.membership.voters.includes(peer) || node.membership.learners.includes(peer);
     const wants = state?.declares === "spectate" && !(isInside && state.asksSeat === true) ? "watch" : "seat";
     const isKnown = isInside && (isSeated || state?.declares !== "spectate" || wants === "watch");
     if (isKnown || state === undefined) return true;
-    const { rules } = presence.self;
+    // A core plays nothing itself: what is played there is what the first one asks for.
+    if (core !== undefined && this.#roster.seats.length === 0) return true;
+    const rules = core === undefined ? presence.self.rules : this.#roster.rules;
     if (state.rules !== rules) this.#verdicts.set(peer, { wants, verdict: { refuse: `this match plays ${rules ?? "something else"}: load the same version` } });
     else if (admit === undefined) return true;
     const asked = this.#verdicts.get(peer);

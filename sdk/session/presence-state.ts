@@ -3,8 +3,8 @@ import { isPeerId, type PeerId } from "../base/index.ts";
 import { FENCE_NAME_CHARS_MAX, type OwnershipFence } from "../durable/index.ts";
 import { isWitness } from "../replica/index.ts";
 
-/** What a peer came for. `node`: a member of a roster known beforehand. */
-export type Declaration = "host" | "join" | "spectate" | "node";
+/** What a peer came for. `node`: a member of a roster known beforehand; `core`: to vote and manage, and never to play. */
+export type Declaration = "host" | "join" | "spectate" | "node" | "core";
 
 /** Why the leader does not let a peer in. */
 export interface PublishedRefusal {
@@ -46,12 +46,22 @@ export interface LeadNotice {
   readonly refused: readonly PublishedRefusal[];
 }
 
+/** What a player says of a match that is to be opened for it by others. */
+export interface MatchOpening {
+  /** 1 to {@link SEATS_MAX}. */
+  readonly seats: number;
+  /** Whether others may watch. */
+  readonly spectators: "open" | "closed";
+}
+
 /** One peer's word about itself. */
 export interface PresenceState {
   readonly declares: Declaration;
   readonly name: string;
   /** What it came to play, such as a game's `name@version`; peers with different ones refuse each other. */
   readonly rules?: string | undefined;
+  /** The match it would have a core open, where none is open yet. */
+  readonly opens?: MatchOpening | undefined;
   /** The group whose node this peer runs; undefined while it has none. */
   readonly groupId?: string | undefined;
   /** True once its node applied the entry that made it a member: it is caught up. */
@@ -83,7 +93,7 @@ export const CLAIM_CHARS_MAX = 512;
 const GROUP_ID_CHARS_MAX = 64;
 const RULES_CHARS_MAX = 200;
 const TOKEN_CHARS_MAX = 64;
-const DECLARATIONS: readonly Declaration[] = ["host", "join", "spectate", "node"];
+const DECLARATIONS: readonly Declaration[] = ["host", "join", "spectate", "node", "core"];
 
 /** A name as it is shown: control characters and outer blanks gone, cut to {@link NAME_CHARS_MAX}, "Player" when nothing is left. */
 export function cleanName(name: string): string {
@@ -99,7 +109,7 @@ export function cleanText(text: string, max: number): string {
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
 export function parsePresence(value: unknown): PresenceState | undefined {
   if (!isRecord(value)) return undefined;
-  const { declares, name, rules, groupId, synced, hidden, asksSeat, claim, leaving, witness, lead } = value;
+  const { declares, name, rules, opens, groupId, synced, hidden, asksSeat, claim, leaving, witness, lead } = value;
   const declaration = DECLARATIONS.find((known) => known === declares);
   if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
   if (!isShortText(groupId, GROUP_ID_CHARS_MAX) || !isShortText(rules, RULES_CHARS_MAX)) return undefined;
@@ -109,9 +119,17 @@ export function parsePresence(value: unknown): PresenceState | undefined {
   const seatClaim = claim === undefined ? undefined : parseClaim(claim);
   if (claim !== undefined && seatClaim === undefined) return undefined;
   if (witness !== undefined && (typeof witness !== "string" || !isPeerId(witness) || !isWitness(witness))) return undefined;
+  const opening = opens === undefined ? undefined : parseOpening(opens);
+  if (opens !== undefined && opening === undefined) return undefined;
   const notice = lead === undefined ? undefined : parseLead(lead);
   if (lead !== undefined && notice === undefined) return undefined;
-  return { declares: declaration, name: cleanName(name), rules, groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, claim: seatClaim, leaving, witness, lead: notice };
+  return { declares: declaration, name: cleanName(name), rules, ...(opening === undefined ? {} : { opens: opening }), groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, claim: seatClaim, leaving, witness, lead: notice };
+}
+
+function parseOpening(value: unknown): MatchOpening | undefined {
+  if (!isRecord(value)) return undefined;
+  const { seats, spectators } = value;
+  return isCount(seats, SEATS_MAX) && seats > 0 && isOpenOrClosed(spectators) ? { seats, spectators } : undefined;
 }
 
 function parseClaim(value: unknown): SeatClaim | undefined {

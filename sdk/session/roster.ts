@@ -28,6 +28,8 @@ export interface Roster {
   readonly votersMax: number;
   /** What is played, as the host's opening word says (`name@version`); undefined where it says nothing. */
   readonly rules?: string | undefined;
+  /** The fixed core that votes and manages, and never sits; undefined in a match that its players own. */
+  readonly core?: readonly PeerId[] | undefined;
   /** Logged time of the host's opening word, ms since 1970; 0 before it. */
   readonly openedAt: number;
   /** Index of the command that made this roster; 0 before any. */
@@ -36,7 +38,7 @@ export interface Roster {
 
 /** A command of the session lane. */
 export type RosterCommand =
-  /** The host's first word: how many seats there are, which it takes (default 0), and what is played. Ignored when the match is open already. */
+  /** The host's first word: how many seats there are, which it takes (default 0), and what is played. Ignored when the match is open already. A core opens with all seats free. */
   | { readonly type: "open"; readonly seats: number; readonly name: string; readonly spectators: "open" | "closed"; readonly votersMax: number; readonly seat?: number | undefined; readonly rules?: string | undefined }
   | { readonly type: "seat"; readonly peer: PeerId; readonly seat: number; readonly name: string }
   | { readonly type: "vacate"; readonly peer: PeerId }
@@ -44,7 +46,9 @@ export type RosterCommand =
   | { readonly type: "spectate"; readonly peer: PeerId; readonly name: string; readonly spare: boolean }
   | { readonly type: "rename"; readonly name: string }
   /** The person who sat as `from` is the peer `to` from now on. */
-  | { readonly type: "reseat"; readonly from: PeerId; readonly to: PeerId; readonly name: string };
+  | { readonly type: "reseat"; readonly from: PeerId; readonly to: PeerId; readonly name: string }
+  /** The processes of the fixed core, at most {@link SEATS_MAX}: the first word of a group that has one, by one of them, and later only theirs to change. */
+  | { readonly type: "core"; readonly peers: readonly PeerId[] };
 
 /** Limit of the list of kicked peers; the oldest is forgotten. */
 export const KICKED_MAX = 64;
@@ -73,16 +77,23 @@ export function freeSeat(roster: Roster): number | undefined {
   return seat === -1 ? undefined : seat;
 }
 
-/** Who may manage others: whoever holds a seat, and spare voters. A stranger, a plain spectator or a kicked peer can not seat itself. */
+/** Who may manage others: the core where there is one, whoever holds a seat, and spare voters. A stranger, a plain spectator or a kicked peer can not seat itself. */
 export function mayManage(roster: Roster, peer: PeerId): boolean {
-  return seatOf(roster, peer) !== undefined || roster.watchers.some((watcher) => watcher.peer === peer && watcher.spare);
+  return isOfCore(roster, peer) || seatOf(roster, peer) !== undefined || roster.watchers.some((watcher) => watcher.peer === peer && watcher.spare);
+}
+
+/** True for a process of the fixed core. */
+export function isOfCore(roster: Roster, peer: PeerId): boolean {
+  return roster.core?.includes(peer) === true;
 }
 
 /** The roster after `command` by `proposer`; the same object when the command is void. Total. */
 export function applyRosterCommand(roster: Roster, command: RosterCommand, proposer: PeerId): Roster {
   // Before the host's opening word nothing counts, so that nobody finds itself on a list nobody manages.
-  if (roster.seats.length === 0 && command.type !== "open") return roster;
+  if (roster.seats.length === 0 && command.type !== "open" && command.type !== "core") return roster;
   switch (command.type) {
+    case "core":
+      return nameCore(roster, command.peers, proposer);
     case "open":
       return openRoster(roster, command, proposer);
     case "seat":
@@ -104,21 +115,27 @@ export function applyRosterCommand(roster: Roster, command: RosterCommand, propo
 
 function openRoster(roster: Roster, command: RosterCommand & { type: "open" }, proposer: PeerId): Roster {
   const { seat = 0, name, spectators, votersMax, rules } = command;
-  if (roster.seats.length > 0 || seat >= command.seats) return roster;
-  const seats = Array.from({ length: command.seats }, (_, at): TakenSeat | undefined => (at === seat ? { peer: proposer, name } : undefined));
+  if (roster.seats.length > 0 || seat >= command.seats || (roster.core !== undefined && !isOfCore(roster, proposer))) return roster;
+  const host = roster.core === undefined ? { peer: proposer, name } : undefined;
+  const seats = Array.from({ length: command.seats }, (_, at): TakenSeat | undefined => (at === seat ? host : undefined));
   return { ...roster, seats, spectators, votersMax, rules };
+}
+
+function nameCore(roster: Roster, peers: readonly PeerId[], proposer: PeerId): Roster {
+  const mayName = roster.core === undefined ? roster.seats.length === 0 && peers.includes(proposer) : isOfCore(roster, proposer);
+  return mayName ? { ...roster, core: peers } : roster;
 }
 
 function takeSeat(roster: Roster, command: RosterCommand & { type: "seat" }): Roster {
   const { peer, seat, name } = command;
   const free = seat < roster.seats.length && roster.seats[seat] === undefined;
-  if (!free || seatOf(roster, peer) !== undefined || isKicked(roster, peer)) return roster;
+  if (!free || seatOf(roster, peer) !== undefined || isKicked(roster, peer) || isOfCore(roster, peer)) return roster;
   return { ...roster, seats: withSeat(roster, seat, { peer, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== peer) };
 }
 
 function reseat(roster: Roster, { from, to, name }: RosterCommand & { type: "reseat" }): Roster {
   const seat = seatOf(roster, from);
-  if (seat === undefined || seatOf(roster, to) !== undefined || isKicked(roster, to)) return roster;
+  if (seat === undefined || seatOf(roster, to) !== undefined || isKicked(roster, to) || isOfCore(roster, to)) return roster;
   return { ...roster, seats: withSeat(roster, seat, { peer: to, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== to) };
 }
 
@@ -128,7 +145,7 @@ function vacate(roster: Roster, peer: PeerId): Roster {
 }
 
 function kick(roster: Roster, peer: PeerId, reason: string): Roster {
-  if (isKicked(roster, peer)) return roster;
+  if (isKicked(roster, peer) || isOfCore(roster, peer)) return roster;
   const without = vacate(roster, peer);
   const kicked = [...without.kicked, { peer, reason }].slice(-KICKED_MAX);
   return { ...without, kicked, watchers: without.watchers.filter((watcher) => watcher.peer !== peer) };
@@ -136,7 +153,7 @@ function kick(roster: Roster, peer: PeerId, reason: string): Roster {
 
 function watch(roster: Roster, command: RosterCommand & { type: "spectate" }): Roster {
   const { peer, name } = command;
-  if (isKicked(roster, peer)) return roster;
+  if (isKicked(roster, peer) || isOfCore(roster, peer)) return roster;
   const others = roster.watchers.filter((watcher) => watcher.peer !== peer);
   const known = roster.watchers.find((watcher) => watcher.peer === peer);
   // Who stands up may go on managing, as it could while it sat, and saying so twice takes nothing away: it may be the only voter there is, and without one that may, the match is closed for ever.
@@ -162,7 +179,7 @@ export function isKicked(roster: Roster, peer: PeerId): boolean {
   return roster.kicked.some((entry) => entry.peer === peer);
 }
 
-const TYPES = ["open", "seat", "vacate", "kick", "spectate", "rename", "reseat"] as const;
+const TYPES = ["open", "seat", "vacate", "kick", "spectate", "rename", "reseat", "core"] as const;
 
 /** Bytes of a command, as it stands in the log. */
 export function encodeRosterCommand(command: RosterCommand): Uint8Array {
@@ -182,6 +199,9 @@ export function encodeRosterCommand(command: RosterCommand): Uint8Array {
       return writer.text(command.name).finish();
     case "reseat":
       return writer.text(command.from).text(command.to).text(command.name).finish();
+    case "core":
+      writer.list(command.peers, (peer) => writer.text(peer));
+      return writer.finish();
   }
 }
 
@@ -214,6 +234,8 @@ function readCommand(reader: ByteReader): RosterCommand {
       return { type, name: readName(reader) };
     case "reseat":
       return { type, from: readPeer(reader), to: readPeer(reader), name: readName(reader) };
+    case "core":
+      return { type, peers: reader.list(() => readPeer(reader), SEATS_MAX) };
     case undefined:
     default:
       throw new MalformedError("unknown session command");
@@ -271,18 +293,22 @@ function applyCommitted(roster: Roster, committed: CommittedCommand): Roster {
   return { ...next, openedAt: roster.seats.length === 0 ? committed.time : next.openedAt, index: committed.index };
 }
 
-/** History: 1 the first one, 2 ends with the rules. */
-const ROSTER_FORMAT = 2;
+/** History: 1 the first one, 2 ends with the rules, 3 with the fixed core behind them. */
+const ROSTER_FORMAT = 3;
+const ROSTER_FORMAT_WITHOUT_CORE = 2;
 
 function encodeRoster(roster: Roster): Uint8Array {
-  const writer = new ByteWriter().byte(ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax).uint(roster.openedAt);
+  const { core } = roster;
+  const writer = new ByteWriter().byte(core === undefined ? ROSTER_FORMAT_WITHOUT_CORE : ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax).uint(roster.openedAt);
   writer.list(roster.seats, (taken) => {
     writer.bool(taken !== undefined);
     if (taken !== undefined) writer.text(taken.peer).text(taken.name);
   });
   writer.list(roster.watchers, (watcher) => writer.text(watcher.peer).text(watcher.name).bool(watcher.spare));
   writer.list(roster.kicked, (entry) => writer.text(entry.peer).text(entry.reason));
-  return writer.text(roster.rules ?? "").finish();
+  writer.text(roster.rules ?? "");
+  if (core !== undefined) writer.list(core, (peer) => writer.text(peer));
+  return writer.finish();
 }
 
 function decodeRoster(section: Uint8Array): Roster {
@@ -297,6 +323,7 @@ function decodeRoster(section: Uint8Array): Roster {
   const watchers = reader.list(() => ({ peer: readPeer(reader), name: readName(reader), spare: reader.bool() }), WATCHERS_MAX);
   const kicked = reader.list(() => ({ peer: readPeer(reader), reason: reader.text(TEXT_BYTES_MAX) }), KICKED_MAX);
   const rules = format === 1 ? undefined : readRules(reader);
+  const core = format < ROSTER_FORMAT ? undefined : reader.list(() => readPeer(reader), SEATS_MAX);
   reader.end();
-  return { seats, watchers, kicked, spectators, votersMax, rules, openedAt, index };
+  return { seats, watchers, kicked, spectators, votersMax, rules, core, openedAt, index };
 }

@@ -153,6 +153,8 @@ export class Session implements GameSession {
   #closing: Promise<void> | undefined;
   #failure: Error | undefined;
   #isSeated = false;
+  /** The fixed core this peer is of: its match is nobody else's to fork or to end. */
+  #core: readonly PeerId[] | undefined;
   /** On its way in, what it came for: newer than the end of a seat that a log of before tells of. */
   #cameFor: Pick<PresenceState, "declares" | "asksSeat"> | undefined;
   #isLingering = false;
@@ -165,7 +167,7 @@ export class Session implements GameSession {
   #standings = "";
   #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
 
-  constructor(seam: Seam, declares: Declaration, options: SessionOptions, { asksSeat }: Pick<PresenceState, "asksSeat"> = {}) {
+  constructor(seam: Seam, declares: Declaration, options: SessionOptions, { asksSeat, opens }: Pick<PresenceState, "asksSeat" | "opens"> = {}) {
     this.selfId = seam.selfId;
     this.options = options;
     this.#seam = seam;
@@ -173,7 +175,7 @@ export class Session implements GameSession {
     this.#apps = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     const { clock, awayAfterMs = 3_000, evictAfterMs = 10_000 } = options;
     this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
-    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, synced: false, asksSeat, hidden: options.visibility?.isHidden || undefined });
+    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, opens, synced: false, asksSeat, hidden: options.visibility?.isHidden || undefined });
     this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), { clock, onChange: () => this.#events.emit("change"), stamp: () => this.presence.stamp, onStamp: (from, stamp) => this.presence.expect(from, stamp) });
     this.#watchStandings(Math.max(50, Math.min(1_000, awayAfterMs / 3)));
     this.wayBack = new WayBack(seam.selfId, options, () => this.changed());
@@ -316,11 +318,12 @@ export class Session implements GameSession {
     this.#witness = undefined;
   }
 
-  /** Runs the session whenever this peer leads, from now on. */
-  manage(): void {
+  /** Runs the session whenever this peer leads, from now on; as one of a fixed `core` where that is given. */
+  manage(core?: readonly PeerId[]): void {
+    this.#core = core;
     const { clock, admit, verifyClaim, spares = true, evictAfterMs = 10_000, logger } = this.options;
     const sweepMs = Math.max(50, Math.min(1_000, evictAfterMs / 5));
-    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, mandate: () => this.#mandate, admit, verifyClaim, spares, witnessCaughtUp: () => this.#witness?.isCaughtUp === true, sweepMs, logger });
+    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, mandate: () => this.#mandate, admit, verifyClaim, spares, witnessCaughtUp: () => this.#witness?.isCaughtUp === true, core, sweepMs, logger });
     this.#manager.poke();
   }
 
@@ -560,6 +563,8 @@ export class Session implements GameSession {
     // Who was taken out of the membership before the entry reached it hears of it from the leader alone.
     const refusal = this.#node === undefined ? undefined : this.#ownGroup()?.refusal;
     if (refusal !== undefined && hasCode(refusal, "kicked")) return this.fail(refusal);
+    // A core stands where it stands: no word of a peer's ends it.
+    if (this.#core !== undefined) return undefined;
     const fork = this.#laterFork();
     if (fork !== undefined) return this.fail(fork);
     const ending = this.wayBack.ending(this.presence.states, this.presence.self.synced);

@@ -10,7 +10,7 @@ module.exports = {
   replica: ["raft", "seam", "storage", "base"],
   session: ["seam", "replica", "durable", "storage", "base"],
   client: ["seam", "replica", "session", "durable", "storage", "base"],
-  server: ["identity", "seam", "raft", "replica", "storage", "base"],
+  server: ["identity", "seam", "raft", "replica", "session", "game", "storage", "base"],
   node: ["seam", "identity", "storage", "base"],
   game: ["replica", "base"],
   bindings: [],

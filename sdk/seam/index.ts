@@ -12,6 +12,7 @@ export { MeshSignaling, type MeshSignalingOptions } from "./mesh-signaling.ts";
 export { MemorySignalingHub } from "./memory-signaling.ts";
 export { APPLICATION_TAG, CHANNEL_NAME_BYTES_MAX, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG } from "./mux.ts";
 export { checkResumeToken, CLUSTER_SECRET_BYTES_MIN, makeResumeToken, RESUME_TOKEN_BYTES_MAX, type ResumeClaim, type ResumeRefusal, type ResumeVerdict } from "./resume-token.ts";
+export { SeamCore } from "./seam-core.ts";
 export { BACKLOG_BYTES_MAX, BACKLOG_FRAMES_MAX, LOSSY_BYTES_MAX, PAYLOAD_BYTES_MAX, type Seam, type SeamEvents, type SeamState, type SendOptions } from "./seam.ts";
 export { SIGNALING_BYTES_MAX, type Signaling, type SignalingEvents, type SignalingFactory } from "./signaling.ts";
 export { signalingKey, type SignalingKey, type SignalingSecret } from "./signaling-key.ts";

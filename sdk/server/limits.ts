@@ -53,6 +53,28 @@ export const DEFAULT_WITNESS_LIMITS: WitnessLimits = {
   idleMs: 3_600_000,
 };
 
+/** Limits of one process of a core. */
+export interface CoreLimits extends ServerLimits {
+  /** Time without any peer after which a room's node is closed here, ms. Its records stay. */
+  readonly idleMs: number;
+  /** Bytes waiting for a slow process of the core before the link is let go and made anew. */
+  readonly linkBytesMax: number;
+}
+
+/** A player's moves, cursors and presence, and now and then a log to catch up with. */
+export const DEFAULT_CORE_LIMITS: CoreLimits = {
+  roomsMax: 256,
+  peersPerRoomMax: 64,
+  connectionsMax: 4_096,
+  messagesPerSecond: 2_000,
+  messageBurst: 10_000,
+  bytesPerSecond: 2 * 1024 * 1024,
+  byteBurst: 32 * 1024 * 1024,
+  bufferedBytesMax: 16 * 1024 * 1024,
+  idleMs: 600_000,
+  linkBytesMax: 64 * 1024 * 1024,
+};
+
 /** A bucket that fills at a steady rate and is emptied by use. */
 export class TokenBucket {
   readonly #perSecond: number;

@@ -6,6 +6,12 @@ export interface ServerCounts {
   peers: number;
   witnesses: number;
   witnessesVoting: number;
+  /** Peers connected to this process of a core. */
+  corePeers: number;
+  /** Other processes of the core that are linked. */
+  coreLinks: number;
+  /** Rooms whose node runs here. */
+  coreRooms: number;
   connectionsTotal: number;
   messagesTotal: number;
   bytesTotal: number;
@@ -18,6 +24,9 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
   ["peers", "flotilla_peers", "gauge", "Peers connected."],
   ["witnesses", "flotilla_witnesses", "gauge", "Groups somebody asked a witness for."],
   ["witnessesVoting", "flotilla_witnesses_voting", "gauge", "Witnesses that are voters of their group."],
+  ["corePeers", "flotilla_core_peers", "gauge", "Peers connected to this process of the core."],
+  ["coreLinks", "flotilla_core_links", "gauge", "Other processes of the core that are linked."],
+  ["coreRooms", "flotilla_core_rooms", "gauge", "Rooms of the core whose node runs here."],
   ["connectionsTotal", "flotilla_connections_total", "counter", "Connections accepted."],
   ["messagesTotal", "flotilla_messages_total", "counter", "Messages forwarded to their addressee."],
   ["bytesTotal", "flotilla_bytes_total", "counter", "Bytes received."],
@@ -27,7 +36,7 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
 
 /** All counters at zero. */
 export function newCounts(): ServerCounts {
-  return { rooms: 0, peers: 0, witnesses: 0, witnessesVoting: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0 };
+  return { rooms: 0, peers: 0, witnesses: 0, witnessesVoting: 0, corePeers: 0, coreLinks: 0, coreRooms: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0 };
 }
 
 /** The text of `/metrics`. */

@@ -23,6 +23,8 @@ export const REFUSALS = {
   tooLarge: { code: 4413, reason: "this witness has ended" },
   notProven: { code: 4401, reason: "this peer did not prove who it is" },
   tooFast: { code: 4429, reason: "too many messages" },
+  secretWrong: { code: 4406, reason: "this process does not know the secret of the core" },
+  recordsLost: { code: 4412, reason: "this process came back without its records: give it another name" },
   serverFull: { code: 4503, reason: "the server is full" },
   tooSlow: { code: 4508, reason: "messages were not taken in time" },
 } as const;

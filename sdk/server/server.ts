@@ -1,6 +1,8 @@
-// One Node process beside a match: signaling rooms, the pages of the demo, health and counters. It sees no move.
+// One Node process beside a match: signaling rooms, the pages of the demo, health and counters; a witness or a process of a core where that is asked for.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { silentLogger, type Logger } from "../base/index.ts";
+import { Core, type CoreOptions } from "./core.ts";
+import { roomMetricsText, type CoreRoomStatus } from "./core-room-status.ts";
 import { DEFAULT_LIMITS, DEFAULT_WITNESS_LIMITS, type ServerLimits, type WitnessLimits } from "./limits.ts";
 import { metricsText, newCounts, type ServerCounts } from "./metrics.ts";
 import type { AllowedOrigins } from "./origin.ts";
@@ -25,6 +27,8 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits> | undefined;
   /** Whether this server votes as a witness in groups that ask for it: never sees a move, forgets everything when it ends. An object: with other limits. Default false. */
   readonly witness?: boolean | Partial<WitnessLimits> | undefined;
+  /** Makes this server a process of a fixed core, whose processes are the voters of every room's group. Default: none. */
+  readonly core?: CoreOptions | undefined;
   /** Default 20 000 ms. */
   readonly heartbeatMs?: number | undefined;
   readonly logger?: Logger | undefined;
@@ -37,11 +41,13 @@ export interface RunningServer {
   readonly port: number;
   /** A snapshot of the counters that `/metrics` shows. */
   readonly counts: ServerCounts;
+  /** The rooms of the core whose node runs here; empty without a core. */
+  readonly rooms: readonly CoreRoomStatus[];
   /** Says goodbye to every connection and frees the port. Idempotent. */
   close(): Promise<void>;
 }
 
-/** Starts a server; resolves when it listens. Rejects with Node's error (`EADDRINUSE`, `EACCES`) when it can not. */
+/** Starts a server; resolves when it listens. Rejects with Node's error (`EADDRINUSE`, `EACCES`) when it can not, and as a core's storage does. */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const { host = "127.0.0.1", port = 8080, furtherPorts = 0, origins = [], heartbeatMs = 20_000, witness = false, logger = silentLogger } = options;
   const counts = newCounts();
@@ -49,8 +55,13 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const signal = new SignalEndpoint({ limits: { ...DEFAULT_LIMITS, ...options.limits }, ...shared });
   const endpoints = new Map<string, Endpoint>([["/signal", signal]]);
   if (witness !== false) endpoints.set("/witness", new WitnessEndpoint({ limits: { ...DEFAULT_WITNESS_LIMITS, ...(witness === true ? {} : witness) }, ...shared }));
+  const core = options.core === undefined ? undefined : await Core.open(options.core, { ...shared, logger });
+  if (core !== undefined) {
+    endpoints.set("/core", core);
+    endpoints.set("/core/link", { upgrade: (request, socket, head) => core.upgradeLink(request, socket, head), close: () => Promise.resolve() });
+  }
   const server = createServer((request, response) => {
-    answer(request, response, { staticDir: options.staticDir, counts, hasWitness: endpoints.has("/witness") }).catch((error: unknown) => {
+    answer(request, response, { staticDir: options.staticDir, counts, hasWitness: endpoints.has("/witness"), core }).catch((error: unknown) => {
       logger.error("a request failed", error);
       response.destroy();
     });
@@ -66,12 +77,16 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   });
   const url = `http://${shownHost(host)}:${listeningPort}`;
   logger.info(`listening on ${url}`);
+  core?.start();
   let closing: Promise<void> | undefined;
   return {
     url,
     port: listeningPort,
     get counts() {
       return { ...counts };
+    },
+    get rooms() {
+      return core?.rooms ?? [];
     },
     close: () => (closing ??= stop(server, endpoints)),
   };
@@ -88,9 +103,10 @@ interface Answering {
   readonly staticDir: string | undefined;
   readonly counts: ServerCounts;
   readonly hasWitness: boolean;
+  readonly core: Core | undefined;
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, { staticDir, counts, hasWitness }: Answering): Promise<void> {
+async function answer(request: IncomingMessage, response: ServerResponse, { staticDir, counts, hasWitness, core }: Answering): Promise<void> {
   response.setHeader("X-Content-Type-Options", "nosniff");
   response.setHeader("Referrer-Policy", "no-referrer");
   if (request.method !== "GET" && request.method !== "HEAD") {
@@ -99,8 +115,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, { stat
   }
   const { path } = requestTarget(request.url);
   if (path === "/healthz") return text(response, "text/plain; charset=utf-8", "ok\n");
-  if (path === "/metrics") return text(response, "text/plain; version=0.0.4; charset=utf-8", metricsText(counts));
-  if (path === "/flotilla.json") return text(response, "application/json; charset=utf-8", `${JSON.stringify({ signaling: "/signal", ...(hasWitness ? { witness: "/witness" } : {}) })}\n`);
+  if (path === "/metrics") return text(response, "text/plain; version=0.0.4; charset=utf-8", metricsText(counts) + roomMetricsText(core?.rooms ?? []));
+  if (path === "/core.json" && core !== undefined) return text(response, "application/json; charset=utf-8", `${JSON.stringify({ core: core.self, linked: core.linked, rooms: core.rooms })}\n`);
+  if (path === "/flotilla.json") return text(response, "application/json; charset=utf-8", `${JSON.stringify({ signaling: "/signal", ...(hasWitness ? { witness: "/witness" } : {}), ...(core === undefined ? {} : { core: "/core" }) })}\n`);
   if (staticDir !== undefined && (await serveFile(staticDir, request, response))) return;
   response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("not found\n");
 }

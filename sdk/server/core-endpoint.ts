@@ -1,0 +1,124 @@
+// The way into a core for players and spectators: whom an address names, the proof of it, and the token that stands for the place.
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import type { WebSocket } from "ws";
+import { isPeerId, MalformedError, type PeerId } from "../base/index.ts";
+import { verifySignature } from "../identity/index.ts";
+import { isWitness } from "../replica/index.ts";
+import { checkResumeToken, CORE_FRAME_BYTES_MAX, CORE_NONCE_BYTES, coreProofText, decodeCoreFrame, encodeCoreFrame, isCorePeer, makeResumeToken, type CoreFrame, type CoreWindow } from "../seam/index.ts";
+import { Connections, type EndpointOptions } from "./connections.ts";
+import type { CoreClient, CoreHub } from "./core-hub.ts";
+import { isRoomName } from "./core-link-frame.ts";
+import type { CoreLimits } from "./limits.ts";
+import { REFUSALS, type Refusal } from "./rooms.ts";
+
+/** What an endpoint is made from. */
+export interface CoreEndpointOptions extends EndpointOptions<CoreLimits> {
+  readonly self: PeerId;
+  readonly cores: readonly PeerId[];
+  readonly hub: CoreHub;
+  /** Signs resume tokens. */
+  readonly secret: Uint8Array;
+  /** How long a resume token is good for, ms. */
+  readonly resumeMs: number;
+}
+
+/** How long a connection may take to prove who it is, ms. */
+const PROOF_MS_MAX = 10_000;
+/** Beyond this many bytes on their way, a lossy frame is late, and not sent. */
+const LOSSY_QUEUE_BYTES_MAX = 64 * 1024;
+
+type Proof = CoreFrame & { readonly kind: "proof" };
+
+/** Takes upgrade requests for `/core?room=…&peer=…`. */
+export class CoreEndpoint {
+  readonly #options: CoreEndpointOptions;
+  readonly #connections: Connections;
+
+  constructor(options: CoreEndpointOptions) {
+    this.#options = options;
+    this.#connections = new Connections(options, CORE_FRAME_BYTES_MAX);
+  }
+
+  /** Answers one upgrade request. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#connections.upgrade(request, socket, head, (connection, parameters) => this.#connected(connection, parameters));
+  }
+
+  /** Ends every connection in an orderly way, then by force. */
+  close(): Promise<void> {
+    return this.#connections.close();
+  }
+
+  #connected(connection: WebSocket, parameters: URLSearchParams): void {
+    const client = this.#client(connection, parameters);
+    if (client === undefined) return this.#connections.refuse(connection, REFUSALS.badRequest);
+    const refuse = (refusal: Refusal): void => this.#connections.refuse(connection, refusal);
+    const nonce = Uint8Array.from(randomBytes(CORE_NONCE_BYTES));
+    let proof: "awaited" | "checked" | "given" = "awaited";
+    const patience = setTimeout(() => proof !== "given" && refuse(REFUSALS.notProven), PROOF_MS_MAX);
+    const message = (bytes: Uint8Array): void => {
+      if (proof === "given") return this.#options.hub.receive(client, bytes);
+      // One proof per connection; whatever else is said before it holds is dropped.
+      if (proof === "checked") return;
+      proof = "checked";
+      void this.#proven(client, nonce, bytes).then((given) => {
+        if (given !== undefined) proof = "given";
+        const refusal = given === undefined ? REFUSALS.notProven : this.#welcome(connection, client, given);
+        if (refusal !== undefined) refuse(refusal);
+      });
+    };
+    const closed = (): void => {
+      clearTimeout(patience);
+      this.#options.hub.leave(client);
+    };
+    this.#connections.hear(connection, { message, closed });
+    client.send(encodeCoreFrame({ kind: "challenge", nonce }), false);
+  }
+
+  #welcome(connection: WebSocket, client: CoreClient, { token }: Proof): Refusal | undefined {
+    if (connection.readyState !== connection.OPEN) return undefined;
+    const { self: core, cores, hub, counts } = this.#options;
+    const window = this.#windowOf(client, token);
+    const refusal = hub.join(client, (peers) => ({ kind: "welcome", core, cores, window, token: this.#tokenFor(client), peers }));
+    if (refusal === undefined) counts.connectionsTotal += 1;
+    return refusal;
+  }
+
+  #windowOf({ room, peer }: CoreClient, token: Uint8Array): CoreWindow {
+    if (token.length === 0) return "fresh";
+    return checkResumeToken(this.#options.secret, token, { room, peer, now: Date.now() }).isGood ? "resumed" : "closed";
+  }
+
+  #tokenFor({ room, peer }: CoreClient): Uint8Array {
+    return makeResumeToken(this.#options.secret, { room, peer, expiresAt: Date.now() + this.#options.resumeMs });
+  }
+
+  async #proven({ room, peer }: CoreClient, nonce: Uint8Array, message: Uint8Array): Promise<Proof | undefined> {
+    try {
+      const frame = decodeCoreFrame(message);
+      if (frame.kind !== "proof") return undefined;
+      const { publicKey, signature } = frame;
+      return (await verifySignature({ peerId: peer, publicKey, signature }, coreProofText(nonce, { room, peer }))) ? frame : undefined;
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      return undefined;
+    }
+  }
+
+  #client(connection: WebSocket, parameters: URLSearchParams): CoreClient | undefined {
+    const room = parameters.get("room") ?? "";
+    const peer = parameters.get("peer") ?? "";
+    if (!isRoomName(room) || !isPeerId(peer) || isCorePeer(peer) || isWitness(peer)) return undefined;
+    return {
+      room,
+      peer,
+      send: (bytes, isLossy) => {
+        if (isLossy && connection.bufferedAmount > LOSSY_QUEUE_BYTES_MAX) this.#options.counts.droppedTotal += 1;
+        else this.#connections.send(connection, bytes);
+      },
+      close: (code, reason) => connection.close(code, reason),
+    };
+  }
+}

@@ -1,0 +1,293 @@
+// Who is in which room of the core, at which of its processes, and who gets what. Knows nothing of sockets or groups.
+import { MalformedError, type PeerId } from "../base/index.ts";
+import { decodeCoreFrame, encodeCoreFrame, type CoreFrame } from "../seam/index.ts";
+import { encodeCoreLinkFrame, type CoreLinkFrame } from "./core-link-frame.ts";
+import type { CoreLimits } from "./limits.ts";
+import type { ServerCounts } from "./metrics.ts";
+import { REFUSALS, type Refusal } from "./rooms.ts";
+
+/** One proven connection of a peer to this process. */
+export interface CoreClient {
+  readonly room: string;
+  readonly peer: PeerId;
+  send(bytes: Uint8Array, isLossy: boolean): void;
+  close(code: number, reason: string): void;
+}
+
+/** The proven way to another process. */
+export interface CoreLink {
+  readonly core: PeerId;
+  send(bytes: Uint8Array, isLossy: boolean): void;
+}
+
+/** This process's own place in a room: where its node of the room's group sits. */
+export interface CoreSeat {
+  met(peer: PeerId): void;
+  parted(peer: PeerId): void;
+  deliver(from: PeerId, bytes: Uint8Array): void;
+}
+
+/** What a hub is made from. */
+export interface CoreHubOptions {
+  readonly self: PeerId;
+  readonly limits: Pick<CoreLimits, "roomsMax" | "peersPerRoomMax">;
+  readonly counts: ServerCounts;
+  /** Somebody is in a room in which this process has no seat. */
+  readonly onRoom: (room: string) => void;
+}
+
+interface Place {
+  readonly clients: Map<PeerId, CoreClient>;
+  /** Peer → the process it is connected to. */
+  readonly remote: Map<PeerId, PeerId>;
+  seat: CoreSeat | undefined;
+}
+
+/** A frame on its way. */
+interface Passing {
+  readonly room: string;
+  readonly from: PeerId;
+  readonly to: PeerId | undefined;
+  readonly isLossy: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** One process's view of all rooms. */
+export class CoreHub {
+  readonly #options: CoreHubOptions;
+  readonly #places = new Map<string, Place>();
+  readonly #links = new Map<PeerId, CoreLink>();
+
+  constructor(options: CoreHubOptions) {
+    this.#options = options;
+  }
+
+  /** The processes this one is linked to. */
+  get linked(): readonly PeerId[] {
+    return [...this.#links.keys()];
+  }
+
+  /** Peers in a room, at whatever process that is within reach. */
+  peersIn(room: string): readonly PeerId[] {
+    const place = this.#places.get(room);
+    return place === undefined ? [] : [...place.clients.keys(), ...place.remote.keys()];
+  }
+
+  /** Lets a proven peer in, or says why not; then `welcome` goes out before anything else. A newer connection of a peer takes the place of its older one, here or elsewhere. */
+  join(client: CoreClient, welcome: (peers: readonly PeerId[]) => CoreFrame): Refusal | undefined {
+    const { limits: { roomsMax, peersPerRoomMax } } = this.#options;
+    const known = this.#places.get(client.room);
+    if (known === undefined && this.#places.size >= roomsMax) return REFUSALS.serverFull;
+    if (known !== undefined && known.clients.size >= peersPerRoomMax && !known.clients.has(client.peer)) return REFUSALS.roomFull;
+    const place = this.#place(client.room);
+    this.#replace(client.room, place, client.peer);
+    client.send(encodeCoreFrame(welcome([...this.#links.keys(), ...place.clients.keys(), ...place.remote.keys()])), false);
+    place.clients.set(client.peer, client);
+    this.#met(place, client.peer);
+    this.#toLinks({ kind: "met", room: client.room, peers: [client.peer] });
+    this.#recount();
+    this.#wake(client.room);
+    return undefined;
+  }
+
+  /** The connection ended; the others are told, unless a newer one took its place. */
+  leave(client: CoreClient): void {
+    const place = this.#places.get(client.room);
+    if (place?.clients.get(client.peer) !== client) return;
+    this.#removeClient(client.room, place, client.peer);
+    this.#recount();
+  }
+
+  /** Judges and forwards what a peer sent; what makes no sense is dropped and counted. */
+  receive(client: CoreClient, bytes: Uint8Array): void {
+    const { counts } = this.#options;
+    counts.bytesTotal += bytes.length;
+    const place = this.#places.get(client.room);
+    if (place?.clients.get(client.peer) !== client) return;
+    try {
+      const frame = decodeCoreFrame(bytes);
+      if (frame.kind === "relay") this.#pass(place, { room: client.room, from: client.peer, to: frame.peer, isLossy: frame.isLossy, bytes: frame.bytes });
+      else if (frame.kind === "ping") client.send(encodeCoreFrame({ kind: "pong" }), false);
+      else if (frame.kind === "goodbye") this.#goodbye(client);
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      counts.droppedTotal += 1;
+    }
+  }
+
+  /** Takes this process's seat in a room; who is there is told to it at once. Returns how it sends. */
+  attach(room: string, seat: CoreSeat): (to: PeerId | undefined, bytes: Uint8Array, isLossy: boolean) => void {
+    const place = this.#place(room);
+    place.seat = seat;
+    for (const peer of [...this.#links.keys(), ...place.clients.keys(), ...place.remote.keys()]) seat.met(peer);
+    return (to, bytes, isLossy) => this.#pass(place, { room, from: this.#options.self, to, isLossy, bytes });
+  }
+
+  detach(room: string): void {
+    const place = this.#places.get(room);
+    if (place === undefined) return;
+    place.seat = undefined;
+    this.#tidy(room, place);
+  }
+
+  /** A process is within reach: it hears who is here. A newer link takes the place of an older one. */
+  linkUp(link: CoreLink): void {
+    if (this.#links.has(link.core)) this.#unlink(link.core);
+    this.#links.set(link.core, link);
+    for (const [room, { clients }] of this.#places) if (clients.size > 0) link.send(encodeCoreLinkFrame({ kind: "met", room, peers: [...clients.keys()] }), false);
+    for (const place of this.#places.values()) this.#met(place, link.core);
+  }
+
+  linkDown(link: CoreLink): void {
+    if (this.#links.get(link.core) === link) this.#unlink(link.core);
+  }
+
+  /** Takes in what another process said. */
+  hear(link: CoreLink, frame: CoreLinkFrame): void {
+    if (this.#links.get(link.core) !== link) return;
+    if (frame.kind === "met") this.#hearMet(link.core, frame.room, frame.peers);
+    else if (frame.kind === "parted") this.#hearParted(link.core, frame.room, frame.peers);
+    else if (frame.kind === "relay") this.#hearRelay(link.core, frame);
+  }
+
+  #hearMet(core: PeerId, room: string, peers: readonly PeerId[]): void {
+    if (!this.#places.has(room) && this.#places.size >= this.#options.limits.roomsMax) return this.#drop();
+    const place = this.#place(room);
+    for (const peer of peers) {
+      if (peer === this.#options.self || this.#links.has(peer)) continue;
+      this.#replace(room, place, peer);
+      place.remote.set(peer, core);
+      this.#met(place, peer);
+    }
+    this.#recount();
+    return this.#wake(room);
+  }
+
+  #hearParted(core: PeerId, room: string, peers: readonly PeerId[]): void {
+    const place = this.#places.get(room);
+    if (place === undefined) return;
+    for (const peer of peers) if (place.remote.get(peer) === core) this.#removeRemote(place, peer);
+    this.#tidy(room, place);
+  }
+
+  #hearRelay(core: PeerId, { room, from, to, isLossy, bytes }: CoreLinkFrame & { readonly kind: "relay" }): void {
+    const place = this.#places.get(room);
+    // A process vouches for itself and for those connected to it, and for nobody else.
+    if (place === undefined || (from !== core && place.remote.get(from) !== core)) return this.#drop();
+    return this.#passHere(place, { room, from, to, isLossy, bytes });
+  }
+
+  #pass(place: Place, passing: Passing): void {
+    const { to, from, room, isLossy, bytes } = passing;
+    if (to === undefined) {
+      this.#passHere(place, passing);
+      return this.#toLinks({ kind: "relay", room, from, to, isLossy, bytes }, isLossy);
+    }
+    if (to === this.#options.self || place.clients.has(to)) return this.#passHere(place, passing);
+    const link = this.#links.get(place.remote.get(to) ?? to);
+    if (link === undefined) return this.#drop();
+    this.#options.counts.messagesTotal += 1;
+    return link.send(encodeCoreLinkFrame({ kind: "relay", room, from, to, isLossy, bytes }), isLossy);
+  }
+
+  #passHere(place: Place, { from, to, isLossy, bytes }: Passing): void {
+    const { self, counts } = this.#options;
+    if (to === self || to === undefined) {
+      if (from !== self) place.seat?.deliver(from, bytes.slice());
+      if (to === self) return;
+    }
+    const addressees = to === undefined ? [...place.clients.values()].filter(({ peer }) => peer !== from) : [place.clients.get(to)];
+    if (addressees.length === 0) return;
+    const framed = encodeCoreFrame({ kind: "relay", peer: from, isLossy, bytes });
+    for (const client of addressees) {
+      if (client === undefined) this.#drop();
+      else {
+        counts.messagesTotal += 1;
+        client.send(framed, isLossy);
+      }
+    }
+  }
+
+  #goodbye(client: CoreClient): void {
+    this.leave(client);
+    client.send(encodeCoreFrame({ kind: "goodbye" }), false);
+  }
+
+  #place(room: string): Place {
+    const place = this.#places.get(room) ?? { clients: new Map(), remote: new Map(), seat: undefined };
+    this.#places.set(room, place);
+    return place;
+  }
+
+  /** Whoever comes anew is seen to have been away: what was on its way to its older connection is lost. */
+  #replace(room: string, place: Place, peer: PeerId): void {
+    const older = place.clients.get(peer);
+    if (older !== undefined) {
+      this.#removeClient(room, place, peer);
+      older.close(REFUSALS.replaced.code, REFUSALS.replaced.reason);
+    }
+    if (place.remote.has(peer)) this.#removeRemote(place, peer);
+    this.#places.set(room, place);
+  }
+
+  #removeClient(room: string, place: Place, peer: PeerId): void {
+    place.clients.delete(peer);
+    this.#parted(place, peer);
+    this.#toLinks({ kind: "parted", room, peers: [peer] });
+    this.#tidy(room, place);
+  }
+
+  #removeRemote(place: Place, peer: PeerId): void {
+    place.remote.delete(peer);
+    this.#parted(place, peer);
+  }
+
+  #unlink(core: PeerId): void {
+    this.#links.delete(core);
+    for (const [room, place] of this.#places) {
+      for (const [peer, at] of place.remote) if (at === core) this.#removeRemote(place, peer);
+      this.#parted(place, core);
+      this.#tidy(room, place);
+    }
+  }
+
+  #met(place: Place, peer: PeerId): void {
+    this.#tell(place, peer, "met");
+    place.seat?.met(peer);
+  }
+
+  #parted(place: Place, peer: PeerId): void {
+    this.#tell(place, peer, "parted");
+    place.seat?.parted(peer);
+  }
+
+  #tell({ clients }: Place, peer: PeerId, kind: "met" | "parted"): void {
+    if (clients.size === 0) return;
+    const bytes = encodeCoreFrame({ kind, peers: [peer] });
+    for (const client of clients.values()) if (client.peer !== peer) client.send(bytes, false);
+  }
+
+  #toLinks(frame: CoreLinkFrame, isLossy = false): void {
+    if (this.#links.size === 0) return;
+    const bytes = encodeCoreLinkFrame(frame);
+    for (const link of this.#links.values()) link.send(bytes, isLossy);
+  }
+
+  #tidy(room: string, place: Place): void {
+    if (place.clients.size === 0 && place.remote.size === 0 && place.seat === undefined) this.#places.delete(room);
+  }
+
+  #wake(room: string): void {
+    const place = this.#places.get(room);
+    if (place !== undefined && place.seat === undefined) this.#options.onRoom(room);
+  }
+
+  #recount(): void {
+    const { counts } = this.#options;
+    counts.corePeers = [...this.#places.values()].reduce((sum, { clients }) => sum + clients.size, 0);
+  }
+
+  #drop(): void {
+    this.#options.counts.droppedTotal += 1;
+  }
+}

@@ -1,5 +1,6 @@
 // Moving frames between peers. The WebRTC mesh has its own door, seam/webrtc, so that nobody pays for it here.
 export { NatTraversalError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, SendQueueFullError } from "./errors.ts";
+export { backoffMs, type BackoffLimits } from "./backoff.ts";
 export { BroadcastChannelSignaling } from "./broadcast-channel-signaling.ts";
 export { combineSignaling } from "./combined-signaling.ts";
 export { CORE_FRAME_BYTES_MAX, CORE_NONCE_BYTES, CORE_PEERS_MAX, CORE_TOKEN_BYTES_MAX, corePeerId, coreProofText, CORES_MAX, decodeCoreFrame, encodeCoreFrame, isCorePeer, type CoreFrame, type CoreWindow } from "./core-frame.ts";

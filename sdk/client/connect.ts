@@ -1,0 +1,155 @@
+// The real way to a client: endpoints, a session over them in which this peer watches, and its node.
+import { hasCode, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { systemClock, systemRandom, wallClock } from "../platform/index.ts";
+import type { LaneReducer, RaftConfig } from "../replica/index.ts";
+import type { CoreSeamOptions } from "../seam/index.ts";
+import { gameSpectate, type GameSession, type SessionOptions } from "../session/index.ts";
+import type { ByteStore } from "../storage/index.ts";
+import type { ClientStatus, ClusterClient } from "./cluster-client.ts";
+import { coreEndpoint } from "./core-endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { ClientTimeoutError } from "./errors.ts";
+import { LogClient } from "./log-client.ts";
+import { RotatingSeam, type LinkStatus, type RotationOptions } from "./rotating-seam.ts";
+
+/** How long a way that hears no leader is kept where there are others, ms: several elections. */
+const LEADERLESS_MS = 10_000;
+/** How long one attempt to be let in may take before the next, ms. */
+const ADMISSION_MS = 10_000;
+
+/** Who a client is. A stored identity (`openRoomStorage`) is one; where endpoints of the caller's own prove nothing, an id is enough. */
+export interface ClientIdentity extends Partial<CoreSeamOptions["identity"]> {
+  readonly peerId: PeerId;
+}
+
+/** What {@link clusterClient} takes. */
+export interface ClusterClientOptions extends Partial<RotationOptions> {
+  /** Where to enter, in this order and round again: URLs of the processes of a core, or ways of the caller's own. At least one. */
+  readonly endpoints: readonly (string | Endpoint)[];
+  /** The room's name. */
+  readonly room: string;
+  readonly identity: ClientIdentity;
+  /** This peer's own records, nobody else's: its log, its request ids and its outbox. With it a proposal made before a crash is settled once after it. Default: memory, and a new writer each time. */
+  readonly storage?: ByteStore | undefined;
+  /** Shown to the others. */
+  readonly name?: string | undefined;
+  /** What is played, as the group has it; a group that plays something else lets nobody in. */
+  readonly rules?: string | undefined;
+  /** The same for everybody in the room. */
+  readonly raft?: Partial<RaftConfig> | undefined;
+  /** The lanes of the group beside those of a session. */
+  readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
+  /** How long a connected endpoint that hears no leader is kept where there are others, ms. Default 10 000. */
+  readonly leaderlessMs?: number | undefined;
+  /** How a socket to a URL is opened. Default: the global `WebSocket`; Node 20 has none: `nodeSocket`. */
+  readonly openSocket?: CoreSeamOptions["openSocket"];
+  /** Hears of the way in, before there is a client to ask. */
+  readonly onProgress?: ((status: LinkStatus) => void) | undefined;
+  /** Gives up entering and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** Gives up entering after so many ms, with {@link ClientTimeoutError}. Default: never. */
+  readonly deadlineMs?: number | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/**
+ * Enters a room as a learner that proposes. Resolves once it follows the room's log, and waits for that as long as it takes: no endpoint that can not be reached, is slow, or
+ * drops what it took in ends the wait, or the client later. Rejects with `InvalidArgumentError` (no endpoints) or `TypeError` (a URL that is none) before anything starts, with `KickedError`, `AdmissionRefusedError`,
+ * `SpectatorsClosedError`, `CorruptStateError` or the storage's errors, with {@link ClientTimeoutError}, or with the signal's reason; then nothing is left running.
+ */
+export async function clusterClient(options: ClusterClientOptions): Promise<ClusterClient> {
+  const { signal, clock = systemClock, random = systemRandom(), onProgress } = options;
+  signal?.throwIfAborted();
+  const link = new RotatingSeam(options.identity.peerId, endpointsOf(options, clock), { ...options, clock, random });
+  const stopProgress = onProgress === undefined ? (): void => {} : link.on("status", onProgress);
+  onProgress?.(link.status);
+  const stopWaiting = new AbortController();
+  const abort = (): void => stopWaiting.abort(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  const { deadlineMs } = options;
+  const stopTimer = deadlineMs === undefined ? (): void => {} : clock.after(deadlineMs, () => stopWaiting.abort(new ClientTimeoutError(deadlineMs, progressOf(link.status))));
+  try {
+    const session = await enter(link, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
+    return attend(session, link, { clock, random, leaderlessMs: options.leaderlessMs });
+  } catch (error) {
+    await link.close();
+    throw error;
+  } finally {
+    stopTimer();
+    stopProgress();
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/** The endpoints of a client: its own as they are, URLs as processes of a core. Throws `TypeError` for a URL that is none or an identity that proves nothing. */
+export function endpointsOf({ endpoints, identity, room, openSocket }: Pick<ClusterClientOptions, "endpoints" | "identity" | "room" | "openSocket">, clock: Clock): readonly Endpoint[] {
+  return endpoints.map((endpoint) => {
+    if (typeof endpoint !== "string") return endpoint;
+    const { peerId: selfId, publicKey, sign } = identity;
+    if (publicKey === undefined || sign === undefined) throw new TypeError(`${endpoint} lets nobody in who proves nothing: the identity needs its publicKey and sign`);
+    return coreEndpoint(endpoint, { selfId, room, identity: { publicKey, sign }, openSocket, clock });
+  });
+}
+
+function sessionOptions({ storage, name, rules, raft, lanes, logger, clock: own }: ClusterClientOptions, clock: Clock, random: Random): SessionOptions {
+  return { clock, random, wallClock: own === undefined ? wallClock : undefined, storage, name, rules, raftConfig: raft, lanes, logger, spares: false };
+}
+
+/** Asks to be let in until it is: nobody there, nobody who leads and nobody who answers are all the same. */
+async function enter(link: RotatingSeam, options: SessionOptions): Promise<GameSession> {
+  for (;;) {
+    try {
+      return await gameSpectate(link.seam, { ...options, spectateAdmissionTimeoutMs: ADMISSION_MS });
+    } catch (error) {
+      if (!hasCode(error, "spectate-timeout")) throw error;
+      link.moveOn("nobody there leads");
+    }
+  }
+}
+
+function attend(session: GameSession, link: RotatingSeam, { clock, random, leaderlessMs = LEADERLESS_MS }: { readonly clock: Clock; readonly random: Random; readonly leaderlessMs: number | undefined }): ClusterClient {
+  let stopPatience = (): void => {};
+  let isPatient = false;
+  const client = new LogClient(session.node, {
+    clock,
+    random,
+    link: () => link.status,
+    // Whoever leads takes it out at once.
+    part: () => session.part(),
+    close: async () => {
+      stopPatience();
+      await session.close();
+      await link.close();
+    },
+  });
+  const look = ({ phase }: Pick<ClientStatus, "phase">): void => {
+    if ((phase === "connected") === isPatient) return;
+    isPatient = phase === "connected";
+    stopPatience();
+    if (!isPatient) return;
+    stopPatience = clock.after(leaderlessMs, () => {
+      isPatient = false;
+      link.moveOn(`no leader was heard for ${leaderlessMs} ms`);
+    });
+  };
+  client.on("status", look);
+  link.on("status", () => client.refresh());
+  session.on("closed", (reason) => reason !== undefined && client.fail(reason));
+  client.refresh();
+  look(client.status);
+  if (session.isClosed && session.failure !== undefined) client.fail(session.failure);
+  return client;
+}
+
+function progressOf(status: LinkStatus): string {
+  switch (status.phase) {
+    case "connecting":
+      return `${status.endpoint} was asked, attempt ${status.attempt}`;
+    case "waiting":
+      return `attempt ${status.attempt} failed: ${status.reason}`;
+    case "connected":
+      return `${status.endpoint} is connected, but nobody there let this peer in`;
+    case "closed":
+      return "it was closed";
+  }
+}

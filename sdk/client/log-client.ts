@@ -1,0 +1,239 @@
+// A ClusterClient on a running node: asks again until the log has answered, and says how it stands.
+import { createNanoEvents } from "nanoevents";
+import { ClosedError, hasCode, InvalidArgumentError, type Clock, type LogIndex, type PeerId, type Random } from "../base/index.ts";
+import { systemClock, systemRandom } from "../platform/index.ts";
+import { ProposalTimeoutError, type CommittedAt, type LogEvent, type RaftNode, type ResumedCommand } from "../replica/index.ts";
+import { backoffMs } from "../seam/index.ts";
+import type { ClientEvents, ClientProposeOptions, ClientStatus, ClusterClient } from "./cluster-client.ts";
+import type { LinkStatus } from "./rotating-seam.ts";
+
+/** Pauses before a proposal is asked for again where the node has no room just now. */
+const AGAIN = { firstMs: 100, maxMs: 5_000 } as const;
+
+/** What stands around the node. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The way to the others; undefined where it is the caller's. */
+  readonly link?: (() => LinkStatus) | undefined;
+  /** Says that this peer goes, while it still can. */
+  readonly part?: (() => void) | undefined;
+  /** Closes what was opened for the node, after it. */
+  readonly close?: (() => Promise<void>) | undefined;
+}
+
+/** What `clusterClientWithNode` takes beside the node. */
+export interface NodeClientOptions {
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+  /** Default: `crypto`. */
+  readonly random?: Random | undefined;
+}
+
+/**
+ * A client on a node of the caller's, whose transport stays the caller's; the node is closed with the client. It must be a learner, opened without `voters` (`InvalidArgumentError`), and
+ * whoever leads takes it in by a membership change.
+ */
+export function clusterClientWithNode(node: RaftNode, { clock = systemClock, random = systemRandom() }: NodeClientOptions = {}): ClusterClient {
+  return new LogClient(node, { clock, random });
+}
+
+/** The one implementation. */
+export class LogClient implements ClusterClient {
+  readonly node: RaftNode;
+  readonly role = "learner" as const;
+  readonly #around: Surroundings;
+  readonly #events = createNanoEvents<ClientEvents>();
+  /** Those who wait, to be told of the end. */
+  readonly #waiting = new Set<() => void>();
+  readonly #off: () => void;
+  #pending = 0;
+  #failure: Error | undefined;
+  #status: ClientStatus;
+  #closing: Promise<void> | undefined;
+
+  constructor(node: RaftNode, around: Surroundings) {
+    if (node.role !== "learner") throw new InvalidArgumentError(`a client is a learner, and this node is a ${node.role}: open it without voters`);
+    this.node = node;
+    this.#around = around;
+    this.#status = this.#look();
+    this.#off = node.on("status", () => this.refresh());
+  }
+
+  get id(): PeerId {
+    return this.node.id;
+  }
+
+  get clientId(): string {
+    return this.node.clientId;
+  }
+
+  get lastRequestId(): number {
+    return this.node.lastRequestId;
+  }
+
+  get status(): ClientStatus {
+    return this.#status;
+  }
+
+  get resumed(): readonly ResumedCommand[] {
+    return this.node.resumed;
+  }
+
+  on<K extends keyof ClientEvents>(event: K, listener: ClientEvents[K]): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  committed(from?: LogIndex): AsyncIterable<LogEvent> {
+    return this.node.committed(from);
+  }
+
+  async propose(command: Uint8Array, { deadlineMs, signal, ...options }: ClientProposeOptions = {}): Promise<CommittedAt> {
+    if (deadlineMs !== undefined && !(deadlineMs >= 0)) throw new InvalidArgumentError(`deadlineMs is at least 0, got ${deadlineMs}`);
+    if (this.#closing !== undefined) throw this.#end();
+    signal?.throwIfAborted();
+    this.#pending += 1;
+    // Before the first await, so that the id is there when the call returns.
+    const asking = new Asking(this.node, command, { ...options, signal }, this.#around);
+    this.refresh();
+    const stop = new AbortController();
+    const timeout = deadlineMs === undefined ? undefined : this.#around.clock.after(deadlineMs, () => stop.abort(new ProposalTimeoutError("the proposal", deadlineMs, asking.requestId)));
+    const end = (): void => stop.abort(this.#end());
+    const abort = (): void => stop.abort(signal?.reason);
+    this.#waiting.add(end);
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      return await asking.answer(stop.signal);
+    } finally {
+      timeout?.();
+      this.#waiting.delete(end);
+      signal?.removeEventListener("abort", abort);
+      this.#pending -= 1;
+      this.refresh();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** It is over, for a reason that was not the caller's. */
+  fail(reason: Error): void {
+    if (this.#closing !== undefined) return;
+    this.#failure = reason;
+    void this.close();
+  }
+
+  /** Looks again: something changed. */
+  refresh(): void {
+    if (this.#closing !== undefined) return;
+    const { failure } = this.node.status;
+    if (failure !== undefined) return this.fail(failure);
+    this.#say(this.#look());
+  }
+
+  #end(): Error {
+    return new ClosedError("the client", this.#failure === undefined ? undefined : { cause: this.#failure });
+  }
+
+  async #close(): Promise<void> {
+    this.#off();
+    this.#around.part?.();
+    const ended = this.node.close();
+    for (const end of this.#waiting) end();
+    await ended;
+    await this.#around.close?.();
+    this.#say({ ...this.#look(), phase: "closed", leader: undefined });
+    this.#events.emit("closed", this.#failure);
+    this.#events.events = {};
+  }
+
+  #look(): ClientStatus {
+    const { leader, commitIndex, appliedIndex } = this.node.status;
+    const link = this.#around.link?.();
+    const isConnected = link === undefined || link.phase === "connected";
+    // Without a way to anybody nobody is heard, whatever the node heard last.
+    const phase = isConnected ? (leader === undefined ? "connected" : "synced") : "connecting";
+    return { phase, link, leader: isConnected ? leader : undefined, commitIndex, appliedIndex, pendingCount: this.#pending, failure: this.#failure };
+  }
+
+  #say(status: ClientStatus): void {
+    const was = this.#status;
+    this.#status = status;
+    const isSame = was.phase === status.phase && was.link === status.link && was.leader === status.leader && was.commitIndex === status.commitIndex && was.appliedIndex === status.appliedIndex && was.pendingCount === status.pendingCount;
+    if (!isSame) this.#events.emit("status", status);
+  }
+}
+
+/** One proposal, asked for until the log has answered. */
+class Asking {
+  readonly #node: RaftNode;
+  readonly #command: Uint8Array;
+  readonly #options: ClientProposeOptions;
+  readonly #around: Surroundings;
+  #requestId: number | undefined;
+  #answer: Promise<CommittedAt>;
+
+  constructor(node: RaftNode, command: Uint8Array, options: ClientProposeOptions, around: Surroundings) {
+    this.#node = node;
+    // Asked for again later: what the caller does with its bytes meanwhile is nobody's business.
+    this.#command = command.slice();
+    this.#options = options;
+    this.#around = around;
+    const before = node.lastRequestId;
+    this.#answer = this.#ask(options.requestId);
+    // A call that is refused at once takes no id.
+    this.#requestId = options.requestId ?? (node.lastRequestId > before ? node.lastRequestId : undefined);
+  }
+
+  /** The id it is known by, as soon as it has one. */
+  get requestId(): number | undefined {
+    return this.#requestId;
+  }
+
+  /** Rejects with the reason of `stop`, too; the node is not told, so that what was written into its outbox stays there. */
+  async answer(stop: AbortSignal): Promise<CommittedAt> {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        return await orAborted(this.#answer, stop);
+      } catch (error) {
+        if (stop.aborted || !this.#isOpen(error, tries)) throw error;
+        // What was silent for so long needs no pause; where there was no room there may be some in a moment.
+        if (!hasCode(error, "proposal-timeout")) await this.#pause(tries, stop);
+        this.#answer = this.#ask(this.#requestId);
+      }
+    }
+  }
+
+  #ask(requestId: number | undefined): Promise<CommittedAt> {
+    const { lane, signal } = this.#options;
+    const asked = this.#node.propose(this.#command, { lane, requestId, signal });
+    asked.catch(() => {});
+    return asked;
+  }
+
+  /** Nobody has said what became of it. No room, once it was taken in, is such an answer too; before that it is the caller's to hear. */
+  #isOpen(error: unknown, tries: number): boolean {
+    if (this.#requestId === undefined) return false;
+    if (hasCode(error, "proposal-timeout") || hasCode(error, "leadership-lost")) return true;
+    return tries > 0 && (hasCode(error, "busy") || hasCode(error, "storage-quota"));
+  }
+
+  #pause(tries: number, stop: AbortSignal): Promise<void> {
+    const { clock, random } = this.#around;
+    let cancel = (): void => {};
+    const over = new Promise<void>((resolve) => (cancel = clock.after(backoffMs(tries, AGAIN, random), resolve)));
+    return orAborted(over, stop).finally(cancel);
+  }
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort)).catch(() => {});
+    return undefined;
+  });
+}

@@ -9,7 +9,7 @@ module.exports = {
   durable: ["storage", "base"],
   replica: ["raft", "seam", "storage", "base"],
   session: ["seam", "replica", "durable", "storage", "base"],
-  client: ["seam", "replica", "session", "durable", "storage", "base"],
+  client: ["seam", "replica", "session", "durable", "storage", "platform", "base"],
   server: ["identity", "seam", "raft", "replica", "session", "game", "storage", "base"],
   node: ["seam", "identity", "storage", "base"],
   game: ["replica", "base"],

@@ -18,6 +18,7 @@ const entries = {
   identity: at("sdk/identity/index.ts"),
   replica: at("sdk/replica/index.ts"),
   session: at("sdk/session/index.ts"),
+  client: at("sdk/client/index.ts"),
   game: at("sdk/game/index.ts"),
   durable: at("sdk/durable/index.ts"),
   cluster: at("sdk/cluster/index.ts"),

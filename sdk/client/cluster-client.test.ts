@@ -24,6 +24,16 @@ describe("a client of a core", () => {
     expect(room.leader!.node.membership.voters).not.toContain(bot);
   });
 
+  test("[CC1] is a learner in a room of tabs too, where a spectator would lend its vote to a pair", async () => {
+    const tabs = await Room.open(2, CORE.slice(0, 2));
+    const client = await tabs.client(bot, tabs.endpoints(bot, "good"));
+    await tabs.until(() => false, 5_000);
+    expect(tabs.leader!.node.membership).toMatchObject({ voters: CORE.slice(0, 2), learners: [bot] });
+    expect(client.node.role).toBe("learner");
+    await tabs.get(client.propose(command(1)));
+    await tabs.end();
+  });
+
   test("[CC2] replays what was committed before it came, then follows, each index once", async () => {
     for (let value = 0; value < 5; value += 1) await room.get(room.leader!.node.propose(command(value)));
     const client = await room.client(bot, room.endpoints(bot, "good"));

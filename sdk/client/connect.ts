@@ -3,7 +3,7 @@ import { hasCode, type Clock, type Logger, type PeerId, type Random } from "../b
 import { systemClock, systemRandom, wallClock } from "../platform/index.ts";
 import type { LaneReducer, RaftConfig } from "../replica/index.ts";
 import type { CoreSeamOptions } from "../seam/index.ts";
-import { gameSpectate, type GameSession, type SessionOptions } from "../session/index.ts";
+import { gameSpectate, type GameSession, type MatchOpening, type SessionOptions } from "../session/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import type { ClientStatus, ClusterClient } from "./cluster-client.ts";
 import { coreEndpoint } from "./core-endpoint.ts";
@@ -35,6 +35,8 @@ export interface ClusterClientOptions extends Partial<RotationOptions> {
   readonly name?: string | undefined;
   /** What is played, as the group has it; a group that plays something else lets nobody in. */
   readonly rules?: string | undefined;
+  /** What a core is asked to open where it plays nothing yet. Default: nothing, and the client waits for somebody who asks. */
+  readonly opens?: MatchOpening | undefined;
   /** The same for everybody in the room. */
   readonly raft?: Partial<RaftConfig> | undefined;
   /** The lanes of the group beside those of a session. */
@@ -69,7 +71,7 @@ export async function clusterClient(options: ClusterClientOptions): Promise<Clus
   const { deadlineMs } = options;
   const stopTimer = deadlineMs === undefined ? (): void => {} : clock.after(deadlineMs, () => stopWaiting.abort(new ClientTimeoutError(deadlineMs, progressOf(link.status))));
   try {
-    const session = await enter(link, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
+    const session = await enter(link, options.opens, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
     return attend(session, link, { clock, random, leaderlessMs: options.leaderlessMs });
   } catch (error) {
     await link.close();
@@ -92,14 +94,14 @@ export function endpointsOf({ endpoints, identity, room, openSocket }: Pick<Clus
 }
 
 function sessionOptions({ storage, name, rules, raft, lanes, logger, clock: own }: ClusterClientOptions, clock: Clock, random: Random): SessionOptions {
-  return { clock, random, wallClock: own === undefined ? wallClock : undefined, storage, name, rules, raftConfig: raft, lanes, logger, spares: false };
+  return { clock, random, wallClock: own === undefined ? wallClock : undefined, storage, name, rules, raftConfig: raft, lanes, logger };
 }
 
 /** Asks to be let in until it is: nobody there, nobody who leads and nobody who answers are all the same. */
-async function enter(link: RotatingSeam, options: SessionOptions): Promise<GameSession> {
+async function enter(link: RotatingSeam, opens: MatchOpening | undefined, options: SessionOptions): Promise<GameSession> {
   for (;;) {
     try {
-      return await gameSpectate(link.seam, { ...options, spectateAdmissionTimeoutMs: ADMISSION_MS });
+      return await gameSpectate(link.seam, { ...options, neverVotes: true, opens, spectateAdmissionTimeoutMs: ADMISSION_MS });
     } catch (error) {
       if (!hasCode(error, "spectate-timeout")) throw error;
       link.moveOn("nobody there leads");

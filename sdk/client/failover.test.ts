@@ -90,7 +90,10 @@ test.each([1, 2, 3, 4, 5, 6])("[CC19] under load, with ways in that fail in ever
     endpoint.mood = moods[below(random, moods.length)]!;
     if (below(random, 3) === 0) for (const each of endpoints) each.drop();
     if (down === undefined && below(random, 4) === 0) await room.kill((down = below(random, 2) === 0 ? (room.leader?.selfId ?? CORE[0]!) : CORE[below(random, 3)]!));
-    else if (down !== undefined && below(random, 2) === 0) down = void (await room.restart(down));
+    else if (down !== undefined && below(random, 2) === 0) {
+      await room.restart(down);
+      down = undefined;
+    }
     await room.until(() => false, below(random, 1_500));
   }
   if (down !== undefined) await room.restart(down);

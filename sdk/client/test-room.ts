@@ -69,17 +69,17 @@ export class Room {
   }
 
   /** Three servers that sit and vote, as a core does. */
-  static async open(seed?: number): Promise<Room> {
+  static async open(seed?: number, voters: readonly PeerId[] = CORE): Promise<Room> {
     const room = new Room(seed);
-    await room.startCore();
+    await room.startCore(voters);
     return room;
   }
 
-  async startCore(): Promise<void> {
-    const [a, ...others] = CORE as [PeerId, ...PeerId[]];
-    this.cores.set(a, await this.get(gameHost(this.hub.seam(a), { ...this.#environment(a), peerCount: 3, returnAt: "alone", spares: false })));
+  async startCore(voters: readonly PeerId[] = CORE): Promise<void> {
+    const [a, ...others] = voters as [PeerId, ...PeerId[]];
+    this.cores.set(a, await this.get(gameHost(this.hub.seam(a), { ...this.#environment(a), peerCount: voters.length, returnAt: "alone" })));
     for (const core of others) this.cores.set(core, await this.get(gameJoin(this.hub.seam(core), this.#environment(core))));
-    await this.until(() => this.leader?.node.membership.voters.length === 3);
+    await this.until(() => this.leader?.node.membership.voters.length === voters.length);
   }
 
   get leader(): GameSession | undefined {
@@ -151,7 +151,7 @@ export class Room {
 
   #environment(core: PeerId): SessionOptions {
     this.#opened += 1;
-    return { clock: this.clock, random: seededRandom(this.seed, this.#opened), storage: this.disk(core), spares: false };
+    return { clock: this.clock, random: seededRandom(this.seed, this.#opened), storage: this.disk(core) };
   }
 }
 

@@ -42,6 +42,10 @@ export interface GameJoinOptions extends SessionOptions {
 export interface GameSpectateOptions extends SessionOptions {
   /** Default 10 000. */
   readonly spectateAdmissionTimeoutMs?: number | undefined;
+  /** Lends its vote to nobody. Default false: where the number of voters would be even it may be asked to. */
+  readonly neverVotes?: boolean | undefined;
+  /** As for {@link GameJoinOptions}. */
+  readonly opens?: MatchOpening | undefined;
 }
 
 export interface GameResumeOptions extends SessionOptions {
@@ -104,8 +108,8 @@ export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<Ga
 
 /** Watches: follows the log without a seat. Rejects with `SpectatorsClosedError`, `KickedError`, `AdmissionRefusedError`, `SpectateTimeoutError`, the signal's reason. */
 export async function gameSpectate(seam: Seam, options: GameSpectateOptions): Promise<GameSession> {
-  const { spectateAdmissionTimeoutMs: ms = 10_000 } = options;
-  return enter(new Session(seam, "spectate", options), async (session) => {
+  const { spectateAdmissionTimeoutMs: ms = 10_000, neverVotes = false, opens } = options;
+  return enter(new Session(seam, "spectate", options, { opens, neverVotes: neverVotes || undefined }), async (session) => {
     await follow(session, { ms, isIn: (entered) => entered.presence.self.synced, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) });
     session.cameIn();
   });

@@ -81,6 +81,13 @@ describe("the leader's next step", () => {
     expect(decideManagement(view([ann, bob, cat], [dan], { bob: joiner, cat: spectator, dan: joiner }, { roster: { ...named, seats: roster([ann, bob, dan]).seats } }))).toEqual({ type: "change", voters: [ann, bob, dan], learners: [cat] });
   });
 
+  test("[SE55] who says that it never votes is not named a spare, nor asked for its vote where it was one", () => {
+    const overlay = { ...spectator, neverVotes: true };
+    expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: overlay }, { roster: roster([ann, bob]) }))).toBeUndefined();
+    const named = roster([ann, bob], { watchers: [{ peer: cat, name: "J", spare: true }] });
+    expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: overlay }, { roster: named }))).toBeUndefined();
+  });
+
   test("[SE10] a member that runs a node of another group is no member any more, so that it does not keep this one from giving way", () => {
     expect(decideManagement(view([ann, bob], [cat], { bob: { ...joiner, inGroup: false, elsewhere: true }, cat: { ...spectator, inGroup: false, elsewhere: true } }, { roster: roster([ann, bob]) }))).toEqual({ type: "change", voters: [ann], learners: [] });
   });

@@ -28,6 +28,8 @@ export interface Person {
   readonly was: PeerId | undefined;
   /** It wants a seat and has none. */
   readonly asksSeat: boolean;
+  /** It lends its vote to nobody. */
+  readonly neverVotes?: boolean | undefined;
   /** The game's own rule let it in. */
   readonly admitted: boolean;
   /** The witness it reaches. */
@@ -222,7 +224,7 @@ function sparesNeeded(view: ManagementView, players: number): number {
 function wantedSpares(view: ManagementView, players: number): readonly PeerId[] {
   const known = new Set(view.roster.watchers.filter((watcher) => watcher.spare).map((watcher) => watcher.peer));
   const candidates = members(view)
-    .filter((peer) => peer !== view.self && known.has(peer) && seatOf(view.roster, peer) === undefined)
+    .filter((peer) => peer !== view.self && known.has(peer) && personOf(view, peer)?.neverVotes !== true && seatOf(view.roster, peer) === undefined)
     .filter((peer) => stays(view, peer) && (view.membership.voters.includes(peer) || isReady(view, peer)));
   const rank = (peer: PeerId): number => (view.membership.voters.includes(peer) ? 0 : 1);
   return candidates.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).slice(0, sparesNeeded(view, players));
@@ -287,7 +289,7 @@ function spareNamed(view: ManagementView): RosterCommand | undefined {
   const players = wantedPlayers(view).length;
   if (wantedSpares(view, players).length >= sparesNeeded(view, players)) return undefined;
   const known = new Set(view.roster.watchers.filter((watcher) => watcher.spare).map((watcher) => watcher.peer));
-  const peer = view.membership.learners.filter((learner) => isReady(view, learner) && !known.has(learner) && seatOf(view.roster, learner) === undefined && personOf(view, learner)?.declares === "spectate").sort()[0];
+  const peer = view.membership.learners.filter((learner) => isReady(view, learner) && !known.has(learner) && seatOf(view.roster, learner) === undefined && personOf(view, learner)?.declares === "spectate" && personOf(view, learner)?.neverVotes !== true).sort()[0];
   return peer === undefined ? undefined : { type: "spectate", peer, name: personOf(view, peer)?.name ?? "", spare: true };
 }
 

@@ -172,6 +172,7 @@ export class Manager {
       leaving: presence.farewellOf(peer),
       hidden: state?.hidden === true,
       asksSeat: state?.asksSeat === true,
+      neverVotes: state?.neverVotes === true,
       admitted: this.#isAdmitted(peer, state),
       was: this.#provenPast(peer, state?.claim),
       witness: state?.witness,

@@ -167,7 +167,7 @@ export class Session implements GameSession {
   #standings = "";
   #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
 
-  constructor(seam: Seam, declares: Declaration, options: SessionOptions, { asksSeat, opens }: Pick<PresenceState, "asksSeat" | "opens"> = {}) {
+  constructor(seam: Seam, declares: Declaration, options: SessionOptions, { asksSeat, opens, neverVotes }: Pick<PresenceState, "asksSeat" | "opens" | "neverVotes"> = {}) {
     this.selfId = seam.selfId;
     this.options = options;
     this.#seam = seam;
@@ -175,7 +175,7 @@ export class Session implements GameSession {
     this.#apps = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     const { clock, awayAfterMs = 3_000, evictAfterMs = 10_000 } = options;
     this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
-    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, opens, synced: false, asksSeat, hidden: options.visibility?.isHidden || undefined });
+    this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, opens, neverVotes, synced: false, asksSeat, hidden: options.visibility?.isHidden || undefined });
     this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), { clock, onChange: () => this.#events.emit("change"), stamp: () => this.presence.stamp, onStamp: (from, stamp) => this.presence.expect(from, stamp) });
     this.#watchStandings(Math.max(50, Math.min(1_000, awayAfterMs / 3)));
     this.wayBack = new WayBack(seam.selfId, options, () => this.changed());

@@ -2,7 +2,7 @@
 import type { LogIndex, PeerId, Random, Term } from "../base/index.ts";
 import type { RaftConfig } from "./config.ts";
 import type { Message, PartingGrant, TimeoutNow } from "./message.ts";
-import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
+import type { Entry, Membership, MembershipTarget, RestoredState, Role, Snapshot } from "./types.ts";
 import type { Work, WorkOptions, Write } from "./work.ts";
 
 /** A leader's last word: a parting grant to the other of a pair, else TimeoutNow to the most caught-up voter. */
@@ -65,6 +65,8 @@ export interface RaftMachine {
   readonly stableIndex: LogIndex;
   /** Index of the newest snapshot; entries up to it are gone. */
   readonly snapshotIndex: LogIndex;
+  /** The newest durable snapshot; undefined while the log is held from its beginning. */
+  readonly snapshot: Snapshot | undefined;
   /** The newest membership in the log, committed or not: the one in force. */
   readonly membership: Membership;
   readonly metrics: RaftMetrics;

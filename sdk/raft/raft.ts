@@ -20,7 +20,7 @@ import { onSnapshotReply } from "./snapshot-sending.ts";
 import { proposeCommands } from "./proposing.ts";
 import { tick } from "./ticking.ts";
 import { traceName } from "./trace-names.ts";
-import type { Entry, Membership, MembershipTarget, RestoredState, Role } from "./types.ts";
+import type { Entry, Membership, MembershipTarget, RestoredState, Role, Snapshot } from "./types.ts";
 import { messageFault } from "./validation.ts";
 import { witnessFault } from "./witness.ts";
 import { collectWork, hasWork } from "./work-list.ts";
@@ -75,6 +75,10 @@ export class Raft implements RaftMachine {
 
   get snapshotIndex(): LogIndex {
     return this.#core.snapshot?.index ?? 0;
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#core.snapshot;
   }
 
   get membership(): Membership {

@@ -1,14 +1,15 @@
 // The pure half of a replica put together: machine, table, lanes and open requests behind one list of work.
 import { InvalidArgumentError, type LogIndex, type PeerId } from "../base/index.ts";
-import { decodeMessage, decodeMessageFrom, encodeMessage, ENTRY_COMMAND, Raft, type Addressed, type MembershipTarget, type Message, type RaftMachine, type Work, type WorkOptions, type Write } from "../raft/index.ts";
+import { decodeMessage, decodeMessageFrom, encodeMessage, ENTRY_COMMAND, Raft, type Addressed, type Entry, type MembershipTarget, type Message, type RaftMachine, type Work, type WorkOptions, type Write } from "../raft/index.ts";
 import { AppliedLog, KNOWN_LANES } from "./applied-log.ts";
 import { decodeHead, isClientId } from "./envelope.ts";
+import { Feeding, type FeedStatus, type NodeView } from "./feeding.ts";
 import { encodeFrame, encodeFrameOf, framedSize, frameHeader, headerFault, HEADER_BYTES, messagesOf, onlyMessageAt } from "./frame.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { CommittedImage } from "./log-export.ts";
 import { LeaderRequests } from "./leader-requests.ts";
-import type { DedupKey, LogEvent } from "./ordered-log.ts";
-import { Proposals } from "./proposals.ts";
+import type { DedupKey, InstalledSnapshot, LogEvent } from "./ordered-log.ts";
+import { Proposals, type Road } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import type { ProposedCommand, ProposeHints, ReplicaCore, ReplicaCoreOptions, ReplicaWork, Settlement } from "./replica-core.ts";
 
@@ -30,14 +31,18 @@ type Lazy<T> = () => T;
 /** One turn's work. Its events are built once, when first asked for. */
 class Turn implements ReplicaWork {
   readonly frames: ReplicaWork["frames"];
+  readonly feedFrames: ReplicaWork["frames"];
   readonly write: Write | undefined;
   readonly settled: ReplicaWork["settled"];
   readonly applied: ReplicaWork["applied"];
+  readonly isBegunAnew: boolean;
   readonly #build: Lazy<ReplicaWork["events"]> | undefined;
   #events: ReplicaWork["events"] | undefined;
 
-  constructor(frames: ReplicaWork["frames"], write: Write | undefined, settled: ReplicaWork["settled"], applied: Applied | undefined) {
+  constructor({ frames, feedFrames, write, settled }: Pick<ReplicaWork, "frames" | "feedFrames" | "write" | "settled">, applied: Applied | undefined) {
     this.frames = frames;
+    this.feedFrames = feedFrames;
+    this.isBegunAnew = applied?.isBegunAnew === true;
     this.write = write;
     this.settled = settled;
     this.applied = applied === undefined ? "none" : applied.isForeign ? "others" : "own";
@@ -54,7 +59,11 @@ interface Applied {
   readonly events: Lazy<ReplicaWork["events"]>;
   /** Some of it is not this node's own. */
   readonly isForeign: boolean;
+  readonly isBegunAnew?: boolean;
 }
+
+/** Everybody who follows begins again. */
+const BEGUN_ANEW: Applied = { events: () => [], isForeign: true, isBegunAnew: true };
 
 /** Messages up to which looking for two to one peer costs less than gathering by peer. */
 const FEW_MESSAGES = 8;
@@ -79,6 +88,7 @@ class Core implements ReplicaCore {
   readonly #proposals: Proposals;
   readonly #reads: Reads;
   readonly #requests: LeaderRequests;
+  readonly #feeding: Feeding | undefined;
   readonly #dropped: Record<string, number> = {};
   #settled: { readonly ticket: number; readonly settlement: Settlement }[] = [];
   #nextTicket = 1;
@@ -99,14 +109,35 @@ class Core implements ReplicaCore {
     this.#proposals = new Proposals(options.id, config, settle);
     this.#reads = new Reads(Math.ceil(config.proposeTimeoutMs / config.tickMs), settle);
     this.#requests = new LeaderRequests(config, settle);
+    this.#feeding = options.feed === undefined ? undefined : new Feeding({
+      id: options.id, header: this.#header, frameBytesMax: this.#frameBytesMax, config, random: options.random, lanes, rules: options.feed, raft: this.raft, own: this.#log,
+      drop: (reason) => this.#drop(reason), submit: (from, commands) => this.#submit(from, commands),
+    });
+  }
+
+  /** What the layers above see: what was fed, while that is ahead of the machine's own. */
+  get #shown(): AppliedLog {
+    return this.#feeding?.shown?.log ?? this.#log;
+  }
+
+  get #road(): Road {
+    return this.#feeding?.hasRoad === true ? this.#feeding.road : this.raft;
+  }
+
+  get view(): NodeView {
+    return this.#feeding?.view ?? this.raft;
+  }
+
+  get feed(): FeedStatus | undefined {
+    return this.#feeding?.status;
   }
 
   get appliedIndex(): LogIndex {
-    return this.#log.appliedIndex;
+    return this.#shown.appliedIndex;
   }
 
   get failure(): Error | undefined {
-    return this.#log.failure;
+    return this.#shown.failure;
   }
 
   get dropped(): Readonly<Record<string, number>> {
@@ -114,7 +145,7 @@ class Core implements ReplicaCore {
   }
 
   laneState<S>(lane: LaneReducer<S>): S {
-    return this.#log.state(lane.lane) as S;
+    return this.#shown.state(lane.lane) as S;
   }
 
   tick(): void {
@@ -123,6 +154,7 @@ class Core implements ReplicaCore {
     this.#reads.tick();
     this.#requests.tick();
     this.#requests.check(this.raft);
+    this.#feeding?.tick();
   }
 
   observeTime(wallMs: number): void {
@@ -141,6 +173,22 @@ class Core implements ReplicaCore {
     }
   }
 
+  receiveFeed(from: PeerId, frame: Uint8Array): void {
+    this.#feeding?.receive(from, frame);
+  }
+
+  feedFrom(leader: PeerId | undefined): void {
+    if (this.#feeding !== undefined) this.#feeding.root = leader;
+  }
+
+  /** Commands of a peer that is fed: vouched for like those of a member. What there is no room for is sent again. */
+  #submit(from: PeerId, commands: readonly Uint8Array[]): void {
+    const fault = this.#forwardFault(from, commands);
+    if (fault !== undefined) return this.#drop(fault);
+    const answer = this.raft.propose(commands);
+    if ("refused" in answer) this.#drop(`feed-${answer.refused}`);
+  }
+
   #step(from: PeerId, message: Message): void {
     const reason = message.type === "forward" ? this.#forwardFault(from, message.commands) : undefined;
     if (reason === undefined) this.raft.step(from, message);
@@ -153,7 +201,7 @@ class Core implements ReplicaCore {
     if (!isClientId(key.clientId)) throw new InvalidArgumentError(`a client id has 1 to 64 characters, got ${JSON.stringify(key.clientId)}`);
     if (!Number.isSafeInteger(key.requestId) || key.requestId < 1) throw new InvalidArgumentError(`a requestId is a whole number from 1, got ${key.requestId}`);
     const ticket = this.#ticket();
-    const first = this.#log.firstIndex(key.clientId, key.requestId);
+    const first = this.#shown.firstIndex(key.clientId, key.requestId);
     if (first !== undefined && first > 0) this.#settled.push({ ticket, settlement: { outcome: "committed", index: first } });
     else this.#proposals.add(ticket, command, hints);
     return ticket;
@@ -188,25 +236,27 @@ class Core implements ReplicaCore {
   }
 
   snapshot(through: LogIndex, gameSection: Uint8Array): boolean {
-    const data = this.#log.compose(through, gameSection);
-    if (data === undefined || !this.raft.compact(through, data)) return false;
-    this.#log.rebase();
+    const log = this.#shown;
+    const data = log.compose(through, gameSection);
+    if (data === undefined || !(log === this.#log ? this.raft.compact(through, data) : this.#feeding?.compact(through, data))) return false;
+    log.rebase();
     return true;
   }
 
   replay(from: LogIndex, max?: number): readonly LogEvent[] {
-    return this.#log.replay(from, max);
+    return this.#shown.replay(from, max);
   }
 
   firstIndex(key: DedupKey): LogIndex | undefined {
-    return this.#log.firstIndex(key.clientId, key.requestId);
+    return this.#shown.firstIndex(key.clientId, key.requestId);
   }
 
   image(wallMs: number, withTail = false): Omit<CommittedImage, "groupId"> | undefined {
-    const { baseIndex: index, appliedIndex } = this.#log;
-    const through = withTail ? this.raft.lastIndex : appliedIndex;
-    const data = this.#log.baseData();
-    const entries = this.raft.entries(index + 1, through);
+    const { baseIndex: index, appliedIndex } = this.#shown;
+    const source = this.#feeding?.shown?.entries ?? this.raft;
+    const through = withTail && source === this.raft ? this.raft.lastIndex : appliedIndex;
+    const data = this.#shown.baseData();
+    const entries = source.entries(index + 1, through);
     if (entries.length !== through - index) return undefined;
     return { snapshot: data === undefined ? undefined : { index, data, time: entries[0]?.time ?? wallMs }, entries };
   }
@@ -226,22 +276,24 @@ class Core implements ReplicaCore {
   }
 
   hasWork(options?: WorkOptions): boolean {
-    return this.#settled.length > 0 || this.#reads.hasFresh || this.#proposals.canSend(this.raft) || this.raft.hasWork(options);
+    return this.#settled.length > 0 || this.#reads.hasFresh || this.#proposals.canSend(this.#road) || this.raft.hasWork(options) || this.#feeding?.hasWork === true;
   }
 
   takeWork(options?: WorkOptions): ReplicaWork {
-    this.#proposals.flush(this.raft);
+    this.#proposals.flush(this.#road);
     this.#reads.flush(this.raft);
     const work = this.raft.takeWork(options);
     const frames = work.messages.length === 0 ? NO_FRAMES : this.#pack(work.messages);
-    const applied = this.#apply(work);
+    const own = this.#apply(this.#log, work);
+    const applied = this.#feeding?.shown === undefined ? own : this.#applyFed(this.#feeding);
+    const feedFrames = this.#feeding === undefined ? NO_FRAMES : this.#feeding.takeFrames();
     for (const result of work.reads) this.#reads.answered(result);
     for (const { refused } of work.refusedForwards) this.#proposals.refused(refused);
     this.#reads.release(this.#log.appliedIndex);
     this.#requests.check(this.raft);
     const settled = this.#settled.length === 0 ? NO_SETTLED : this.#settled;
     if (settled.length > 0) this.#settled = [];
-    return new Turn(frames, work.write, settled, applied);
+    return new Turn({ frames, feedFrames, write: work.write, settled }, applied);
   }
 
   writeDone(id: number): void {
@@ -273,22 +325,36 @@ class Core implements ReplicaCore {
   }
 
   /** Applies what the machine hands up; the events of it are built when somebody looks at them. */
-  #apply({ install, committed }: Work): Applied | undefined {
+  #apply(log: AppliedLog, { install, committed }: Pick<Work, "install" | "committed">): Applied | undefined {
     if (install === undefined && committed.length === 0) return undefined;
-    const installed = install === undefined ? undefined : this.#log.install(install.index, install.data);
+    return this.#applyTo(log, install === undefined ? undefined : log.install(install.index, install.data), committed);
+  }
+
+  /** What this node was fed since; or the end of that, once its own machine holds as much. */
+  #applyFed(feeding: Feeding): Applied | undefined {
+    if (feeding.mayEnd) {
+      const through = this.#shown.appliedIndex;
+      return feeding.end() ? { events: () => this.#log.replay(through + 1), isForeign: true } : BEGUN_ANEW;
+    }
+    const news = feeding.takeNews();
+    const applied = news === undefined ? undefined : this.#applyTo(this.#shown, news.installed, news.entries);
+    return feeding.takeBegunAnew() ? BEGUN_ANEW : applied;
+  }
+
+  #applyTo(log: AppliedLog, installed: InstalledSnapshot | undefined, committed: readonly Entry[]): Applied {
     if (installed !== undefined) this.#proposals.installed(installed.index, (key) => this.firstIndex(key));
     let isForeign = installed !== undefined;
     for (const entry of committed) {
       if (entry.kind !== ENTRY_COMMAND) {
-        this.#log.skip(entry.index);
+        log.skip(entry.index);
         continue;
       }
-      const applied = this.#log.apply(entry);
+      const applied = log.apply(entry);
       if (applied === undefined) continue;
       this.#proposals.committed(entry, applied);
       if (applied.head.proposer !== this.#id) isForeign = true;
     }
-    const commands = this.#log.eventsOf(committed);
+    const commands = log.eventsOf(committed);
     return { events: installed === undefined ? commands : () => [installed, ...commands()], isForeign };
   }
 

@@ -5,6 +5,7 @@ export {
   NotLeaderError, ProposalTimeoutError, UnknownLaneError, WithdrawnError,
 } from "./errors.ts";
 export { createReplicaCore } from "./core.ts";
+export { FEED_FAN_OUT, type FeedRules, type FeedStatus } from "./feeding.ts";
 export type { LaneReducer } from "./lane.ts";
 export { LocalLog, type LocalLogOptions } from "./local-log.ts";
 export type { StorageHealth } from "./disk.ts";

@@ -58,6 +58,25 @@ export class LogFeed {
     for (const reader of this.#readers) reader.wake();
   }
 
+  /** What was delivered may not be what the group agreed on: everybody gets an install, the beginning's where there is no other, and all commands after it. */
+  beginAnew(): void {
+    const events = this.#anew();
+    for (const follower of this.#followers) {
+      follower.next = 0;
+      for (const event of events) this.#give(follower, event);
+      follower.next = Math.max(follower.next, this.#source.appliedIndex + 1);
+    }
+    for (const reader of this.#readers) {
+      reader.beginAnew(events);
+      reader.wake();
+    }
+  }
+
+  #anew(): readonly LogEvent[] {
+    const events = this.#source.replay(1);
+    return events[0]?.type === "install" ? events : [{ type: "install", index: 0, sections: new Map() }, ...events];
+  }
+
   /** Ends every reader and forgets every follower. */
   close(): void {
     this.#closed = true;
@@ -115,6 +134,11 @@ class LogReader implements AsyncIterator<LogEvent, undefined> {
       if (event === undefined) return;
       this.#waiting.shift()?.({ done: false, value: event });
     }
+  }
+
+  beginAnew(events: readonly LogEvent[]): void {
+    this.#ahead = events;
+    this.#at = 0;
   }
 
   end(): void {

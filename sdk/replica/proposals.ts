@@ -33,6 +33,9 @@ interface Open {
   pause: number;
 }
 
+/** The way to the leader: the machine, or where that knows none, another. */
+export type Road = Pick<RaftMachine, "leader" | "term" | "propose" | "forward">;
+
 type Settle = (ticket: number, settlement: Settlement) => void;
 
 /** The open commands of one replica. Decides when to send what; the machine it is given does the sending. */
@@ -103,13 +106,13 @@ export class Proposals {
   }
 
   /** True when {@link flush} would send something. */
-  canSend(raft: RaftMachine): boolean {
+  canSend(raft: Road): boolean {
     if (this.#count === 0 || raft.leader === undefined || this.#isHeld) return false;
     return this.#queue.length > 0 || raft.term !== this.#sentTerm || raft.leader !== this.#sentTo;
   }
 
   /** Sends what is due to whoever leads now. */
-  flush(raft: RaftMachine): void {
+  flush(raft: Road): void {
     if (!this.canSend(raft)) return;
     if (raft.term !== this.#sentTerm || raft.leader !== this.#sentTo) {
       this.#sentTerm = raft.term;
@@ -171,7 +174,7 @@ export class Proposals {
     }
   }
 
-  #appendHere(raft: RaftMachine): void {
+  #appendHere(raft: Road): void {
     let batch = this.#queue.length;
     let at = 0;
     while (at < this.#queue.length && batch > 0) {
@@ -193,7 +196,7 @@ export class Proposals {
     this.#isHeld = this.#queue.length > 0;
   }
 
-  #forward(raft: RaftMachine): void {
+  #forward(raft: Road): void {
     let at = 0;
     while (at < this.#queue.length) {
       const end = this.#chunkEnd(at);

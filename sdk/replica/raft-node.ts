@@ -2,6 +2,7 @@
 import type { LogIndex, PeerId, Term } from "../base/index.ts";
 import type { Membership, MembershipTarget, RaftMetrics, Role, TraceEvent } from "../raft/index.ts";
 import type { StorageHealth } from "./disk.ts";
+import type { FeedStatus } from "./feeding.ts";
 import type { OrderedLog } from "./ordered-log.ts";
 import type { ResumedCommand } from "./resumed.ts";
 
@@ -15,6 +16,8 @@ export interface NodeStatus {
   readonly membership: Membership;
   /** True when this node believes a quorum is reachable: it leads with quorum contact, or hears a leader. */
   readonly hasQuorum: boolean;
+  /** Undefined unless this node shows what it is fed (see {@link RaftNode.feedFrom}). */
+  readonly feed: FeedStatus | undefined;
   /** Proposals of this node whose fate is open. */
   readonly pendingCount: number;
   /**
@@ -66,6 +69,13 @@ export interface RaftNode extends OrderedLog {
    * the other one confirmed is missing then, because it confirmed nothing that was not here.
    */
   exportLog(options?: { readonly uncommitted?: boolean | undefined }): Uint8Array;
+  /**
+   * Is fed from now on, as long as it is no member: follows what is committed through some member, or through somebody else who is fed, beginning at
+   * `leader`, who also takes its commands. Undefined: goes on with the parent it has and asks nobody new. Fed, it learns nothing for itself (its machine
+   * stays as it is), keeps what comes in memory, and its `readIndex` waits in vain. When it becomes a member it goes over to its own log by itself; where
+   * that is not certain to say the same, every follower gets an install and begins again. Does nothing for a node opened without `feed`.
+   */
+  feedFrom(leader: PeerId | undefined): void;
   /** What `part` would send now, and to whom; undefined unless this node leads others. For whoever sends it other ways as well. */
   goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined;
   /** Takes a goodbye of `from` that came another way; the caller has made sure that it is from there. Anything but a goodbye is dropped and counted; the same one again is harmless. */

@@ -2,6 +2,7 @@
 // object. Inputs are calls, output is one list of work. The loop around it (replica.ts) and the simulator both drive exactly this.
 import type { LogIndex, PeerId, Random } from "../base/index.ts";
 import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, RestoredState, TraceEvent, WorkOptions, Write } from "../raft/index.ts";
+import type { FeedRules, FeedStatus, NodeView } from "./feeding.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { CommittedImage } from "./log-export.ts";
 import type { DedupKey, LogEvent } from "./ordered-log.ts";
@@ -19,6 +20,8 @@ export interface ReplicaCoreOptions {
   readonly trace?: ((event: TraceEvent) => void) | undefined;
   /** Messages to one peer of one turn share frames up to this size, bytes; a single larger message travels alone. Default 64 KiB. */
   readonly frameBytesMax?: number | undefined;
+  /** Feeds others, and can be fed. Default: neither. */
+  readonly feed?: FeedRules | undefined;
 }
 
 /** What else the writer of a command can say about it. */
@@ -51,11 +54,15 @@ export type Settlement =
 /** Everything to do now, in this order: send `frames`, start `write`, hand `events` to followers, settle. See `Work` for what may overlap. */
 export interface ReplicaWork {
   readonly frames: readonly { readonly to: PeerId; readonly bytes: Uint8Array }[];
+  /** Frames for the channel of feeds. */
+  readonly feedFrames: readonly { readonly to: PeerId; readonly bytes: Uint8Array }[];
   readonly write: Write | undefined;
   /** What was applied: an install, commands, or entries that are no events. `none` leaves `events` empty; `own`: all commands are this node's. */
   readonly applied: "none" | "own" | "others";
   /** Built when first asked for. */
   readonly events: readonly LogEvent[];
+  /** What was delivered before is not certain to be what the group agreed on: everybody who follows begins again, with an install. `events` is empty then. */
+  readonly isBegunAnew: boolean;
   readonly settled: readonly { readonly ticket: number; readonly settlement: Settlement }[];
 }
 
@@ -70,6 +77,10 @@ export interface ProposedCommand {
 /** One replica without a loop: everything it does follows from the calls made and their order. */
 export interface ReplicaCore {
   readonly raft: RaftMachine;
+  /** What the layers above are to see of it: the machine, or what this node is fed. */
+  readonly view: NodeView;
+  /** Undefined unless what is shown comes from a feed. */
+  readonly feed: FeedStatus | undefined;
   readonly appliedIndex: LogIndex;
   /** Set when something committed that this build can not apply: nothing is applied from then on, while the machine goes on voting and storing. */
   readonly failure: Error | undefined;
@@ -83,6 +94,10 @@ export interface ReplicaCore {
   observeTime(wallMs: number): void;
   /** Never throws. */
   receive(from: PeerId, frame: Uint8Array): void;
+  /** A frame of the channel of feeds. Never throws. */
+  receiveFeed(from: PeerId, frame: Uint8Array): void;
+  /** Is fed from now on while it is no member, asking this leader first; undefined: asks nobody new. */
+  feedFrom(leader: PeerId | undefined): void;
   /** Returns a ticket at once; the settlement comes in `ReplicaWork.settled` (possibly of the very next `takeWork`). */
   propose(command: ProposedCommand, hints?: ProposeHints): number;
   /** Takes a proposed command back that has not left this node (sent to nobody, in no log): its tickets settle as refused, `withdrawn`. False when it may have left, or is not open. */

@@ -5,6 +5,7 @@ import { BLANK_STATE, bootstrapState, CorruptStateError, raftConfig, type RaftCo
 import { MemoryByteStore, type ByteStore, type ByteStoreOp } from "../storage/index.ts";
 import { createReplicaCore } from "./core.ts";
 import { isClientId } from "./envelope.ts";
+import type { FeedRules } from "./feeding.ts";
 import type { LaneReducer } from "./lane.ts";
 import { foundFrom } from "./log-export.ts";
 import type { NodeChannel } from "./node-channel.ts";
@@ -52,6 +53,8 @@ export interface ReplicaOptions {
   /** A durable writer's id chosen by the caller, unlike any other writer's in the group. Default: one made up (and kept, when `durable`). */
   readonly clientId?: string | undefined;
   readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
+  /** The channel on which members and those who are fed feed others, and the rules for it; see `RaftNode.feedFrom`. Default: neither. Not closed with the node. */
+  readonly feed?: (Omit<FeedRules, "peers"> & { readonly channel: NodeChannel }) | undefined;
   readonly logger?: Logger | undefined;
   /** False: `tick` is called by the one who opened it. Default true. */
   readonly autoTick?: boolean | undefined;
@@ -85,12 +88,14 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   for (const error of outbox.damaged) logger.error("a record of the outbox is lost", error);
   const { restored, layout } = await readState(options, stored, { storage, claims, snapshotBytesMax: config.snapshotTotalBytesMax });
   const events = createNanoEvents<RaftNodeEvents>();
+  const { feed } = options;
   const core = createReplicaCore({
     id, groupId: options.groupId, config, random: options.random, restored, lanes: options.lanes,
     frameBytesMax: Math.min(seam.payloadBytesMax, 64 * 1024),
+    feed: feed && { ...feed, peers: () => feed.channel.peers },
   });
   const node = new RunningNode({
-    core, seam, storage, reopenStorage: options.reopenStorage, owner: { id, groupId: options.groupId }, layout, config, writer, logger, wallClock: options.wallClock, events, outbox,
+    core, seam, feed: feed?.channel, storage, reopenStorage: options.reopenStorage, owner: { id, groupId: options.groupId }, layout, config, writer, logger, wallClock: options.wallClock, events, outbox,
   });
   if (options.autoTick !== false) {
     const ticker = new Ticker({ clock, tickMs: config.tickMs, awayMs: config.electionTimeoutMsMin, tick: () => node.tick() });

@@ -25,6 +25,8 @@ import type { WriterIdentity } from "./writer-identity.ts";
 export interface RunningNodeParts {
   readonly core: ReplicaCore;
   readonly seam: NodeChannel;
+  /** The channel of feeds. */
+  readonly feed: NodeChannel | undefined;
   readonly storage: ByteStore;
   readonly reopenStorage: (() => Promise<ByteStore>) | undefined;
   readonly owner: NodeRecord;
@@ -79,6 +81,7 @@ export class RunningNode implements RaftNode {
   /** Requests are refused with this; the node may still vote and store. */
   #refusing: Error | undefined;
   #stopListening: () => void;
+  #stopFeeding: (() => void) | undefined;
   #stopTicking: () => void = () => {};
   /** Where the first command of this incarnation committed, and its serial: from there on nobody else may write under the same id. */
   #ownSince: { readonly index: LogIndex; readonly serial: number } | undefined;
@@ -107,6 +110,10 @@ export class RunningNode implements RaftNode {
       this.#core.receive(from, bytes);
       this.#schedule();
     });
+    this.#stopFeeding = parts.feed?.on("frame", (from, bytes) => {
+      this.#core.receiveFeed(from, bytes);
+      this.#schedule();
+    });
     this.resumed = this.#resume(parts.outbox.commands);
     this.#schedule();
   }
@@ -132,19 +139,19 @@ export class RunningNode implements RaftNode {
   }
 
   get commitIndex(): LogIndex {
-    return this.#core.raft.commitIndex;
+    return this.#core.view.commitIndex;
   }
 
   get role(): Role {
-    return this.#core.raft.role;
+    return this.#core.view.role;
   }
 
   get leader(): PeerId | undefined {
-    return this.#core.raft.leader;
+    return this.#core.view.leader;
   }
 
   get membership(): Membership {
-    return this.#core.raft.membership;
+    return this.#core.view.membership;
   }
 
   get status(): NodeStatus {
@@ -273,7 +280,8 @@ export class RunningNode implements RaftNode {
     const { snapshotTotalBytesMax } = this.#parts.config;
     if (through > this.#core.appliedIndex) throw new InvalidArgumentError(`a snapshot through ${through} where ${this.#core.appliedIndex} is applied`);
     if (gameSection.length > snapshotTotalBytesMax) throw new PayloadTooLargeError(gameSection.length, snapshotTotalBytesMax, "snapshot");
-    if (!this.#core.snapshot(through, gameSection)) return;
+    // Nothing of what is fed is stored.
+    if (!this.#core.snapshot(through, gameSection) || this.#core.feed !== undefined) return;
     // Where there was no room, the snapshot goes with the write that failed, and the log it replaces makes some.
     this.#disk.retry();
     this.#schedule();
@@ -286,6 +294,12 @@ export class RunningNode implements RaftNode {
     const image = this.#core.image(Math.max(0, Math.floor(wallClock())), uncommitted);
     if (image === undefined) throw new BusyError("a snapshot is being taken in");
     return encodeExport({ groupId: owner.groupId, ...image });
+  }
+
+  feedFrom(leader: PeerId | undefined): void {
+    if (this.#stopped !== undefined) return;
+    this.#core.feedFrom(leader);
+    this.#schedule();
   }
 
   goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined {
@@ -403,11 +417,13 @@ export class RunningNode implements RaftNode {
       while (this.#stopped === undefined && this.#core.hasWork(how)) {
         const work = this.#core.takeWork(how);
         for (const { to, bytes } of work.frames) this.#send(to, bytes);
+        for (const { to, bytes } of work.feedFrames) this.#send(to, bytes, this.#parts.feed);
         // What was refused at once is not kept for later incarnations.
         for (const { ticket, settlement } of work.settled) if (settlement.outcome === "refused") this.#settle(ticket, settlement);
         if (work.write !== undefined) this.#disk.take(work.write);
         this.#disk.flush();
-        if (work.applied !== "none") this.#feed.deliver(work);
+        if (work.isBegunAnew) this.#feed.beginAnew();
+        else if (work.applied !== "none") this.#feed.deliver(work);
         if (work.applied === "others") this.#watchForTwins(work);
         for (const { ticket, settlement } of work.settled) this.#settle(ticket, settlement);
       }
@@ -420,8 +436,8 @@ export class RunningNode implements RaftNode {
     this.#publish();
   }
 
-  #send(to: PeerId, bytes: Uint8Array): void {
-    const { seam, logger } = this.#parts;
+  #send(to: PeerId, bytes: Uint8Array, seam: NodeChannel = this.#parts.seam): void {
+    const { logger } = this.#parts;
     if (!seam.peers.has(to)) return this.#drop("peer-absent");
     try {
       seam.sendTo(to, bytes);
@@ -495,6 +511,7 @@ export class RunningNode implements RaftNode {
       this.#stopped = error;
       this.#stopTicking();
       this.#stopListening();
+      this.#stopFeeding?.();
       this.#publish();
     }
     this.#rejectAll(error);
@@ -524,12 +541,12 @@ export class RunningNode implements RaftNode {
   }
 
   #look(): NodeStatus {
-    const { raft, appliedIndex } = this.#core;
+    const { view, appliedIndex, feed } = this.#core;
     const isOn = this.#stopped === undefined;
     return {
-      role: raft.role, leader: isOn ? raft.leader : undefined, term: raft.term, commitIndex: raft.commitIndex, appliedIndex, membership: raft.membership,
+      role: view.role, leader: isOn ? view.leader : undefined, term: view.term, commitIndex: view.commitIndex, appliedIndex, membership: view.membership, feed,
       // A leader without a quorum steps down by itself (CheckQuorum), and a follower hears a leader only while that one leads.
-      hasQuorum: isOn && raft.leader !== undefined, pendingCount: this.#pendingProposals, storage: this.#disk.health, failure: this.#refusing,
+      hasQuorum: isOn && view.leader !== undefined, pendingCount: this.#pendingProposals, storage: this.#disk.health, failure: this.#refusing,
     };
   }
 
@@ -542,11 +559,11 @@ export class RunningNode implements RaftNode {
 
   /** What {@link RunningNode.#look} would return, field by field. */
   #isAsPublished(was: NodeStatus): boolean {
-    const { raft, appliedIndex } = this.#core;
-    const leader = this.#stopped === undefined ? raft.leader : undefined;
+    const { view, appliedIndex } = this.#core;
+    const leader = this.#stopped === undefined ? view.leader : undefined;
     return (
-      was.commitIndex === raft.commitIndex && was.appliedIndex === appliedIndex && was.pendingCount === this.#pendingProposals && was.role === raft.role && was.leader === leader &&
-      was.term === raft.term && was.membership === raft.membership && was.storage === this.#disk.health && was.failure === this.#refusing
+      was.commitIndex === view.commitIndex && was.appliedIndex === appliedIndex && was.pendingCount === this.#pendingProposals && was.role === view.role && was.leader === leader &&
+      was.term === view.term && was.membership === view.membership && was.feed === this.#core.feed && was.storage === this.#disk.health && was.failure === this.#refusing
     );
   }
 }

@@ -1,0 +1,375 @@
+// One node's part in feeding: gives what is committed here to its children, and, while it is no member, takes what is committed from a parent.
+import { bytesEqual, type LogIndex, type PeerId, type Random } from "../base/index.ts";
+import { isMember, isWitness, type Entry, type RaftConfig, type RaftMachine, type Role, type Snapshot } from "../raft/index.ts";
+import { AppliedLog } from "./applied-log.ts";
+import { FedLog, termIn, type FeedSource } from "./fed-log.ts";
+import { FeedChild } from "./feed-child.ts";
+import { decodeFeedFrame, encodeFeedFrame, type FeedMessage, type FeedWay } from "./feed-frame.ts";
+import { FeedParent, type FeedDoor } from "./feed-parent.ts";
+import { headerFault } from "./frame.ts";
+import type { LaneReducer } from "./lane.ts";
+import type { InstalledSnapshot } from "./ordered-log.ts";
+
+/** Children of one node by default: a leader's frames to them stay fewer than those to the members of a full group. */
+export const FEED_FAN_OUT = 8;
+/** What a frame has beside entries, bytes. */
+const FRAME_ROOM_BYTES = 1_024;
+
+/** How a node takes part in feeding. */
+export interface FeedRules {
+  /** Who is connected. */
+  readonly peers: () => ReadonlySet<PeerId>;
+  /** Asked of whoever leads: may this peer, which is no member, be fed, and have its commands taken? */
+  readonly admits: (peer: PeerId) => boolean;
+  /** Asked everywhere and at any time: this peer is fed no more. */
+  readonly refuses: (peer: PeerId) => boolean;
+  /** Default {@link FEED_FAN_OUT}. */
+  readonly fanOut?: number | undefined;
+}
+
+/** What a fed node shows of where it stands; a new object per change. */
+export interface FeedStatus {
+  /** Undefined while a parent is looked for. */
+  readonly parent: PeerId | undefined;
+  /** Everything the parent had when it last answered is here. */
+  readonly isCaughtUp: boolean;
+  /** Parents above, down from the members: 1 is fed by a member. */
+  readonly depth: number;
+}
+
+/** What the layers above see of a node: its machine, or its feed. */
+export type NodeView = Pick<RaftMachine, "role" | "leader" | "term" | "commitIndex" | "membership">;
+
+/** News of a feed, to be applied. */
+export interface FedNews {
+  readonly installed: InstalledSnapshot | undefined;
+  readonly entries: readonly Entry[];
+}
+
+export interface FeedingOptions {
+  readonly id: PeerId;
+  readonly header: Uint8Array;
+  readonly frameBytesMax: number;
+  readonly config: RaftConfig;
+  readonly random: Random;
+  readonly lanes: readonly LaneReducer<unknown>[];
+  readonly rules: FeedRules;
+  readonly raft: RaftMachine;
+  /** What the machine committed, applied. */
+  readonly own: AppliedLog;
+  readonly drop: (reason: string) => void;
+  /** Commands of a peer that is fed, for the leader's log. */
+  readonly submit: (from: PeerId, commands: readonly Uint8Array[]) => void;
+}
+
+/** What is shown while this node is fed. */
+interface Shown {
+  readonly entries: FedLog;
+  readonly log: AppliedLog;
+}
+
+export class Feeding {
+  readonly #options: FeedingOptions;
+  readonly #parent: FeedParent;
+  readonly #child: FeedChild;
+  readonly #door: FeedDoor;
+  readonly #patienceTicks: number;
+  #shown: Shown | undefined;
+  #news: Entry[] = [];
+  #installed: InstalledSnapshot | undefined;
+  /** What is shown was thrown away and begins anew. */
+  #isBegunAnew = false;
+  #heardCommit: LogIndex | undefined;
+  #frames: { to: PeerId; bytes: Uint8Array }[] = [];
+  #way: FeedWay;
+  #wayText = "";
+  #status: FeedStatus = { parent: undefined, isCaughtUp: false, depth: 0 };
+  #isServing = false;
+
+  constructor(options: FeedingOptions) {
+    const { id, config, rules, frameBytesMax, random } = options;
+    const ticks = (ms: number): number => Math.ceil(ms / config.tickMs);
+    const holdTicks = ticks(config.electionTimeoutMsMin);
+    this.#options = options;
+    this.#patienceTicks = holdTicks + ticks(config.electionTimeoutMsMin);
+    this.#way = { stamp: random.uint32() + 1, above: [] };
+    const send = (to: PeerId, message: FeedMessage): void => void this.#frames.push({ to, bytes: encodeFeedFrame(options.header, message) });
+    this.#parent = new FeedParent({
+      fanOut: rules.fanOut ?? FEED_FAN_OUT, holdTicks, patienceTicks: this.#patienceTicks,
+      entryBytesMax: frameBytesMax - FRAME_ROOM_BYTES, chunkBytesMax: Math.min(config.snapshotChunkBytes, frameBytesMax - FRAME_ROOM_BYTES), send,
+    });
+    this.#child = new FeedChild({
+      self: id, patienceTicks: this.#patienceTicks, pauseTicks: ticks(config.heartbeatMs), snapshotBytesMax: config.snapshotTotalBytesMax, send,
+      take: (entries, commit) => this.#take(entries, commit), install: (snapshot) => this.#install(snapshot), differs: () => this.#beginAnew(),
+    });
+    this.#door = {
+      get leads() {
+        return options.raft.role === "leader";
+      },
+      admits: (peer) => !isMember(options.raft.membership, peer) && rules.admits(peer),
+      others: () => this.#otherMembers(),
+    };
+  }
+
+  /** What is shown comes from a feed, as long as the machine of this node does not hold as much of its own. */
+  get shown(): Shown | undefined {
+    return this.#shown;
+  }
+
+  get status(): FeedStatus | undefined {
+    return this.#shown === undefined ? undefined : this.#status;
+  }
+
+  get children(): readonly PeerId[] {
+    return this.#parent.children;
+  }
+
+  /** Begins to be fed, with `leader` to ask first; undefined: asks nobody new. */
+  set root(leader: PeerId | undefined) {
+    this.#child.root = leader === this.#options.id ? undefined : leader;
+  }
+
+  tick(): void {
+    const { rules } = this.#options;
+    const peers = rules.peers();
+    this.#parent.tick(peers, rules.refuses);
+    if (this.#wants) this.#child.tick(peers);
+    else if (this.#child.parent !== undefined) this.#child.stop();
+    this.#isServing ||= this.#wants || this.#parent.isBusy;
+  }
+
+  /** Never throws. */
+  receive(from: PeerId, frame: Uint8Array): void {
+    const fault = headerFault(this.#options.header, frame);
+    if (fault !== undefined) return this.#options.drop(`feed-${fault}`);
+    let message: FeedMessage;
+    try {
+      message = decodeFeedFrame(frame);
+    } catch {
+      return this.#options.drop("feed-malformed");
+    }
+    this.#hear(from, message);
+  }
+
+  #hear(from: PeerId, message: FeedMessage): void {
+    const { raft, rules, drop, submit } = this.#options;
+    switch (message.type) {
+      case "ask":
+        this.#isServing = true;
+        return rules.refuses(from) ? drop("feed-refused") : this.#parent.ask(from, message, this.#door);
+      case "leave":
+        this.#isServing = true;
+        // Who may be fed is the leader's word, handed down along the tree.
+        return from === raft.leader || from === this.#child.parent || from === this.#child.root ? this.#parent.leave(message.peer, this.#door) : drop("feed-forged-leave");
+      case "submit":
+        return raft.role === "leader" && this.#door.admits(from) && !rules.refuses(from) ? submit(from, message.commands) : drop("feed-not-taken");
+      case "entries":
+      case "chunk":
+      case "elsewhere":
+      case "differs":
+        if (!this.#child.answered(from, message, rules.peers())) drop("feed-unasked");
+    }
+  }
+
+  /** No member, as far as its own machine knows and hears: there is nobody it gets entries from. */
+  get #wants(): boolean {
+    return (this.#child.root !== undefined || this.#child.parent !== undefined) && !this.#isSupplied;
+  }
+
+  get #isSupplied(): boolean {
+    const { raft, id } = this.#options;
+    return raft.leader !== undefined && isMember(raft.membership, id);
+  }
+
+  get hasWork(): boolean {
+    return this.#frames.length > 0 || this.#news.length > 0 || this.#installed !== undefined || this.#isBegunAnew || this.#isServing || this.mayEnd || (this.#wants && this.#child.mayAsk(this.#options.rules.peers()));
+  }
+
+  /** The own machine holds what is shown, and more comes to it by itself. */
+  get mayEnd(): boolean {
+    return this.#shown !== undefined && this.#isSupplied && this.#options.own.appliedIndex >= this.#shown.log.appliedIndex && this.#options.own.appliedIndex > 0;
+  }
+
+  /** Shows the machine's own log from now on. True when everything shown so far is certain to be the same. */
+  end(): boolean {
+    const shown = this.#shown;
+    this.#shown = undefined;
+    this.#news = [];
+    this.#installed = undefined;
+    this.#child.stop();
+    this.#heardCommit = undefined;
+    return shown === undefined || (!this.#isBegunAnew && this.#isSameAsOwn(shown));
+  }
+
+  /** Whatever came since the last call, applied by the caller; undefined when nothing did. */
+  takeNews(): FedNews | undefined {
+    if (this.#news.length === 0 && this.#installed === undefined) return undefined;
+    const news = { installed: this.#installed, entries: this.#news };
+    this.#news = [];
+    this.#installed = undefined;
+    return news;
+  }
+
+  /** True once after what was shown turned out to be something else than what others hold. */
+  takeBegunAnew(): boolean {
+    const isBegunAnew = this.#isBegunAnew;
+    this.#isBegunAnew = false;
+    return isBegunAnew;
+  }
+
+  /** Questions and answers that can leave now. To be called when everything that came is applied. */
+  takeFrames(): readonly { readonly to: PeerId; readonly bytes: Uint8Array }[] {
+    if (this.#wants && this.#child.mayAsk(this.#options.rules.peers())) this.#child.ask(this.#place());
+    this.#look();
+    this.#isServing = false;
+    this.#parent.serve(this.#source(), this.#way);
+    const frames = this.#frames;
+    if (frames.length > 0) this.#frames = [];
+    return frames;
+  }
+
+  /** Shows and gives no more than `through`, for which the layers above made `data`. */
+  compact(through: LogIndex, data: Uint8Array): boolean {
+    return this.#shown?.entries.compact(through, data) === true;
+  }
+
+  /** What the layers above see while this node is fed. */
+  get view(): NodeView {
+    const { raft } = this.#options;
+    if (this.#shown === undefined) return raft;
+    const { entries } = this.#shown;
+    return { role: roleOf(raft), leader: this.#child.parent === undefined ? undefined : this.#child.root, term: entries.lastTerm, commitIndex: entries.applied, membership: entries.membership };
+  }
+
+  /** The way of commands to the leader while this node is fed. */
+  get road(): Pick<RaftMachine, "leader" | "term" | "propose" | "forward"> {
+    const { root } = this.#child;
+    return {
+      leader: root,
+      term: 0,
+      propose: () => ({ refused: "not-leader" }),
+      forward: (commands) => {
+        if (root === undefined) return false;
+        this.#frames.push({ to: root, bytes: encodeFeedFrame(this.#options.header, { type: "submit", commands }) });
+        return true;
+      },
+    };
+  }
+
+  /** The leader can be handed commands although the machine knows none. */
+  get hasRoad(): boolean {
+    return this.#shown !== undefined && !this.#isSupplied;
+  }
+
+  #place(): { readonly next: LogIndex; readonly prevTerm: number } {
+    const source = this.#shown?.entries ?? this.#ownSource();
+    return { next: source.applied + 1, prevTerm: termIn(source, source.applied) ?? 0 };
+  }
+
+  #ownSource(): FeedSource {
+    const { raft, own } = this.#options;
+    return { applied: own.appliedIndex, snapshot: raft.snapshot, entries: (from, through) => raft.entries(from, through) };
+  }
+
+  /** What children are given: a member's own log, or what this node is fed, unless it has lost its place for long. */
+  #source(): FeedSource | undefined {
+    const { raft, id } = this.#options;
+    if (this.#shown === undefined) return isMember(raft.membership, id) ? this.#ownSource() : undefined;
+    return this.#child.orphanTicks > this.#patienceTicks && !this.#isSupplied ? undefined : this.#shown.entries;
+  }
+
+  #otherMembers(): readonly PeerId[] {
+    const { raft: { membership: { voters, learners } }, id, rules } = this.#options;
+    const peers = rules.peers();
+    return [...voters, ...learners].filter((peer) => peer !== id && peers.has(peer) && !isWitness(peer));
+  }
+
+  /** Begins to show a feed: after everything this node holds by itself. */
+  #begin(): Shown {
+    if (this.#shown !== undefined) return this.#shown;
+    const { lanes } = this.#options;
+    const own = this.#ownSource();
+    const entries = new FedLog();
+    const log = new AppliedLog(lanes, (from, through) => entries.entries(from, through));
+    if (own.snapshot !== undefined && own.snapshot.index <= own.applied) {
+      entries.reset(own.snapshot);
+      log.install(own.snapshot.index, own.snapshot.data);
+    }
+    for (const entry of own.entries(entries.applied + 1, own.applied)) {
+      entries.append(entry);
+      if (entry.kind === 1) log.apply(entry);
+      else log.skip(entry.index);
+    }
+    this.#shown = { entries, log };
+    return this.#shown;
+  }
+
+  #take(entries: readonly Entry[], commit: LogIndex): boolean {
+    const { entries: held } = this.#begin();
+    for (const entry of entries) {
+      if (entry.index <= held.applied) continue;
+      // Whoever sends what can not be is not believed any further.
+      if (!held.append(entry)) {
+        this.#options.drop("feed-bad-entries");
+        return false;
+      }
+      this.#news.push(entry);
+    }
+    this.#heardCommit = commit;
+    return true;
+  }
+
+  #install(snapshot: Snapshot): boolean {
+    const { entries, log } = this.#begin();
+    if (snapshot.index <= entries.applied) return true;
+    const installed = log.install(snapshot.index, snapshot.data);
+    if (installed === undefined) return false;
+    entries.reset(snapshot);
+    this.#news = [];
+    this.#installed = installed;
+    return true;
+  }
+
+  /** Another holds something else at the same place: nothing of what is shown can be relied on. */
+  #beginAnew(): void {
+    this.#options.drop("feed-differs");
+    if (this.#shown === undefined) return;
+    const entries = new FedLog();
+    this.#shown = { entries, log: new AppliedLog(this.#options.lanes, (from, through) => entries.entries(from, through)) };
+    this.#news = [];
+    this.#installed = undefined;
+    this.#heardCommit = undefined;
+    this.#isBegunAnew = true;
+  }
+
+  #isSameAsOwn({ entries, log }: Shown): boolean {
+    const { own, raft } = this.#options;
+    if (own.baseIndex !== log.baseIndex || !isSame(own.baseData(), log.baseData())) return false;
+    const [mine, fed] = [raft.entries(own.baseIndex + 1, entries.applied), entries.entries(own.baseIndex + 1, entries.applied)];
+    return mine.length === fed.length && mine.every((entry, at) => {
+      const other = fed[at];
+      return other?.term === entry.term && other.kind === entry.kind && other.time === entry.time && bytesEqual(other.data, entry.data);
+    });
+  }
+
+  /** Where this node stands, and what its children are told of it. */
+  #look(): void {
+    const { above, parent } = this.#child;
+    const isCaughtUp = parent !== undefined && this.#heardCommit !== undefined && this.#shown !== undefined && this.#shown.log.appliedIndex >= this.#heardCommit;
+    if (this.#status.parent !== parent || this.#status.isCaughtUp !== isCaughtUp || this.#status.depth !== above.length) this.#status = { parent, isCaughtUp, depth: above.length };
+    const text = above.join(" ");
+    if (text === this.#wayText) return;
+    this.#wayText = text;
+    this.#way = { stamp: this.#way.stamp + 1, above };
+  }
+}
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : bytesEqual(a, b);
+}
+
+/** Who is fed learns, whatever an old log of its own says. */
+function roleOf({ role }: RaftMachine): Role {
+  return role === "leader" ? role : "learner";
+}
+

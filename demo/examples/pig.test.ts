@@ -1,8 +1,8 @@
 // Pig with tabs that die and come back in the middle of a roll.
 import { describe, expect, test } from "vitest";
-import { replay } from "../../sdk/index.ts";
+import { below, replay, type Random } from "../../sdk/index.ts";
 import { importMatch } from "../../sdk/index.ts";
-import { openTable, type TestPlayer, type TestTable } from "../../sdk/testing/index.ts";
+import { describeContract, gameObligations, openTable, type TestPlayer, type TestTable } from "../../sdk/testing/index.ts";
 import { GOAL, pig, THINKING_MS, type Pig, type PigAction } from "./pig.ts";
 
 type Player = TestPlayer<Pig, PigAction>;
@@ -17,12 +17,14 @@ async function playOn(table: Table, isDone: (state: Pig) => boolean): Promise<vo
     const { confirmed: state } = living(table);
     const active = table.player(state.turn);
     if (active.isAlive && active.match.pending.get().length === 0 && active.status.leader !== undefined && active.confirmed === active.state) {
-      const { turn, isRolling, pot, scores } = active.state;
-      if (table.players[turn] === active && !isRolling && !isOver(active.state)) void active.match.play({ type: pot >= 10 || pot + scores[turn]! >= GOAL ? "bank" : "roll" }).catch(() => {});
+      const { turn, dice, pot, scores } = active.state;
+      if (table.players[turn] === active && dice.waiting === null && !isOver(active.state)) void active.match.play({ type: pot >= 10 || pot + scores[turn]! >= GOAL ? "bank" : "roll" }).catch(() => {});
     }
     return isDone(state);
   }, "the game to go on");
 }
+
+describeContract("pig keeps the game contract", gameObligations, { game: pig, seats: 3, sample: (_state: Pig, _player: number, random: Random): PigAction => ({ type: below(random, 3) === 0 ? "bank" : "roll" }) });
 
 test("a whole game ends alike for everybody, and its file replays to the same end", async () => {
   const table = await openTable(pig, { players: 3, seed: 4 });
@@ -57,7 +59,7 @@ describe("when tabs die", () => {
     const before = victim.confirmed.eyes.length;
     await table.until(() => {
       const active = table.player(victim.confirmed.turn);
-      if (!active.state.isRolling && active.match.pending.get().length === 0) void active.match.play({ type: "roll" });
+      if (active.state.dice.waiting === null && active.match.pending.get().length === 0) void active.match.play({ type: "roll" });
       return victim.confirmed.dice.open?.phase === "revealing";
     });
     victim.kill();
@@ -80,6 +82,23 @@ describe("when tabs die", () => {
     expect(dice.hands[2]?.isAbsent).toBe(true);
     expect(scores.findIndex((score) => score >= GOAL)).toBeLessThan(2);
     await table.close();
+  });
+
+  test("who keeps its part of a roll back, having seen the others', is named and pays for it", async () => {
+    for (const holder of [0, 1]) {
+      const table = await openTable(pig, { players: 3, seed: 11 });
+      // The tab dies between the action and its part of the roll, and stays away for longer than the patience.
+      const roller = table.player(0);
+      await table.until(() => roller.confirmed.dice.hands.filter(({ tip }) => tip !== null).length === 3);
+      const rolling = roller.match.play({ type: "roll" });
+      await table.until(() => table.player(holder).confirmed.dice.open?.phase === "revealing");
+      table.player(holder).kill();
+      rolling.catch(() => {});
+      const other = table.player(2);
+      await table.until(() => other.confirmed.eyes.length === 1);
+      expect(other.confirmed).toMatchObject(holder === 0 ? { eyes: [1], turn: 1, pot: 0 } : { eyes: [6], turn: 0, pot: 6 });
+      await table.close();
+    }
   });
 
   test("a deadline outlives the leader that knew it, and passes once", async () => {

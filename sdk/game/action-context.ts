@@ -1,6 +1,7 @@
 // The context of one action: lazily seeded randomness, and a note of what a prediction relied on.
 import { digest64, seededRandom, utf8, type LogIndex, type Random } from "../base/index.ts";
 import type { DedupKey } from "../replica/index.ts";
+import type { Roll } from "./fair-dice.ts";
 import type { ActionContext, Seat } from "./game.ts";
 
 /** Which of the values that are only guessed while an action is predicted were looked at. */
@@ -17,6 +18,10 @@ export interface ContextSource {
   readonly index: LogIndex;
   readonly time: number;
   readonly dedupKey: DedupKey;
+  /** In a game with dice: what takes the place of the entry's own generator. */
+  readonly random?: Random | undefined;
+  /** What `random` is made of, where it is a roll of the dice. */
+  readonly roll?: Roll | undefined;
 }
 
 /**
@@ -47,10 +52,27 @@ class LazyRandom implements Random {
   }
 }
 
+/** What `check` and `timeout` get in a game with dice: whoever asks it for a number is told why there is none. */
+export const noRandom: Random = {
+  uint32: () => {
+    throw new TypeError("a game with dice has no numbers here: nobody may know them yet (draw in apply, or ask for a roll with isWanted)");
+  },
+};
+
+/** What `apply` gets in a game with dice before there is a roll: it notes that it was asked, and ends the attempt. */
+export class AskedRandom implements Random {
+  isAsked = false;
+
+  uint32(): never {
+    this.isAsked = true;
+    throw new TypeError("the roll is not known yet: the action is applied when it is");
+  }
+}
+
 /** The context of a committed entry: plain fields, because a replay makes two of them per turn. */
 export function entryContext(source: ContextSource): ActionContext {
-  const { player, seats, index, time } = source;
-  return { player, seats, index, time, random: new LazyRandom(source, undefined) };
+  const { player, seats, index, time, random, roll } = source;
+  return { player, seats, index, time, random: random ?? new LazyRandom(source, undefined), roll };
 }
 
 /** The context of a prediction: it notes in `reads` what was looked at. Its getters are own enumerable fields, so that a game may spread either context. */
@@ -66,6 +88,7 @@ export function predictionContext(source: ContextSource, reads: ProvisionalReads
       reads.time = true;
       return source.time;
     },
-    random: new LazyRandom(source, reads),
+    random: source.random ?? new LazyRandom(source, reads),
+    roll: source.roll,
   };
 }

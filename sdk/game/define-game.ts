@@ -52,7 +52,7 @@ function checkShape(game: unknown): void {
   for (const field of ["name", "version"]) requireThat(isShortText(of(field)), field, `a text of 1 to ${RULES_CHARS_MAX} characters without "@" or left out`, of(field));
   for (const field of ["actions", "states"]) requireThat(of(field) === undefined || hasFunctions(of(field), ["encode", "decode"]), field, "a codec { encode, decode } or left out", of(field));
   requireThat(of("clock") === undefined || hasFunctions(of("clock"), ["deadline", "timeout"]), "clock", "{ deadline, timeout } or left out", of("clock"));
-  requireThat(of("dice") === undefined || hasFunctions(of("dice"), ["read", "write", "isWanted", "rolled"]), "dice", "{ read, write, isWanted, rolled } or left out", of("dice"));
+  requireThat(of("dice") === undefined || isDice(of("dice")), "dice", "{ read, write }, with isWanted and rolled or neither, or left out", of("dice"));
   requireThat(of("schema") === undefined || isStandardSchema(of("schema")), "schema", "a Standard Schema (an object with a \"~standard\" field of version 1) or left out", of("schema"));
 }
 
@@ -66,6 +66,10 @@ function isShortText(value: unknown): boolean {
 
 function hasFunctions(value: unknown, names: readonly string[]): boolean {
   return typeof value === "object" && value !== null && names.every((name) => typeof Reflect.get(value, name) === "function");
+}
+
+function isDice(value: unknown): boolean {
+  return hasFunctions(value, ["read", "write"]) && (hasFunctions(value, ["isWanted", "rolled"]) || !["isWanted", "rolled"].some((name) => Reflect.get(Object(value), name) !== undefined));
 }
 
 /** Some libraries' schemas are functions with properties. */

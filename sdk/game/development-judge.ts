@@ -4,8 +4,9 @@ import { deepCopy, deepEqual, deepFreeze } from "./deep.ts";
 import { ImpureGameError } from "./errors.ts";
 import type { DefinedGame } from "./game.ts";
 import { textOf, type GameFault } from "./fault.ts";
-import { createJudge, type Judge, type Verdict } from "./judge.ts";
+import { createJudge, type Judge } from "./judge.ts";
 import type { Turn } from "./turn.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** The same verdicts as `createJudge`, with faults `impure` and `unserialisable` beside them. Several encodings per action. */
 export function createDevelopmentJudge<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {

@@ -1,6 +1,6 @@
 // Dice that nobody at the table can choose: every seat promises its contributions ahead of time, shows the next one when the dice are rolled, and all of
 // them together are the roll. The bookkeeping as values and pure functions; who promises and shows is dice-hand.ts.
-import { bytesEqual, concatBytes, digest, fromHex, seededRandom, toHex, utf8, type Random } from "../base/index.ts";
+import { bytesEqual, concatBytes, digest, fromHex, seededRandom, toHex, utf8, type LogIndex, type Random } from "../base/index.ts";
 import type { Seat } from "./seat.ts";
 import { CONTRIBUTION_BYTES } from "./system-command.ts";
 
@@ -29,11 +29,23 @@ export interface OpenRoll {
   readonly shown: readonly (string | null)[];
 }
 
+/** An action that has drawn from `context.random` and takes effect when its roll is known. */
+export interface WaitingAction {
+  /** Who acts. */
+  readonly player: Seat;
+  /** Index of its entry. */
+  readonly index: LogIndex;
+  /** Its bytes (hexadecimal). */
+  readonly payload: string;
+}
+
 /** The dice of one match. Plain JSON, part of the game's state; made by {@link fairDice} and changed by the SDK alone. */
 export interface DiceState {
   /** By seat; a seat that never promised anything may be missing. */
   readonly hands: readonly PromisedHand[];
   readonly open: OpenRoll | null;
+  /** The action the open roll is for; null: it is for what `isWanted` said, or none is open. */
+  readonly waiting: WaitingAction | null;
   /** Rolls that are known. */
   readonly rolls: number;
 }
@@ -59,7 +71,7 @@ const NO_HAND: PromisedHand = { tip: null, next: null, isAbsent: false };
 
 /** Dice before anything: what a game with `dice` puts into its state in `setup`. */
 export function fairDice(): DiceState {
-  return { hands: [], open: null, rolls: 0 };
+  return { hands: [], open: null, waiting: null, rolls: 0 };
 }
 
 /** What `value` is promised by, as this seat's. Bound to the seat, so that nobody can promise what another has promised. */
@@ -120,7 +132,7 @@ function revealed(dice: DiceState, open: OpenRoll, time: number): DiceState | Se
   const hands = dice.hands.map((hand, seat) => afterRoll(hand, open, seat));
   // Without a single contribution the roll would be known beforehand: it is asked for again, of whoever is there by then.
   if (seats.length === 0) return { ...dice, hands, open: null };
-  return { dice: { hands, open: null, rolls: number }, roll: { number, seats, missing }, random: mixed(number, open) };
+  return { dice: { hands, open: null, waiting: null, rolls: number }, roll: { number, seats, missing }, random: mixed(number, open) };
 }
 
 /** Each contribution moves its chain one on; who did not show has to promise anew. */

@@ -19,13 +19,23 @@ export interface ActionContext {
   readonly seats: number;
   /** Index of the log entry; while an action is only predicted, the index it would have if nothing came between. */
   readonly index: LogIndex;
-  /** The leader's clock when the entry was appended, ms since 1970, non-decreasing; while only predicted, the last logged time. */
+  /**
+   * The leader's clock when the entry was appended, ms since 1970, non-decreasing; while only predicted, the last logged time. Of an action that waited for
+   * its roll: the time of the entry that made the roll known, since that is when it takes effect.
+   */
   readonly time: number;
   /**
-   * Seeded by the entry's index and key: the same numbers on every peer, from their start in `check` and in `apply` alike. Its prediction is provisional.
-   * Whoever knows index and key knows the numbers, so who leads, or tries out keys, can choose them: for dice that matter there is {@link GameDice}.
+   * The same numbers on every peer. Where they come from is the game's to say:
+   *
+   * Without `dice`, seeded by the entry's index and key, from their start in `check` and in `apply` alike; the prediction is provisional. Whoever knows index
+   * and key knows the numbers, so who leads, or tries out keys, can choose them: fair among people who trust each other, and nowhere else.
+   *
+   * With `dice`, in `apply` alone, made of contributions that every seat had promised in the log before the entry was there: see {@link GameDice}. An action
+   * that draws waits at its place for its roll. In `check` and `timeout` there are no numbers: drawing throws there.
    */
   readonly random: Random;
+  /** In a game with dice, once the roll of this action is known: whose contributions `random` is made of, and who kept theirs back. */
+  readonly roll?: Roll | undefined;
 }
 
 /** What happens by itself may know: nobody acts. The same on every peer for the same log entry. */
@@ -35,7 +45,7 @@ export interface EventContext {
   readonly index: LogIndex;
   /** Logged time of that entry, ms since 1970: at or after what was waited for. */
   readonly time: number;
-  /** In `timeout` as in {@link ActionContext}; in `rolled` made of every seat's contribution. */
+  /** In `rolled` made of every seat's contribution. In `timeout` seeded by the entry, in a game without dice; with them drawing throws. */
   readonly random: Random;
 }
 
@@ -53,20 +63,33 @@ export interface GameClock<State> {
 }
 
 /**
- * Fair dice: a roll is made of contributions that every seat has promised in the log before anybody knew of the roll, and shows when it is asked for. The
- * outcome is known to nobody before the last one is shown, and nobody can choose it: not the leader, not by reconnecting. What stays possible: the last to
- * show sees the outcome first and may fail to show. Then, after the patience, the roll is made without that seat, which is named as `missing`: let it cost more than a roll is worth.
+ * Fair dice: a roll is made of contributions that every seat has promised in the log before anybody knew of the roll, and shows when it is asked for.
+ *
+ * With this field `context.random` is such a roll. An action whose `apply` draws from it is checked at its entry, as always, and then waits there: a roll
+ * opens, every seat shows what it had promised, and `apply` runs with the numbers. Until then every other action is refused (`dice-rolling`) and the game's
+ * clock stands still, so nothing comes between an action and its numbers. `play` resolves as committed when the entry is; the effect follows, mostly within
+ * one round trip. `apply` must draw, or not, by what it is given alone: it is run once to see whether it draws, and again with the roll.
+ *
+ * What holds: whether there is a roll, which one it is and who is asked is decided by the log. Its numbers depend on the contributions and on nothing else:
+ * not on when, how often, by whom or at which index the action was proposed, who leads, or who reloads. As long as one seat that is asked keeps its
+ * contribution to itself, nobody knows them before all the others have shown theirs.
+ *
+ * What does not: (1) Whoever shows last sees the outcome first, and may fail to show. Once the patience has passed in logged time the roll is made without
+ * that seat: one other outcome, and the seat is named as `missing`. Let that cost more than a roll is worth. (2) A leader that cheats sees what others show
+ * before it is committed, and can leave them out by not committing it or by a clock that runs ahead: seat after seat, until the roll is its own alone.
+ * `seats` and `missing` say whose a roll was. (3) All seats of a roll together choose it, and so does who is alone. (4) Who goes on alone
+ * (`continueWithout`) has a log of its own, and rolls there by itself.
  */
 export interface GameDice<State> {
   /** The dice in the state: {@link fairDice} made them in `setup`, the SDK changes them, the game only carries them along. */
   read(state: State): DiceState;
   /** The state with these dice. */
   write(state: State, dice: DiceState): State;
-  /** True while the state waits for a roll; the answer comes to `rolled`. Pure. */
-  isWanted(state: State): boolean;
-  /** The state after the roll, which is in `context.random`. */
-  rolled(state: State, roll: Roll, context: EventContext): State;
-  /** Whose contributions a roll waits for. Default: every seat. */
+  /** For rolls that are no action's: true while the state waits for one; the answer comes to `rolled`. Pure. Default: never. */
+  isWanted?(state: State): boolean;
+  /** The state after a roll that `isWanted` asked for, which is in `context.random`. Given together with `isWanted`, or not at all. */
+  rolled?(state: State, roll: Roll, context: EventContext): State;
+  /** Whose contributions a roll waits for. Default: every seat. Fewer have to be there: as long as none of them has promised anything, the roll waits. */
   seats?(state: State): readonly Seat[];
   /** How long a roll waits for a seat, ms of logged time. Default 10 000. */
   readonly patienceMs?: number | undefined;
@@ -90,7 +113,7 @@ export interface Game<State, Action> {
   apply(state: State, action: Action, context: ActionContext): State;
   /** Turn clocks. Default: none. */
   readonly clock?: GameClock<State> | undefined;
-  /** Dice nobody can choose. Default: none; `context.random` is enough where everybody at the table is trusted with choosing who leads. */
+  /** Dice nobody can choose, and `context.random` made of them. Default: none; then `context.random` is seeded by the entry, which is enough where everybody at the table is trusted. */
   readonly dice?: GameDice<State> | undefined;
   /** Actions on the wire. Default: JSON. */
   readonly actions?: Codec<Action> | undefined;

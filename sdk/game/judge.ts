@@ -1,18 +1,11 @@
 // The verdict on one action in one state: the same on every peer, and never an exception, whatever game and payload do.
+import type { Random } from "../base/index.ts";
 import { entryContext, predictionContext, type ContextSource, type ProvisionalReads } from "./action-context.ts";
 import type { ActionContext, DefinedGame } from "./game.ts";
-import { isThenable, textOf, type GameFault } from "./fault.ts";
 import { happened, systemApplied } from "./happenings.ts";
 import type { Turn } from "./turn.ts";
-
-/** What became of an action. */
-export interface Verdict<State> {
-  /** Why it is illegal; undefined when it is legal. */
-  readonly reason: string | undefined;
-  /** The state after it: the very state before it when it is illegal (but for what was due by then, in a game with a clock or dice). */
-  readonly state: State;
-  readonly fault?: GameFault | undefined;
-}
+import { applied, checked, type Verdict } from "./verdict.ts";
+import { judgedWithDice } from "./waiting-action.ts";
 
 /** Judges a turn in a state. Never throws. With `reads` the turn is a prediction, and what it relied on is noted there. */
 export type Judge<State, Action> = (state: State, turn: Turn<Action>, reads?: ProvisionalReads) => Verdict<State>;
@@ -40,37 +33,10 @@ function judgeOfActions<State, Action>(game: DefinedGame<State, Action>, seats: 
     if (action === undefined) return { reason: "invalid-action", state };
     if (player === undefined) return { reason: "not-seated", state };
     const source: ContextSource = { player, seats, index, time, dedupKey };
-    const context = (): ActionContext => (reads === undefined ? entryContext(source) : predictionContext(source, reads));
+    const context = (random?: Random): ActionContext => (reads === undefined ? entryContext({ ...source, random }) : predictionContext({ ...source, random }, reads));
+    if (game.dice !== undefined) return judgedWithDice(game, game.dice, state, { action, player, index, context });
     // check and apply each get a fresh context, so that the numbers apply draws do not depend on how many check drew.
     const objection = checked(game, state, action, context());
     return objection === undefined ? applied(game, state, action, context()) : { ...objection, state };
   };
-}
-
-function checked<State, Action>(
-  game: DefinedGame<State, Action>, state: State, action: Action, context: ActionContext,
-): { readonly reason: string; readonly fault?: GameFault } | undefined {
-  try {
-    // An author's JavaScript may answer null, a boolean or a promise; only the absence of a reason is legal.
-    const answer: unknown = game.check(state, action, context);
-    if (answer === undefined || answer === null) return undefined;
-    if (typeof answer === "string") return { reason: answer === "" ? "illegal" : answer };
-    return { reason: "illegal", fault: { kind: "check-failed", message: `check answers a reason or undefined, got ${typeof answer}; taken as illegal` } };
-  } catch (cause) {
-    return { reason: "check-failed", fault: { kind: "check-failed", message: `check threw: ${textOf(cause)}; taken as illegal`, cause } };
-  }
-}
-
-function applied<State, Action>(
-  game: DefinedGame<State, Action>, state: State, action: Action, context: ActionContext,
-): Verdict<State> {
-  const failed = (message: string, cause?: unknown): Verdict<State> => ({ reason: "apply-failed", state, fault: { kind: "apply-failed", message: `${message}; the action did nothing`, cause } });
-  try {
-    const after = game.apply(state, action, context);
-    if (after === undefined) return failed("apply returned undefined (is a return missing?)");
-    if (isThenable(after)) return failed("apply returned a promise, and it must not be async");
-    return { reason: undefined, state: after };
-  } catch (cause) {
-    return failed(`apply threw: ${textOf(cause)}`, cause);
-  }
 }

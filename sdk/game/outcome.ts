@@ -27,10 +27,11 @@ export type Outcome = CommittedOutcome | RejectedOutcome;
  * `too-many-pending`: wait for some to be committed. `invalid-action`: it does not encode (what the schema refuses is
  * rejected with the words of its issues, and `cause` is an `InvalidActionError`).
  * `check-failed`, `apply-failed`: the game's own function threw. `undone`: taken back here, before it left.
+ * `dice-rolling`: an action waits for its roll of the dice, and nothing may come before it.
  * `key-taken`: another action was committed under this one's key.
  * Besides these, the code of the error with which the log refused the proposal, such as `busy` or `payload-too-large`.
  */
-export type RejectionReason = "not-seated" | "closed" | "too-many-pending" | "invalid-action" | "check-failed" | "apply-failed" | "key-taken" | "undone" | "failed";
+export type RejectionReason = "not-seated" | "closed" | "too-many-pending" | "invalid-action" | "check-failed" | "apply-failed" | "key-taken" | "dice-rolling" | "undone" | "failed";
 
 /** A rejection. */
 export function rejected(reason: string, cause?: unknown): RejectedOutcome {

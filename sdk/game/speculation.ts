@@ -4,8 +4,9 @@ import type { DedupKey } from "../replica/index.ts";
 import type { ProvisionalReads } from "./action-context.ts";
 import type { Seat } from "./game.ts";
 import type { GameFault } from "./fault.ts";
-import type { Judge, Verdict } from "./judge.ts";
+import type { Judge } from "./judge.ts";
 import { sameKey, type CommittedTurn } from "./turn.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** An action of this peer that the log has not decided yet. */
 export interface OwnAction<Action> {

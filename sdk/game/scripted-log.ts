@@ -39,6 +39,8 @@ export class ScriptedLog implements OrderedLog {
   isImmediate = false;
   /** While set, nothing proposed leaves: it can be withdrawn. */
   isHeld = false;
+  /** What entries are stamped with, if nothing else is said. */
+  time = 1000;
   /** While set, reads wait: the log may not have caught up. */
   isBehind = false;
   lastRequestId = 0;
@@ -94,7 +96,7 @@ export class ScriptedLog implements OrderedLog {
 
   /** Commits a command: by default another peer's, under its next key. */
   append(command: ScriptedCommand): LogIndex {
-    const { payload, key, proposer = key?.clientId === this.clientId ? this.id : peerId("other"), lane = GAME_LANE, time = 1000, duplicate = false } = command;
+    const { payload, key, proposer = key?.clientId === this.clientId ? this.id : peerId("other"), lane = GAME_LANE, time = this.time, duplicate = false } = command;
     this.#foreignSerial += 1;
     const event: CommittedCommand = { type: "command", index: this.appliedIndex + 1, lane, key: key ?? { clientId: `client-${proposer}`, requestId: this.#foreignSerial }, proposer, payload, time, duplicate };
     if (key === undefined) this.lastForeignKey = event.key;

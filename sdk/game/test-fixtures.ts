@@ -1,6 +1,7 @@
 // Small games and a ready-made table for the tests of this folder.
 import { below, jsonCodec, peerId, SdkError, type PeerId } from "../base/index.ts";
 import { defineGame } from "./define-game.ts";
+import { fairDice, type DiceState } from "./fair-dice.ts";
 import type { DefinedGame, Game, Seat } from "./game.ts";
 import type { GameReport } from "./report.ts";
 import { ScriptedLog } from "./scripted-log.ts";
@@ -38,6 +39,23 @@ export const counterRules: Game<CounterState, CounterAction> = {
     const by = action.type === "roll" ? 1 + below(context.random, 6) : action.by;
     return { sum: state.sum + by, trail: [...state.trail, `${player}+${by}`] };
   },
+};
+
+/** The counter with a clock that every addition sets, and dice that rolls are drawn from. */
+export interface FairCounterState extends CounterState {
+  readonly dice: DiceState;
+  readonly due: number | null;
+}
+export const ALLOWANCE_MS = 500;
+export const PATIENCE_MS = 300;
+
+export const fairCounterRules: Game<FairCounterState, CounterAction> = {
+  name: "fair counter",
+  setup: (context) => ({ ...counterRules.setup(context), dice: fairDice(), due: null }),
+  check: (state, action, context) => counterRules.check?.(state, action, context),
+  apply: (state, action, context) => (action.type === "pass" ? state : { ...state, ...counterRules.apply(state, action, context), due: action.type === "add" ? context.time + ALLOWANCE_MS : state.due }),
+  clock: { deadline: ({ due }) => due ?? undefined, timeout: (state, { time }) => ({ ...state, sum: Math.min(state.sum, 0), trail: [...state.trail, `late@${time}`], due: null }) },
+  dice: { read: ({ dice }) => dice, write: (state, dice) => ({ ...state, dice }), patienceMs: PATIENCE_MS },
 };
 
 /** Without the trail and the ceiling: what commutes. */

@@ -34,6 +34,7 @@ module.exports = {
     onlyIn("nanostores-only-in-store", "^sdk/(game/store|open-match-live|open-match-types)\\.ts$", "nanostores"),
     onlyIn("react-only-in-its-binding", "^sdk/bindings/react/", "react"),
     onlyIn("vue-only-in-its-binding", "^sdk/bindings/vue/", "vue"),
+    onlyIn("nats-core-is-brought-by-who-uses-it", "^$", "@nats-io"),
     onlyIn("ws-only-in-server-and-node", "^sdk/(server|node)/", "ws"),
   ],
   options: { tsConfig: { fileName: "tsconfig.json" }, tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" }, exclude: { path: "^dist/" } },

@@ -14,5 +14,5 @@ module.exports = {
   node: ["seam", "identity", "storage", "base"],
   game: ["replica", "base"],
   bindings: [],
-  cluster: ["seam", "durable", "base"],
+  cluster: ["seam", "durable", "platform", "base"],
 };

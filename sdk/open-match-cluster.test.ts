@@ -223,6 +223,43 @@ test("[CL23] an owner that is cut off stops answering before its shards are some
   world.checkTenures();
 });
 
+test("[CL23] a notification that meets an owner out of touch is sent again, and is handled once it is back", async () => {
+  world = new World();
+  const tabs = await world.opened([ann, bob, cat]);
+  world.hub.partition([cat]);
+  const { shard } = tabs[2]!.cluster.owned[0]!;
+  expect(await world.until(() => !tabs[2]!.match.node.status.hasQuorum, 9_000)).toBe(true);
+  const told = tabs[2]!.cluster.client.notifyShard(shard, {}, { type: "add" });
+  await world.clock.advance(1_000);
+  world.hub.heal();
+  await world.get(told);
+  expect(await world.until(() => countIn(tabs[0]!.cluster.stateOf(shard)) === 1)).toBe(true);
+  await world.clock.advance(1_000);
+  expect(countIn(tabs[0]!.cluster.stateOf(shard))).toBe(1);
+});
+
+test("[CL12] a call that saved before its shard was lost is not made again: whether it was done is unknown", async () => {
+  world = new World();
+  let go: (() => void) | undefined;
+  const handler = async (_: unknown, __: unknown, shard: OwnedShard): Promise<undefined> => {
+    await shard.save(utf8(String(countIn(shard.state) + 1)));
+    await new Promise<void>((resolve) => { go = resolve; });
+    await shard.save(utf8("never"));
+    return undefined;
+  };
+  const tabs = [await world.open(ann), await world.open(bob), await world.open(cat, { handler, handlerTimeoutMs: -1 })];
+  expect(await world.until(() => world.isSettled(tabs))).toBe(true);
+  const { shard } = tabs[2]!.cluster.owned[0]!;
+  const outcome = call(tabs[2]!, shard, "twice").then(() => "ok", (error: { readonly code: string; readonly message: string }) => `${error.code}: ${error.message}`);
+  expect(await world.until(() => go !== undefined)).toBe(true);
+  world.hub.partition([cat]);
+  expect(await world.until(() => world.isSettled(tabs.slice(0, 2)), 40_000)).toBe(true);
+  world.hub.heal();
+  go?.();
+  expect(await world.get(outcome)).toMatch(/^handler-failed: .*unknown/);
+  expect(countIn(tabs[0]!.cluster.stateOf(shard))).toBe(1);
+});
+
 test("[CL24] handing over waits for the call that runs, and takes along what was not saved", async () => {
   world = new World();
   const [first] = await world.opened([ann]) as [Tab];
@@ -255,6 +292,21 @@ test("[CL25] a match that runs with other shards refuses a tab that wants its ow
   await expect(world.get(other.cluster.ready)).rejects.toMatchObject({ code: "invalid-argument" });
   expect(() => first.match.cluster({ shards: 64, handler: async () => undefined })).toThrow(/one cluster/);
   expect((await world.get(all(first, "read"))).every(({ by }) => by === ann)).toBe(true);
+  // However long it stays, it is given nothing, and what happens to others goes on, also when it leads.
+  await world.clock.advance(10_000);
+  expect((await world.get(all(first, "read"))).every(({ by }) => by === ann)).toBe(true);
+  const third = await world.open(cat);
+  expect(await world.until(() => world.isSettled([first, third]))).toBe(true);
+  first.match.node.transferLeadership(bob).catch(() => {});
+  expect(await world.until(() => other.match.node.role === "leader")).toBe(true);
+  world.close(third);
+  expect(await world.until(() => world.isSettled([first]))).toBe(true);
+});
+
+test("[CL25] what can never be agreed on is refused at once", async () => {
+  world = new World();
+  await expect(world.get(world.open(ann, { seed: "x".repeat(513) }))).rejects.toMatchObject({ code: "invalid-argument" });
+  await expect(world.get(world.open(bob, { shards: 16_385 }))).rejects.toMatchObject({ code: "invalid-argument" });
 });
 
 test("[CL22] a page that goes into the back/forward cache owns nothing in that very task, and serves again when it is back", async () => {

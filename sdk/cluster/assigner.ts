@@ -2,6 +2,7 @@
 import type { Clock, Logger, PeerId } from "../base/index.ts";
 import type { AssignCommand } from "./cluster-command.ts";
 import { CLUSTER_NODES_MAX, type ClusterTable } from "./cluster-table.ts";
+import type { ShardSetup } from "./serving-peers.ts";
 import { ShardTable } from "./shard.ts";
 
 /** A peer that may own shards, as the leader sees it. */
@@ -37,8 +38,8 @@ export function breather(clock: Clock): () => Promise<void> | undefined {
 }
 
 export interface AssignerOptions {
-  readonly numShards: number;
-  readonly seed: string;
+  /** How the shards of this match are set up, whatever this peer would have them be. */
+  readonly setup: () => ShardSetup;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly table: () => ClusterTable;
@@ -53,14 +54,16 @@ const AGAIN_MS = 500;
 /** Runs while this peer leads; everywhere else it only looks. */
 export class Assigner {
   readonly #options: AssignerOptions;
-  readonly #shards: ShardTable;
+  #setup: ShardSetup;
+  #shards: ShardTable;
   #isBusy = false;
   #isStopped = false;
   #cancel: () => void = () => {};
 
   constructor(options: AssignerOptions) {
     this.#options = options;
-    this.#shards = new ShardTable(options.numShards, options.seed);
+    this.#setup = options.setup();
+    this.#shards = new ShardTable(this.#setup.numShards, this.#setup.seed);
   }
 
   /** Hashes computed so far: what the changes cost. */
@@ -92,9 +95,14 @@ export class Assigner {
   }
 
   async #assign(): Promise<void> {
-    const { numShards, seed, clock, table, assign } = this.#options;
+    const { clock, table, assign } = this.#options;
     const nodes = this.#wanted();
     if (nodes === undefined) return;
+    const { numShards, seed } = this.#options.setup();
+    if (numShards !== this.#setup.numShards || seed !== this.#setup.seed) {
+      this.#setup = { numShards, seed };
+      this.#shards = new ShardTable(numShards, seed);
+    }
     await this.#shards.setNodesGently(nodes, breather(clock));
     // The hashing took its time: who was wanted then may not be now.
     if (this.#isStopped || this.#wanted()?.join() !== nodes.join()) return;

@@ -1,6 +1,7 @@
 // The caller's side of a wire: which calls are open, whom they were sent to, and how each of them ends exactly once.
 import type { Clock } from "../base/index.ts";
 import type { CallOutcome } from "./call-desk.ts";
+import { afterAtMost } from "./handler-pool.ts";
 import { ttl, type Envelope } from "./envelope.ts";
 import { EnvelopeExpiredError, HandlerTimeoutError, OverloadedError, OwnerGoneError } from "./errors.ts";
 import { OPEN_CALLS_MAX, type CallOptions } from "./transport.ts";
@@ -71,7 +72,7 @@ export class CallBook {
       };
       const onAbort = (): void => giveUp(signal?.reason);
       const limit = Math.min(left, patience);
-      const stop = limit === Number.POSITIVE_INFINITY ? (): void => {} : clock.after(limit, () => giveUp(left <= patience ? new EnvelopeExpiredError() : new HandlerTimeoutError(handlerTimeoutMs)));
+      const stop = afterAtMost(clock, limit, () => giveUp(left <= patience ? new EnvelopeExpiredError() : new HandlerTimeoutError(handlerTimeoutMs)));
       const settle = (outcome: CallOutcome): void => {
         end();
         if ("bytes" in outcome) resolve(outcome.bytes);

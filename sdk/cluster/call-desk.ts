@@ -3,7 +3,7 @@ import { hasCode, NO_BYTES, PayloadTooLargeError } from "../base/index.ts";
 import type { RequestFrame } from "./call-frames.ts";
 import type { Envelope } from "./envelope.ts";
 import { HandlerFailedError, NoShardSubscriberError, OverloadedError, TransportClosedError } from "./errors.ts";
-import { HandlerPool, type HandlerPoolOptions } from "./handler-pool.ts";
+import { clocked, HandlerPool, type HandlerPoolOptions } from "./handler-pool.ts";
 import { CALLS_PER_CALLER_MAX, type ShardHandler } from "./transport.ts";
 
 /** What came of a call. */
@@ -15,15 +15,17 @@ interface Subscription {
 
 /** One transport's subscriptions and the calls it runs. */
 export class CallDesk {
-  readonly #options: HandlerPoolOptions;
+  readonly #wallClock: () => number;
   readonly #pool: HandlerPool;
   readonly #subscriptions = new Map<number, Subscription[]>();
   /** Caller → its calls that are not answered yet. */
   readonly #open = new Map<string, Map<number, AbortController>>();
+  /** Caller → its notifications that are not over yet. */
+  readonly #notices = new Map<string, number>();
   #isClosed = false;
 
   constructor(options: HandlerPoolOptions) {
-    this.#options = options;
+    this.#wallClock = clocked(options).wallClock;
     this.#pool = new HandlerPool(options);
   }
 
@@ -51,21 +53,24 @@ export class CallDesk {
 
   /** Hands over a notification of this process. */
   notice(envelope: Envelope): void {
-    // Nobody waits for a notification: how it ends is the handler's own affair.
-    void this.#pool.run(this.#handlerOf(envelope), envelope).catch(() => {});
+    this.#pool.notice(this.#handlerOf(envelope), envelope);
   }
 
   /** Takes a call of `caller`, and calls `answer` once; not when the caller has gone. */
   take(caller: string, { id, isNotice, envelope: sent }: RequestFrame, answer: (outcome: CallOutcome) => void): void {
     const calls = this.#open.get(caller) ?? new Map<number, AbortController>();
-    if (calls.size >= CALLS_PER_CALLER_MAX) return answer({ error: new OverloadedError(CALLS_PER_CALLER_MAX) });
+    const notices = this.#notices.get(caller) ?? 0;
+    // An id stands for one call: said twice while that is open, it is answered once.
+    if (calls.has(id)) return undefined;
+    if (calls.size + notices >= CALLS_PER_CALLER_MAX) return answer({ error: new OverloadedError(CALLS_PER_CALLER_MAX) });
     const { ttlMs = 0 } = sent;
     const { createdAtMs: _, ...rest } = sent;
-    const envelope = ttlMs > 0 ? { ...rest, createdAtMs: this.#options.wallClock() } : rest;
+    const envelope = ttlMs > 0 ? { ...rest, createdAtMs: this.#wallClock() } : rest;
     try {
       const handler = this.#handlerOf(envelope);
       if (isNotice) {
-        void this.#pool.run(handler, envelope).catch(() => {});
+        this.#pool.notice(handler, envelope, () => this.#noticeEnded(caller));
+        this.#notices.set(caller, notices + 1);
         return answer({ bytes: NO_BYTES });
       }
       const abort = new AbortController();
@@ -73,9 +78,9 @@ export class CallDesk {
       const settle = (outcome: CallOutcome): void => {
         if (this.#forget(caller, id, abort)) answer(outcome);
       };
-      this.#pool.run(handler, envelope, abort.signal).then((bytes = NO_BYTES) => settle({ bytes }), (error: unknown) => settle({ error: asError(error) }));
+      this.#pool.run(handler, envelope, abort.signal).then((bytes = NO_BYTES) => settle({ bytes }), (error: unknown) => settle({ error: asAnswer(error, envelope) }));
     } catch (error) {
-      answer({ error: asError(error) });
+      answer({ error: asAnswer(error, envelope) });
     }
     return undefined;
   }
@@ -105,6 +110,12 @@ export class CallDesk {
     return subscription.handler;
   }
 
+  #noticeEnded(caller: string): void {
+    const left = (this.#notices.get(caller) ?? 0) - 1;
+    if (left > 0) this.#notices.set(caller, left);
+    else this.#notices.delete(caller);
+  }
+
   #forget(caller: string, id: number, abort: AbortController): boolean {
     const calls = this.#open.get(caller);
     if (calls?.get(id) !== abort) return false;
@@ -119,7 +130,8 @@ export function tooLargeToSend(bytes: number, max: number): Error {
   return new HandlerFailedError(new PayloadTooLargeError(bytes, max, "answer").message);
 }
 
-function asError(error: unknown): Error {
-  if (hasCode(error, "closed")) return new TransportClosedError();
+/** That this end closes is no news of the caller's own: to it, nobody serves the shard here any more, and its call was not handled. */
+function asAnswer(error: unknown, { shard }: Envelope): Error {
+  if (hasCode(error, "transport-closed")) return new NoShardSubscriberError(shard);
   return error instanceof Error ? error : new HandlerFailedError(String(error));
 }

@@ -1,5 +1,5 @@
 // What stands in the log of a cluster: an assignment made by whoever leads, and the writes of owners.
-import { ByteReader, ByteWriter, InvalidArgumentError, MalformedError, type LogIndex } from "../base/index.ts";
+import { ByteReader, ByteWriter, InvalidArgumentError, MalformedError, utf8, type LogIndex } from "../base/index.ts";
 import { CLUSTER_NODES_MAX, CLUSTER_SHARDS_MAX } from "./cluster-table.ts";
 
 /** Writes in one command at most. */
@@ -95,7 +95,8 @@ function readWrites(reader: ByteReader): WriteCommand {
   return { type: "write", writes };
 }
 
-/** Throws `InvalidArgumentError` unless a match can have so many shards. */
-export function checkClusterShards(numShards: number): void {
+/** Throws `InvalidArgumentError` unless a match can have so many shards, and this seed. */
+export function checkClusterShards(numShards: number, seed: string): void {
+  if (utf8(seed).length > NAME_BYTES_MAX) throw new InvalidArgumentError(`a seed has at most ${NAME_BYTES_MAX} bytes, got ${utf8(seed).length}`);
   if (!Number.isSafeInteger(numShards) || numShards < 1 || numShards > CLUSTER_SHARDS_MAX) throw new InvalidArgumentError(`a match has 1 to ${CLUSTER_SHARDS_MAX} shards, got ${numShards}`);
 }

@@ -1,5 +1,6 @@
 // One node of a cluster: serves the shards it owns, tells who it is, and stops serving when it is told to.
 import { InvalidArgumentError, utf8, type Clock } from "../base/index.ts";
+import { randomId, systemClock } from "../platform/index.ts";
 import { KeyRequiredError } from "./errors.ts";
 import type { Envelope } from "./envelope.ts";
 import { noMetrics, type ClusterMetrics } from "./metrics.ts";
@@ -23,8 +24,9 @@ export interface ClusterNodeOptions {
   readonly shards: readonly number[];
   readonly handler: ShardHandler;
   readonly metrics?: ClusterMetrics | undefined;
-  readonly clock: Clock;
-  /** Random part of a made-up id; required when `nodeId` is absent. */
+  /** Measures handlers. Default: the page's own. */
+  readonly clock?: Clock | undefined;
+  /** Random part of a made-up id. Default: 10 letters and digits. */
   readonly makeId?: (() => string) | undefined;
 }
 
@@ -32,6 +34,7 @@ export interface ClusterNodeOptions {
 export class ClusterNode {
   readonly nodeId: string;
   readonly #options: ClusterNodeOptions;
+  readonly #clock: Clock;
   readonly #metrics: ClusterMetrics;
   readonly #served = new Map<number, () => Promise<void>>();
   #wanted: ReadonlySet<number>;
@@ -39,10 +42,11 @@ export class ClusterNode {
   #changes: Promise<void> = Promise.resolve();
 
   constructor(options: ClusterNodeOptions) {
-    const nodeId = options.nodeId ?? (options.makeId === undefined ? undefined : `node-${options.makeId()}`);
-    if (nodeId === undefined || nodeId === "") throw new InvalidArgumentError("a node needs an id");
+    const { nodeId = `node-${(options.makeId ?? (() => randomId(10)))()}`, clock = systemClock } = options;
+    if (nodeId === "") throw new InvalidArgumentError("a node needs an id");
     this.nodeId = nodeId;
     this.#options = options;
+    this.#clock = clock;
     this.#metrics = options.metrics ?? noMetrics;
     this.#wanted = new Set(options.shards);
   }
@@ -83,21 +87,24 @@ export class ClusterNode {
 
   async #settle(): Promise<void> {
     const wanted = this.#running ? this.#wanted : new Set<number>();
-    for (const [shard, unsubscribe] of this.#served) {
-      if (wanted.has(shard)) continue;
-      this.#served.delete(shard);
-      await unsubscribe();
-    }
-    for (const shard of wanted) {
-      if (!this.#served.has(shard)) this.#served.set(shard, await this.#options.transport.subscribe(shard, (envelope, signal) => this.#handle(envelope, signal)));
-    }
+    const lost = [...this.#served].filter(([shard]) => !wanted.has(shard));
+    for (const [shard] of lost) this.#served.delete(shard);
+    const won = [...wanted].filter((shard) => !this.#served.has(shard));
+    // Side by side: over a wire each takes a round trip.
+    const ended = await Promise.allSettled([...lost.map(async ([, unsubscribe]) => unsubscribe()), ...won.map((shard) => this.#serve(shard))]);
     this.#metrics.shardsOwned(this.#served.size);
+    const failed = ended.find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
+  }
+
+  async #serve(shard: number): Promise<void> {
+    this.#served.set(shard, await this.#options.transport.subscribe(shard, (envelope, signal) => this.#handle(envelope, signal)));
   }
 
   async #handle(envelope: Envelope, signal: AbortSignal): Promise<Uint8Array | undefined> {
     if (envelope.type === NODE_INFO_TYPE) return utf8(JSON.stringify({ nodeId: this.nodeId, shards: this.shards } satisfies NodeInfo));
-    const { clock, handler } = this.#options;
-    const began = clock.now();
+    const { handler } = this.#options;
+    const began = this.#clock.now();
     let ok = false;
     this.#metrics.handlersActive(1);
     try {
@@ -106,7 +113,7 @@ export class ClusterNode {
       return answer;
     } finally {
       this.#metrics.handlersActive(-1);
-      this.#metrics.handler(envelope.type, ok, (clock.now() - began) / 1000);
+      this.#metrics.handler(envelope.type, ok, (this.#clock.now() - began) / 1000);
     }
   }
 }

@@ -11,7 +11,7 @@ import { MemoryTransport } from "./memory-transport.ts";
 import { CLUSTER_METRICS, openTelemetryMetrics, promClientMetrics } from "./metrics.ts";
 import { createRequest, messageTypeOf, ShardClient } from "./shard-client.ts";
 import { createTestCluster } from "./test-cluster.ts";
-import type { ShardHandler } from "./transport.ts";
+import type { ShardHandler, Transport } from "./transport.ts";
 
 const keyed = (key: string, text = ""): Envelope => ({ shard: 0, type: "t", data: utf8(text), headers: { [KEY_HEADER]: key } });
 const never = new AbortController().signal;
@@ -34,9 +34,11 @@ test("[CL6] an envelope survives encoding, and other bytes are malformed", () =>
 test("[CL6] what is over the limits can not be sent", () => {
   const base: Envelope = { shard: 0, type: "t", data: utf8("") };
   const many = Object.fromEntries(Array.from({ length: ENVELOPE_LIMITS.headers + 1 }, (_, at) => [`h${at}`, ""]));
-  for (const bad of [{ shard: -1 }, { shard: 0.5 }, { type: "" }, { type: "x".repeat(257) }, { ttlMs: -1 }, { ttlMs: Number.NaN }, { headers: many }, { headers: { long: "x".repeat(5000) } }]) {
-    expect(() => validateEnvelope({ ...base, ...bad })).toThrow(/,|header/);
-  }
+  const odd = [
+    { shard: -1 }, { shard: 0.5 }, { type: "" }, { type: "x".repeat(257) }, { ttlMs: -1 }, { ttlMs: Number.NaN }, { ttlMs: Number.POSITIVE_INFINITY }, { createdAtMs: -5 },
+    { createdAtMs: Number.NaN }, { headers: many }, { headers: { long: "x".repeat(5000) } }, { headers: { number: 5 as unknown as string } }, { data: "text" as unknown as Uint8Array },
+  ];
+  for (const bad of odd) expect(() => validateEnvelope({ ...base, ...bad })).toThrow(/,|header/);
   expect(() => validateEnvelope(base)).not.toThrow();
 });
 
@@ -63,6 +65,23 @@ test("[CL8] a keyed handler is made once per key and forgotten least recently us
   await expect(handler({ shard: 0, type: "t", data: utf8("") }, never)).rejects.toMatchObject({ code: "missing-key-header" });
 });
 
+test("[CL8] a handler whose making fails after it was forgotten takes no other along", async () => {
+  let fail: (error: Error) => void = () => {};
+  let made = 0;
+  const handler = keyHandler((key) => {
+    if (key !== "a") return async () => undefined;
+    made += 1;
+    return made === 1 ? new Promise<ShardHandler>((_, reject) => { fail = reject; }) : async () => utf8("ok");
+  }, 1);
+  const first = handler(keyed("a"), never);
+  await handler(keyed("b"), never);
+  expect(await handler(keyed("a"), never)).toEqual(utf8("ok"));
+  fail(new Error("too late"));
+  await expect(first).rejects.toThrow("too late");
+  expect(await handler(keyed("a"), never)).toEqual(utf8("ok"));
+  expect(made).toBe(2);
+});
+
 test("[CL8] ten thousand keys leave no more handlers than the cache holds, and a failed making is tried again", async () => {
   let alive = 0;
   const handler = scopedHandler({ extract: (envelope) => getHeader(envelope, KEY_HEADER) ?? "", create: () => { alive += 1; return async () => utf8("ok"); }, cacheSize: 100 });
@@ -70,6 +89,8 @@ test("[CL8] ten thousand keys leave no more handlers than the cache holds, and a
   expect(alive).toBe(10_000);
   for (let key = 9_900; key < 10_000; key += 1) await handler(keyed(`k${key}`), never);
   expect(alive).toBe(10_000);
+  await handler(keyed("k9899"), never);
+  expect(alive).toBe(10_001);
   let tries = 0;
   const flaky = keyHandler(async () => {
     tries += 1;
@@ -95,10 +116,32 @@ test("[CL9] an actor handles one message at a time, in order, also after one fai
   expect(results.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "fulfilled"]);
 });
 
+test("[CL9] an actor stays while messages wait for it, however many others come, and is made anew after a failed making", async () => {
+  const made: string[] = [];
+  const gates: (() => void)[] = [];
+  const handler = actorHandler(async (key) => {
+    made.push(key);
+    if (made.length === 1) throw new Error("not yet");
+    let count = 0;
+    return async ({ data }) => {
+      if (fromUtf8(data) === "slow") await new Promise<void>((resolve) => gates.push(resolve));
+      return utf8(String((count += 1)));
+    };
+  }, 1);
+  const failed = handler(keyed("a"), never);
+  const [slow, quick] = [handler(keyed("a", "slow"), never), handler(keyed("a"), never)];
+  await expect(failed).rejects.toThrow("not yet");
+  for (const other of ["b", "c"]) expect(await handler(keyed(other), never)).toEqual(utf8("1"));
+  gates[0]?.();
+  expect([await slow, await quick]).toEqual([utf8("1"), utf8("2")]);
+  expect(made).toEqual(["a", "a", "b", "c"]);
+  await expect(handler({ shard: 0, type: "t", data: utf8("") }, never)).rejects.toMatchObject({ code: "missing-key-header" });
+});
+
 test("[CL9] a mailbox has a limit", async () => {
   const handler: ShardHandler = actorHandler(() => () => new Promise(() => {}));
   const waiting = Array.from({ length: MAILBOX_MAX }, () => handler(keyed("a"), never));
-  expect(() => handler(keyed("a"), never)).toThrow(/waiting already/);
+  await expect(handler(keyed("a"), never)).rejects.toMatchObject({ code: "overloaded" });
   expect(waiting).toHaveLength(MAILBOX_MAX);
 });
 
@@ -118,8 +161,89 @@ test("[CL10] a node serves what it was told, says who it is, and stops with its 
   stop.abort();
   await running;
   await expect(client.shard(6).getNodeInfo()).rejects.toMatchObject({ code: "no-shard-subscriber" });
-  expect(() => new ClusterNode({ transport, shards: [], handler: async () => undefined, clock })).toThrow(/needs an id/);
+  expect(() => new ClusterNode({ nodeId: "", transport, shards: [], handler: async () => undefined, clock })).toThrow(/needs an id/);
+  const made = [1, 2].map(() => new ClusterNode({ transport, shards: [], handler: async () => undefined }).nodeId);
+  for (const id of made) expect(id).toMatch(/^node-[0-9a-z]{10}$/);
+  expect(made[0]).not.toBe(made[1]);
   expect(new ClusterNode({ transport, shards: [], handler: async () => undefined, clock, makeId: () => "x" }).nodeId).toBe("node-x");
+});
+
+test("[CL10] shards are subscribed side by side, and one that fails is told and costs no other", async () => {
+  const clock = new VirtualClock();
+  const inner = new MemoryTransport({ clock, wallClock: () => 0 });
+  let waiting = 0;
+  const most: number[] = [];
+  const transport: Transport = {
+    request: (envelope, options) => inner.request(envelope, options),
+    notify: (envelope, options) => inner.notify(envelope, options),
+    close: () => inner.close(),
+    subscribe: async (shard, handler) => {
+      most.push((waiting += 1));
+      await new Promise<void>((resolve) => void clock.after(50, resolve));
+      waiting -= 1;
+      if (shard === 7) throw new Error("no such subject");
+      return inner.subscribe(shard, handler);
+    },
+  };
+  const node = new ClusterNode({ nodeId: "n", transport, shards: [], handler: async ({ data }) => data, clock });
+  const stop = new AbortController();
+  const running = node.run(stop.signal);
+  await clock.advance(0);
+  const serving = node.setShards(Array.from({ length: 8 }, (_, shard) => shard));
+  const failed = serving.then(() => "served", (error: Error) => error.message);
+  for (let turn = 0; turn < 2; turn += 1) await clock.advance(50);
+  expect(await failed).toBe("no such subject");
+  expect([Math.max(...most), node.shards]).toEqual([8, [0, 1, 2, 3, 4, 5, 6]]);
+  stop.abort();
+  await running;
+});
+
+test("[CL11] an owner that has nothing to say answers nothing, and one that answers nonsense is not believed", async () => {
+  const clock = new VirtualClock();
+  const transport = new MemoryTransport({ clock, wallClock: () => 0 });
+  const client = new ShardClient({ transport, numShards: 4, clock, wallClock: () => 0 });
+  await transport.subscribe(0, async () => undefined);
+  expect(await client.requestShard(0, {}, { type: "t" })).toBeUndefined();
+  for (const nonsense of ["{", "5", "{}", '{"nodeId":1,"shards":[]}', '{"nodeId":"n","shards":["0"]}']) {
+    await transport.subscribe(1, async () => utf8(nonsense));
+    await expect(client.shard(1).getNodeInfo()).rejects.toMatchObject({ code: "malformed" });
+  }
+  for (const nowhere of [-1, 4, 0.5]) await expect(client.requestShard(nowhere, {}, { type: "t" })).rejects.toMatchObject({ code: "invalid-argument" });
+});
+
+test("[CL7] reserved headers are refused however they are set", async () => {
+  const clock = new VirtualClock();
+  const transport = new MemoryTransport({ clock, wallClock: () => 0 });
+  const client = new ShardClient({ transport, numShards: 1, clock, wallClock: () => 0, envelopeOptions: [(envelope) => ({ ...envelope, headers: { "X-Clstr-Epoch": "9" } })] });
+  await expect(client.requestShard(0, {}, { type: "t" })).rejects.toMatchObject({ code: "reserved-header" });
+});
+
+test("[CL12] what a handler's own calls met is its failure: nothing of that is taken for a refusal, and the call is not made again", async () => {
+  const clock = new VirtualClock();
+  const transport = new MemoryTransport({ clock, wallClock: () => 0 });
+  const client = new ShardClient({ transport, numShards: 4, clock, wallClock: () => 0, movedRetries: 1 });
+  let handled = 0;
+  await transport.subscribe(0, async () => {
+    handled += 1;
+    await client.requestShard(1, {}, { type: "t" });
+    return undefined;
+  });
+  await transport.subscribe(2, async () => {
+    handled += 1;
+    await transport.notify({ shard: 3, type: "t", data: utf8("") });
+    return undefined;
+  });
+  for (const shard of [0, 2]) {
+    const outer = client.requestShard(shard, {}, { type: "t" }).catch((error: unknown) => error);
+    for (let turn = 0; turn < 3; turn += 1) await clock.advance(1_000);
+    expect(await outer).toMatchObject({ code: "handler-failed", message: `nobody serves shard ${shard + 1}` });
+  }
+  expect(handled).toBe(2);
+  await transport.subscribe(1, async () => { throw new ShardMovedError(1); });
+  const moved = client.requestShard(0, {}, { type: "t" }).catch((error: unknown) => error);
+  for (let turn = 0; turn < 3; turn += 1) await clock.advance(1_000);
+  expect(await moved).toMatchObject({ code: "handler-failed" });
+  expect(handled).toBe(3);
 });
 
 class Hello {

@@ -19,6 +19,7 @@ export interface Envelope {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Time to live from `createdAtMs`; absent or 0: for ever. */
   readonly ttlMs?: number | undefined;
+  /** Default for an envelope with a time to live: when it is handed to a transport. */
   readonly createdAtMs?: number | undefined;
 }
 
@@ -60,13 +61,23 @@ export function expired(envelope: Envelope, nowMs: number): boolean {
   return ttl(envelope, nowMs) === 0;
 }
 
+/** The envelope as it is sent at `nowMs`: its time to live runs from then where it says no other time. */
+export function dated(envelope: Envelope, nowMs: number): Envelope {
+  return (envelope.ttlMs ?? 0) > 0 && envelope.createdAtMs === undefined ? { ...envelope, createdAtMs: Math.floor(nowMs) } : envelope;
+}
+
 /** Why the envelope can not be sent, or undefined. */
 export function envelopeFault(envelope: Envelope): string | undefined {
-  const { shard, type, headers = {}, ttlMs = 0 } = envelope;
+  const { shard, type, data, headers = {}, ttlMs = 0, createdAtMs = 0 } = envelope;
   if (!Number.isSafeInteger(shard) || shard < 0) return `a shard is a whole number from 0, got ${shard}`;
   if (type.length === 0 || type.length > ENVELOPE_LIMITS.typeChars) return `a message type has 1 to ${ENVELOPE_LIMITS.typeChars} characters, got ${type.length}`;
-  if (!(ttlMs >= 0)) return `a time to live is a number of ms from 0, got ${ttlMs}`;
+  // Callers are not all typed.
+  if (!(data instanceof Uint8Array)) return `data are bytes, got ${typeof data}`;
+  if (!(ttlMs >= 0 && ttlMs <= Number.MAX_SAFE_INTEGER)) return `a time to live is a number of ms from 0, got ${ttlMs}`;
+  if (!(createdAtMs >= 0 && createdAtMs <= Number.MAX_SAFE_INTEGER)) return `a time of creation is a number of ms since 1970, got ${createdAtMs}`;
   const entries = Object.entries(headers);
+  const odd = entries.find(([, value]) => typeof value !== "string");
+  if (odd !== undefined) return `header ${JSON.stringify(odd[0].slice(0, 40))} is text, got ${typeof odd[1]}`;
   if (entries.length > ENVELOPE_LIMITS.headers) return `at most ${ENVELOPE_LIMITS.headers} headers, got ${entries.length}`;
   const long = entries.find(([name, value]) => name.length + value.length > ENVELOPE_LIMITS.headerChars);
   return long === undefined ? undefined : `header ${JSON.stringify(long[0].slice(0, 40))} is longer than ${ENVELOPE_LIMITS.headerChars} characters`;

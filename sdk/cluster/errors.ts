@@ -1,6 +1,22 @@
 // What can go wrong between a caller and the owner of a shard.
 import { SdkError } from "../base/index.ts";
 
+/** Errors that calls ended with: said of those calls, and of nothing a handler does that made one. */
+const ofCalls = new WeakSet<object>();
+
+/** The same promise; what it rejects with is remembered as the outcome of a call. */
+export function asCall<T>(call: Promise<T>): Promise<T> {
+  return call.catch((error: unknown) => {
+    if (typeof error === "object" && error !== null) ofCalls.add(error);
+    throw error;
+  });
+}
+
+/** Whether a call ended with this error. */
+export function isOfCall(error: object): boolean {
+  return ofCalls.has(error);
+}
+
 /** The transport was closed before or while the call ran. `code` is `transport-closed`; whether the request was handled is unknown. */
 export class TransportClosedError extends SdkError {
   constructor() {

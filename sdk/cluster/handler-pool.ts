@@ -1,14 +1,39 @@
 // Runs shard handlers within limits: so many at once, so long each, the rest waiting in order.
-import type { Clock } from "../base/index.ts";
-import { EnvelopeExpiredError, HandlerFailedError, HandlerTimeoutError, OverloadedError, TransportClosedError } from "./errors.ts";
+import { InvalidArgumentError, type Clock } from "../base/index.ts";
+import { systemClock, wallClock as systemWallClock } from "../platform/index.ts";
+import { EnvelopeExpiredError, HandlerFailedError, HandlerTimeoutError, isOfCall, OverloadedError, TransportClosedError } from "./errors.ts";
 import { expired, ttl, type Envelope } from "./envelope.ts";
 import { WAITING_REQUESTS_MAX, type ShardHandler, type TransportLimits } from "./transport.ts";
 
 /** What a pool needs of its surroundings. */
 export interface HandlerPoolOptions extends TransportLimits {
-  readonly clock: Clock;
-  /** Wall clock, ms since 1970: envelopes carry the sender's. */
-  readonly wallClock: () => number;
+  /** Default: the page's own. */
+  readonly clock?: Clock | undefined;
+  /** Wall clock, ms since 1970: envelopes carry the sender's. Default: the system's. */
+  readonly wallClock?: (() => number) | undefined;
+}
+
+/** The same with its clocks filled in. */
+export type Clocked<Options> = Options & { readonly clock: Clock; readonly wallClock: () => number };
+
+/** The longest timer a page has, ms; what is further away is not waited for: 24 days. */
+const TIMER_MS_MAX = 2_147_483_647;
+
+/** Calls `fire` after `ms`, or never where that is further away than any page lives. Returns the function that stops it. */
+export function afterAtMost(clock: Clock, ms: number, fire: () => void): () => void {
+  return ms > TIMER_MS_MAX ? () => {} : clock.after(ms, fire);
+}
+
+/** Fills in the page's clocks where none were given. */
+export function clocked<Options extends { readonly clock?: Clock | undefined; readonly wallClock?: (() => number) | undefined }>(options: Options): Clocked<Options> {
+  return { ...options, clock: options.clock ?? systemClock, wallClock: options.wallClock ?? systemWallClock };
+}
+
+/** A limit in the words of {@link TransportLimits}: -1 is none. */
+function checkedLimit(name: string, limit: number): number {
+  if (limit === -1) return Number.POSITIVE_INFINITY;
+  if (!Number.isSafeInteger(limit) || limit < 1) throw new InvalidArgumentError(`${name} is a whole number from 1, or -1 for no limit, got ${limit}`);
+  return limit;
 }
 
 interface Waiting {
@@ -18,7 +43,7 @@ interface Waiting {
 
 /** One receiver's handlers. */
 export class HandlerPool {
-  readonly #options: HandlerPoolOptions;
+  readonly #options: Clocked<HandlerPoolOptions>;
   readonly #limit: number;
   readonly #timeoutMs: number;
   readonly #waiting: Waiting[] = [];
@@ -27,9 +52,9 @@ export class HandlerPool {
   #closed = false;
 
   constructor(options: HandlerPoolOptions) {
-    this.#options = options;
-    this.#limit = options.maxConcurrentHandlers === -1 ? Number.POSITIVE_INFINITY : (options.maxConcurrentHandlers ?? 100);
-    this.#timeoutMs = options.handlerTimeoutMs === -1 ? Number.POSITIVE_INFINITY : (options.handlerTimeoutMs ?? 30_000);
+    this.#options = clocked(options);
+    this.#limit = checkedLimit("maxConcurrentHandlers", options.maxConcurrentHandlers ?? 100);
+    this.#timeoutMs = checkedLimit("handlerTimeoutMs", options.handlerTimeoutMs ?? 30_000);
   }
 
   /** Handlers running now. */
@@ -48,6 +73,16 @@ export class HandlerPool {
       this.#running -= 1;
       this.#next();
     }
+  }
+
+  /**
+   * Runs `handler` for a notification, which nobody waits for: how it ends is its own affair, and `ended` is called then. Throws `OverloadedError` or
+   * `TransportClosedError` where it is not taken at all.
+   */
+  notice(handler: ShardHandler, envelope: Envelope, ended: () => void = () => {}): void {
+    if (this.#closed) throw new TransportClosedError();
+    if (this.#running >= this.#limit && this.#waiting.length >= WAITING_REQUESTS_MAX) throw new OverloadedError(WAITING_REQUESTS_MAX);
+    void this.run(handler, envelope).then(ended, ended);
   }
 
   /** Refuses what waits and lets what runs finish. */
@@ -109,7 +144,7 @@ export class HandlerPool {
       });
       const onAbort = (): void => fail(outer?.reason);
       const limit = Math.min(this.#timeoutMs, left);
-      const stop = limit === Number.POSITIVE_INFINITY ? () => {} : clock.after(limit, () => fail(left <= this.#timeoutMs ? new EnvelopeExpiredError() : new HandlerTimeoutError(this.#timeoutMs)));
+      const stop = afterAtMost(clock, limit, () => fail(left <= this.#timeoutMs ? new EnvelopeExpiredError() : new HandlerTimeoutError(this.#timeoutMs)));
       outer?.addEventListener("abort", onAbort, { once: true });
       // A handler may throw before its first await.
       void (async () => checkedAnswer(await handler(envelope, abort.signal)))().then((answer) => end(() => resolve(answer)), (error: unknown) => end(() => reject(asHandlerError(error))));
@@ -123,10 +158,13 @@ function checkedAnswer(answer: unknown): Uint8Array | undefined {
   throw new HandlerFailedError(`the handler answered with ${answer === null ? "null" : `a ${typeof answer}`} where bytes are expected`);
 }
 
-const OWN_CODES = new Set(["shard-moved", "missing-key-header", "overloaded", "envelope-expired", "no-shard-subscriber", "transport-closed"]);
+const REFUSALS = new Set(["shard-moved", "missing-key-header", "overloaded"]);
 
-/** The library's own refusals pass as they are; everything else is the handler's failure, with its message. */
+/**
+ * What a handler throws to refuse its envelope passes as it is: then nothing was handled. Everything else is its failure, with its message; so is what a call
+ * that it made itself met elsewhere, which says nothing about this envelope.
+ */
 function asHandlerError(error: unknown): Error {
-  if (error instanceof Error && "code" in error && OWN_CODES.has(String(error.code))) return error;
+  if (error instanceof Error && "code" in error && REFUSALS.has(String(error.code)) && !isOfCall(error)) return error;
   return new HandlerFailedError(error instanceof Error ? error.message : String(error));
 }

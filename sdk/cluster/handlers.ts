@@ -37,8 +37,9 @@ export class LruCache<Value> {
     if (this.#values.size > this.#size) this.#values.delete(this.#values.keys().next().value ?? key);
   }
 
-  delete(key: string): void {
-    this.#values.delete(key);
+  /** Forgets the key, where it stands for this value. */
+  delete(key: string, value: Value | undefined): void {
+    if (this.#values.get(key) === value) this.#values.delete(key);
   }
 }
 
@@ -61,7 +62,8 @@ export function scopedHandler({ extract, create, cacheSize = HANDLER_CACHE_SIZE 
     if (making === undefined) {
       making = (async () => create(scope))();
       cache.set(scope, making);
-      making.catch(() => cache.delete(scope));
+      // Unless another one was made under this name meanwhile.
+      making.catch(() => cache.delete(scope, making));
     }
     return (await making)(envelope, signal);
   };
@@ -79,20 +81,44 @@ export function keyHandler(create: (key: string) => ShardHandler | Promise<Shard
   return scopedHandler({ extract: keyOf, create, cacheSize });
 }
 
-/** One actor per key: its messages are handled one at a time, in the order they came. An actor lives while messages wait for it, and is then kept like other handlers. */
+interface Mailbox {
+  /** The actor, while messages wait for it: the cache may forget it, its messages may not. */
+  actor: Promise<ShardHandler> | undefined;
+  last: Promise<unknown>;
+  waiting: number;
+}
+
+/**
+ * One actor per key: its messages are handled one at a time, in the order they came. An actor lives while messages wait for it, and is then kept like other
+ * handlers. A message that waits takes one of the transport's running handlers, and its time runs; one that does not end, in spite of its signal, holds its
+ * mailbox. Rejects with `MissingKeyHeaderError`, and with `OverloadedError` over {@link MAILBOX_MAX}.
+ */
 export function actorHandler(factory: (key: string) => ShardHandler | Promise<ShardHandler>, cacheSize: number = HANDLER_CACHE_SIZE): ShardHandler {
-  const mailboxes = new Map<string, { last: Promise<unknown>; waiting: number }>();
-  const handle = keyHandler(factory, cacheSize);
-  return (envelope, signal) => {
+  const cache = new LruCache<Promise<ShardHandler>>(cacheSize);
+  const mailboxes = new Map<string, Mailbox>();
+  const make = async (key: string): Promise<ShardHandler> => factory(key);
+  const turnOf = async (key: string, mailbox: Mailbox, ...[envelope, signal]: Parameters<ShardHandler>): Promise<Uint8Array | undefined> => {
+    signal.throwIfAborted();
+    const making = (mailbox.actor ??= cache.get(key) ?? make(key));
+    cache.set(key, making);
+    let actor: ShardHandler;
+    try {
+      actor = await making;
+    } catch (error) {
+      // The next message has it made again.
+      mailbox.actor = undefined;
+      cache.delete(key, making);
+      throw error;
+    }
+    return actor(envelope, signal);
+  };
+  return async (envelope, signal) => {
     const key = keyOf(envelope);
-    const mailbox = mailboxes.get(key) ?? { last: Promise.resolve(), waiting: 0 };
+    const mailbox = mailboxes.get(key) ?? { actor: undefined, last: Promise.resolve(), waiting: 0 };
     if (mailbox.waiting >= MAILBOX_MAX) throw new OverloadedError(MAILBOX_MAX);
     mailboxes.set(key, mailbox);
     mailbox.waiting += 1;
-    const turn = mailbox.last.then(() => {
-      signal.throwIfAborted();
-      return handle(envelope, signal);
-    }).finally(() => {
+    const turn = mailbox.last.then(() => turnOf(key, mailbox, envelope, signal)).finally(() => {
       mailbox.waiting -= 1;
       if (mailbox.waiting === 0) mailboxes.delete(key);
     });

@@ -11,9 +11,9 @@ import { getHeader, setHeader, type Envelope } from "./envelope.ts";
 import { HandlerFailedError, ShardMovedError } from "./errors.ts";
 import type { ClusterMetrics } from "./metrics.ts";
 import { SeamTransport } from "./seam-transport.ts";
-import { ServingPeers } from "./serving-peers.ts";
+import { ServingPeers, type ShardSetup } from "./serving-peers.ts";
 import { ShardClient } from "./shard-client.ts";
-import { ShardKeeper, type OwnedShard } from "./shard-keeper.ts";
+import { ShardKeeper, type KeptShard, type OwnedShard } from "./shard-keeper.ts";
 import type { CallOptions, Transport, TransportLimits } from "./transport.ts";
 
 /** Carries the epoch under which the caller knows the shard. */
@@ -129,7 +129,7 @@ export class LogCluster implements MatchCluster {
   constructor(parts: LogClusterParts) {
     const { selfId, options, calls, nodes, clock, wallClock } = parts;
     const { shards, seed = "", metrics } = options;
-    checkClusterShards(shards);
+    checkClusterShards(shards, seed);
     this.#parts = parts;
     this.#seed = seed;
     this.ready = new Promise((resolve, reject) => {
@@ -141,7 +141,7 @@ export class LogCluster implements MatchCluster {
     this.#transport = new SeamTransport({ ...options, seam: calls, clock, wallClock, ownerOf: (shard) => this.ownerOf(shard)?.peer });
     this.node = new ClusterNode({ nodeId: selfId, transport: this.#transport, shards: [], handler: (envelope, signal) => this.#handle(envelope, signal), metrics, clock });
     this.client = new ShardClient({ transport: this.#routed(), numShards: shards, seed, metrics, clock, wallClock, movedRetries: MOVED_RETRIES, movedBackoffMsMax: MOVED_BACKOFF_MS_MAX });
-    this.#serving = new ServingPeers({ channel: nodes, clock, changed: () => this.#look() });
+    this.#serving = new ServingPeers({ channel: nodes, clock, setup: { numShards: shards, seed }, changed: () => this.#look() });
     void this.node.run(this.#stopping.signal).catch((error: unknown) => parts.logger?.error("shards are not served", error));
   }
 
@@ -167,16 +167,16 @@ export class LogCluster implements MatchCluster {
     const { selfId, options, clock, logger = silentLogger } = this.#parts;
     this.#table = EMPTY_CLUSTER_TABLE;
     const pause = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
-    const { shards: numShards, handOver, onOwned } = options;
+    const { handOver, onOwned } = options;
     const table = (): ClusterTable => this.#table;
     let follower: ClusterFollower | undefined;
     const keeper = new ShardKeeper({
       selfId, clock, logger, table, handOver, onOwned,
       write: async (writes) => (await follower?.write(writes)) ?? [],
-      changed: () => this.#serve(keeper.served),
+      changed: () => this.#serve(),
     });
     const candidates = (): readonly Candidate[] | undefined => this.#candidates(ground);
-    const assigner = new Assigner({ numShards, seed: this.#seed, clock, logger, table, candidates, assign: async (command) => follower?.assign(command) });
+    const assigner = new Assigner({ setup: () => this.#setup(), clock, logger, table, candidates, assign: async (command) => follower?.assign(command) });
     // The whole log is told at once, and shards are taken only as they are owned at its end.
     let isTold = false;
     follower = new ClusterFollower({ log: ground.log, selfId, pause, changed: (after, before) => isTold && this.#changed(keeper, after, before) });
@@ -213,6 +213,7 @@ export class LogCluster implements MatchCluster {
     if (after.numShards === 0) return;
     if (after.numShards !== this.#parts.options.shards || after.seed !== this.#seed) {
       this.#mismatch = true;
+      this.#look();
       this.#isRefused(new InvalidArgumentError(`this match has ${after.numShards} shards (seed ${JSON.stringify(after.seed)}), ${this.#parts.options.shards} (seed ${JSON.stringify(this.#seed)}) were asked for`));
       return;
     }
@@ -225,8 +226,9 @@ export class LogCluster implements MatchCluster {
 
   #look(): void {
     const stay = this.#stay;
-    if (stay === undefined || this.#mismatch) return;
-    this.#makeSure(stay);
+    if (stay === undefined) return;
+    // Who was told otherwise owns nothing here; where it leads, it assigns like anybody else.
+    if (!this.#mismatch) this.#makeSure(stay);
     stay.assigner.look();
   }
 
@@ -243,6 +245,7 @@ export class LogCluster implements MatchCluster {
         stay.stopClock?.();
         stay.stopClock = undefined;
         stay.keeper.open();
+        this.#serve();
       },
       () => {
         stay.isAsking = false;
@@ -254,16 +257,28 @@ export class LogCluster implements MatchCluster {
 
   /** It refuses from now on, and after a while lets go of everything: sooner than others would think it gone. */
   #isOutOfTouch(stay: Stay): void {
-    stay.isSure = false;
+    if (stay.isSure) {
+      stay.isSure = false;
+      // What is sent meanwhile, notifications too, finds nobody here and is sent again.
+      this.#serve();
+    }
     stay.stopClock ??= this.#parts.clock.after(stay.ground.letGoAfterMs, () => stay.keeper.shut());
   }
 
   #candidates(ground: ClusterGround): readonly Candidate[] | undefined {
-    if (!ground.isLeading || this.#mismatch) return undefined;
-    return ground.seated().map(({ peer, standing }) => ({ peer, standing: this.#serving.standingOf(peer, standing), serves: this.#serving.serves(peer) }));
+    if (!ground.isLeading) return undefined;
+    const setup = this.#setup();
+    return ground.seated().map(({ peer, standing }) => ({ peer, standing: this.#serving.standingOf(peer, standing), serves: this.#serving.serves(peer, setup) }));
   }
 
-  #serve(shards: readonly number[]): void {
+  /** What the log says, once it says something. */
+  #setup(): ShardSetup {
+    const { numShards, seed } = this.#table.numShards === 0 ? { numShards: this.#parts.options.shards, seed: this.#seed } : this.#table;
+    return { numShards, seed };
+  }
+
+  #serve(): void {
+    const shards = this.#stay?.isSure === true ? this.#stay.keeper.served : [];
     void this.node.setShards(shards).catch((error: unknown) => this.#parts.logger?.error("shards are not served", error));
   }
 
@@ -272,17 +287,23 @@ export class LogCluster implements MatchCluster {
     const shard = stay?.keeper.get(envelope.shard);
     const callerEpoch = Number(getHeader(envelope, EPOCH_HEADER) ?? 0);
     if (stay === undefined || shard === undefined || shard.isLeaving || callerEpoch > shard.fence.epoch || !stay.isSure || !stay.ground.hasQuorum) throw new ShardMovedError(envelope.shard);
+    const { savesSent } = shard;
     try {
       return await stay.keeper.during(shard, () => this.#parts.options.handler(envelope, signal, shard));
     } catch (error) {
-      throw this.#refusal(shard, error);
+      throw this.#refusal(shard, savesSent, error);
     }
   }
 
-  /** A save that was refused because the shard went elsewhere changed nothing, so the call may be made there. Unless what it did went along. */
-  #refusal(shard: OwnedShard & { readonly isHandedOver: boolean }, error: unknown): unknown {
-    if (!shard.lost.aborted || !(hasCode(error, "stale-owner") || hasCode(error, "shard-moved"))) return error;
-    return shard.isHandedOver ? new HandlerFailedError(`shard ${shard.shard} went to another owner while this was handled; whether it was done is unknown`) : new ShardMovedError(shard.shard);
+  /**
+   * A save that was refused because the shard went elsewhere changed nothing, so the call may be made there. Unless what it did went along, or was part of what
+   * was saved since it began.
+   */
+  #refusal(shard: KeptShard, savesSent: number, error: unknown): unknown {
+    const isRefused = shard.lost.aborted && (hasCode(error, "stale-owner") || error === shard.lost.reason);
+    if (!isRefused) return error;
+    const isTouched = shard.isHandedOver || shard.savesSent !== savesSent;
+    return isTouched ? new HandlerFailedError(`shard ${shard.shard} went to another owner while this was handled; whether it was done is unknown`) : new ShardMovedError(shard.shard);
   }
 
   #routed(): Transport {

@@ -1,8 +1,8 @@
 // Envelopes inside one process: for tests, for a single tab, and as the measure the other transports are held to.
 import { NO_BYTES } from "../base/index.ts";
-import { EnvelopeExpiredError, NoShardSubscriberError, TransportClosedError } from "./errors.ts";
-import { decodeEnvelope, encodeEnvelope, expired, validateEnvelope, type Envelope } from "./envelope.ts";
-import { HandlerPool, type HandlerPoolOptions } from "./handler-pool.ts";
+import { asCall, EnvelopeExpiredError, NoShardSubscriberError, TransportClosedError } from "./errors.ts";
+import { dated, decodeEnvelope, encodeEnvelope, expired, validateEnvelope, type Envelope } from "./envelope.ts";
+import { clocked, HandlerPool, type HandlerPoolOptions } from "./handler-pool.ts";
 import type { CallOptions, ShardHandler, Transport } from "./transport.ts";
 
 interface Subscription {
@@ -11,27 +11,22 @@ interface Subscription {
 
 /** A {@link Transport} whose callers and subscribers are in one process. Envelopes are encoded and decoded on the way, as on a real wire. */
 export class MemoryTransport implements Transport {
-  readonly #options: HandlerPoolOptions;
+  readonly #wallClock: () => number;
   readonly #pool: HandlerPool;
   readonly #subscriptions = new Map<number, Subscription[]>();
   #closed = false;
 
-  constructor(options: HandlerPoolOptions) {
-    this.#options = options;
+  constructor(options: HandlerPoolOptions = {}) {
+    this.#wallClock = clocked(options).wallClock;
     this.#pool = new HandlerPool(options);
   }
 
-  async request(envelope: Envelope, options: CallOptions = {}): Promise<Uint8Array> {
-    const handler = this.#accept(envelope);
-    const answer = await this.#pool.run(handler, decodeEnvelope(encodeEnvelope(envelope)), options.signal);
-    return answer?.slice() ?? NO_BYTES;
+  request(envelope: Envelope, options: CallOptions = {}): Promise<Uint8Array> {
+    return asCall(this.#request(envelope, options));
   }
 
-  async notify(envelope: Envelope, options: CallOptions = {}): Promise<void> {
-    const handler = this.#accept(envelope);
-    options.signal?.throwIfAborted();
-    // Nobody waits for a notification: how it ends is the handler's own affair.
-    void this.#pool.run(handler, decodeEnvelope(encodeEnvelope(envelope))).catch(() => {});
+  notify(envelope: Envelope, options: CallOptions = {}): Promise<void> {
+    return asCall(this.#notify(envelope, options));
   }
 
   async subscribe(shard: number, handler: ShardHandler): Promise<() => Promise<void>> {
@@ -51,12 +46,25 @@ export class MemoryTransport implements Transport {
     this.#subscriptions.clear();
   }
 
-  #accept(envelope: Envelope): ShardHandler {
+  async #request(envelope: Envelope, { signal }: CallOptions): Promise<Uint8Array> {
+    const { handler, sent } = this.#accept(envelope);
+    const answer = await this.#pool.run(handler, sent, signal);
+    return answer?.slice() ?? NO_BYTES;
+  }
+
+  async #notify(envelope: Envelope, { signal }: CallOptions): Promise<void> {
+    const { handler, sent } = this.#accept(envelope);
+    signal?.throwIfAborted();
+    this.#pool.notice(handler, sent);
+  }
+
+  #accept(envelope: Envelope): { readonly handler: ShardHandler; readonly sent: Envelope } {
     if (this.#closed) throw new TransportClosedError();
     validateEnvelope(envelope);
-    if (expired(envelope, this.#options.wallClock())) throw new EnvelopeExpiredError();
+    const now = this.#wallClock();
+    if (expired(envelope, now)) throw new EnvelopeExpiredError();
     const subscription = this.#subscriptions.get(envelope.shard)?.at(-1);
     if (subscription === undefined) throw new NoShardSubscriberError(envelope.shard);
-    return subscription.handler;
+    return { handler: subscription.handler, sent: decodeEnvelope(encodeEnvelope(dated(envelope, now))) };
   }
 }

@@ -1,64 +1,18 @@
 // The transport contract against a real nats-server, over WebSocket as browsers speak to it. Starts the server itself; says why where there is none.
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
 import { wsconnect, type NatsConnection } from "@nats-io/nats-core";
 import { afterAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { NO_NATS_SERVER, startNats } from "../../e2e/nats-server.ts";
 import { fromUtf8, utf8 } from "../base/index.ts";
 import { describeContract } from "../testing/contract.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { encodeCallFrame } from "./call-frames.ts";
 import { NatsTransport } from "./nats-transport.ts";
+import { natsPairs } from "./test-room.ts";
 import { transportContract, type TransportHarness } from "./transport.contract.ts";
-import type { TransportLimits } from "./transport.ts";
 
-const INSTALL_MS_MAX = 120_000;
-
-/** Where `nats-server` is: on PATH, else installed from the system's packages. */
-function findServer(): string | undefined {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin"];
-  const there = (): string | undefined => folders.map((folder) => join(folder, "nats-server")).find((path) => existsSync(path));
-  if (there() === undefined && process.getuid?.() === 0 && existsSync("/etc/debian_version")) {
-    try {
-      const options = { stdio: "ignore", timeout: INSTALL_MS_MAX, env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } } as const;
-      execFileSync("apt-get", ["update", "-qq"], options);
-      execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "nats-server"], options);
-    } catch {
-      return undefined;
-    }
-  }
-  return there();
-}
-
-interface Running {
-  readonly url: string;
-  readonly process: ChildProcess;
-}
-
-/** A server on free ports, without anything that outlives it. */
-async function startServer(path: string, folder: string): Promise<Running> {
-  const config = join(folder, "nats.conf");
-  writeFileSync(config, "host: 127.0.0.1\nport: -1\nwebsocket { host: \"127.0.0.1\", port: -1, no_tls: true }\n");
-  const started = spawn(path, ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  const url = await new Promise<string>((resolve, reject) => {
-    started.once("error", reject);
-    started.once("exit", () => reject(new Error(said)));
-    started.stderr.on("data", (chunk: Buffer) => {
-      said += String(chunk);
-      const found = /websocket clients on (ws:\S+)/u.exec(said)?.[1];
-      if (found !== undefined && said.includes("Server is ready")) resolve(found);
-    });
-  });
-  return { url, process: started };
-}
-
-const path = findServer();
-const folder = mkdtempSync(join(tmpdir(), "flotilla-nats-"));
-const running = path === undefined ? undefined : await startServer(path, folder);
-const gap = running === undefined ? "no nats-server on this machine, and none could be installed (apt-get install nats-server)" : undefined;
+const running = await startNats();
+const gap = running === undefined ? NO_NATS_SERVER : undefined;
 if (gap !== undefined) process.stderr.write(`the NATS transport is not tested: ${gap}\n`);
 
 const connections: NatsConnection[] = [];
@@ -75,31 +29,10 @@ async function connect(): Promise<NatsConnection> {
 
 afterAll(async () => {
   await Promise.all(connections.map((connection) => connection.close()));
-  running?.process.kill();
-  rmSync(folder, { recursive: true, force: true });
+  running?.stop();
 });
 
-let opened = 0;
-
-async function pair(limits: TransportLimits = {}) {
-  const [near, far] = await Promise.all([connect(), connect()]);
-  const clock = new VirtualClock();
-  const prefix = `test-${(opened += 1)}`;
-  const common = { clock, wallClock: () => 1_000_000 + clock.now(), prefix, ...limits };
-  const caller = new NatsTransport({ ...common, connection: near, id: "caller" });
-  const server = new NatsTransport({ ...common, connection: far, id: "server" });
-  // There and back again on both: whatever was on its way has arrived.
-  const settle = async (): Promise<void> => {
-    for (let round = 0; round < 2; round += 1) for (const connection of [near, far]) if (!connection.isClosed()) await connection.flush();
-  };
-  const advance = async (ms: number): Promise<void> => {
-    await settle();
-    await clock.advance(ms);
-    await settle();
-  };
-  await settle();
-  return { caller, server, near, far, prefix, clock, advance, wallMs: common.wallClock };
-}
+const pair = natsPairs(connect);
 
 const harness: TransportHarness = { open: (limits) => pair(limits) };
 describeContract("NatsTransport", transportContract.map((obligation) => ({ ...obligation, unless: () => gap })), harness);

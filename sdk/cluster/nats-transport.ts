@@ -3,9 +3,9 @@ import { InvalidArgumentError, PayloadTooLargeError } from "../base/index.ts";
 import { CallBook } from "./call-book.ts";
 import { CallDesk, tooLargeToSend, type CallOutcome } from "./call-desk.ts";
 import { decodeCallFrame, encodeCallFrame, type CallFrame } from "./call-frames.ts";
-import { expired, ttl, validateEnvelope, type Envelope } from "./envelope.ts";
-import { CallCancelledError, EnvelopeExpiredError, NoShardSubscriberError, TransportClosedError } from "./errors.ts";
-import type { HandlerPoolOptions } from "./handler-pool.ts";
+import { dated, expired, ttl, validateEnvelope, type Envelope } from "./envelope.ts";
+import { asCall, CallCancelledError, EnvelopeExpiredError, NoShardSubscriberError, TransportClosedError } from "./errors.ts";
+import { clocked, type Clocked, type HandlerPoolOptions } from "./handler-pool.ts";
 import type { CallOptions, ShardHandler, Transport } from "./transport.ts";
 
 /** A message as `@nats-io/nats-core` delivers it; the part that is used. */
@@ -57,7 +57,7 @@ const DEFAULT_PAYLOAD_MAX = 1024 * 1024;
  * delivers at most once: a call whose owner dies rejects with `HandlerTimeoutError` five seconds after the owner's own limit, or at its deadline.
  */
 export class NatsTransport implements Transport {
-  readonly #options: NatsTransportOptions;
+  readonly #options: Clocked<NatsTransportOptions>;
   readonly #prefix: string;
   readonly #desk: CallDesk;
   readonly #book: CallBook;
@@ -67,9 +67,9 @@ export class NatsTransport implements Transport {
   #isClosed = false;
 
   constructor(options: NatsTransportOptions) {
-    const { connection, clock, wallClock, handlerTimeoutMs = 30_000, id, prefix = "clstr" } = options;
+    this.#options = clocked(options);
+    const { connection, clock, wallClock, handlerTimeoutMs = 30_000, id, prefix = "clstr" } = this.#options;
     for (const part of [id, ...prefix.split(".")]) if (!SUBJECT_PART.test(part)) throw new InvalidArgumentError(`a part of a subject is 1 to 64 of A-Z a-z 0-9 _ -, got ${JSON.stringify(part)}`);
-    this.#options = options;
     this.#prefix = prefix;
     this.#desk = new CallDesk(options);
     this.#book = new CallBook({ clock, wallClock, handlerTimeoutMs, cancel: (to, call) => this.#publish(to, { type: "cancel", id: call }) });
@@ -82,12 +82,12 @@ export class NatsTransport implements Transport {
     return this.#malformed + this.#book.dropped;
   }
 
-  async request(envelope: Envelope, options: CallOptions = {}): Promise<Uint8Array> {
-    return this.#call(envelope, options, false);
+  request(envelope: Envelope, options: CallOptions = {}): Promise<Uint8Array> {
+    return asCall(this.#call(envelope, options, false));
   }
 
   async notify(envelope: Envelope, options: CallOptions = {}): Promise<void> {
-    await this.#call(envelope, options, true);
+    await asCall(this.#call(envelope, options, true));
   }
 
   async subscribe(shard: number, handler: ShardHandler): Promise<() => Promise<void>> {
@@ -108,25 +108,27 @@ export class NatsTransport implements Transport {
       const heard = this.#heard.get(shard);
       if (heard === undefined || (heard.uses -= 1) > 0) return;
       this.#heard.delete(shard);
-      heard.subscription.unsubscribe();
-      if (!connection.isClosed()) await connection.flush();
+      quietly(() => heard.subscription.unsubscribe());
+      await this.#flush();
     };
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#book.failAll(new TransportClosedError());
-    await this.#desk.close();
-    for (const { subscription } of this.#heard.values()) subscription.unsubscribe();
+    // First of all, so that calls go to whoever else serves these shards, or are told that nobody does.
+    for (const { subscription } of this.#heard.values()) quietly(() => subscription.unsubscribe());
     this.#heard.clear();
-    this.#inbox.unsubscribe();
-    if (!this.#options.connection.isClosed()) await this.#options.connection.flush();
+    await this.#desk.close();
+    quietly(() => this.#inbox.unsubscribe());
+    await this.#flush();
   }
 
-  #call(envelope: Envelope, options: CallOptions, isNotice: boolean): Promise<Uint8Array> {
+  async #call(given: Envelope, options: CallOptions, isNotice: boolean): Promise<Uint8Array> {
     if (this.#isClosed || this.#options.connection.isClosed()) throw new TransportClosedError();
-    validateEnvelope(envelope);
+    validateEnvelope(given);
     const { wallClock, id: self, connection } = this.#options;
+    const envelope = dated(given, wallClock());
     if (expired(envelope, wallClock())) throw new EnvelopeExpiredError();
     const left = ttl(envelope, wallClock());
     const sent: Envelope = { ...envelope, ttlMs: left === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil(left)), createdAtMs: undefined };
@@ -134,7 +136,12 @@ export class NatsTransport implements Transport {
     return this.#book.call(to, envelope, options, (id) => {
       const bytes = encodeCallFrame({ type: "request", id, isNotice, envelope: sent });
       if (bytes.length > this.#payloadMax) throw new PayloadTooLargeError(bytes.length, this.#payloadMax, "request");
-      connection.publish(to, bytes, { reply: `${this.#prefix}.caller.${self}.${id}` });
+      try {
+        connection.publish(to, bytes, { reply: `${this.#prefix}.caller.${self}.${id}` });
+      } catch {
+        // It ended meanwhile, or is about to.
+        throw new TransportClosedError();
+      }
     });
   }
 
@@ -174,14 +181,28 @@ export class NatsTransport implements Transport {
   }
 
   #answer(reply: string, id: number, outcome: CallOutcome): void {
-    const { connection } = this.#options;
-    if (connection.isClosed()) return;
     const bytes = encodeCallFrame({ type: "answer", id, outcome });
-    connection.publish(reply, bytes.length <= this.#payloadMax ? bytes : encodeCallFrame({ type: "answer", id, outcome: { error: tooLargeToSend(bytes.length, this.#payloadMax) } }));
+    const fitting = bytes.length <= this.#payloadMax ? bytes : encodeCallFrame({ type: "answer", id, outcome: { error: tooLargeToSend(bytes.length, this.#payloadMax) } });
+    quietly(() => this.#options.connection.publish(reply, fitting));
   }
 
   #publish(to: string, frame: CallFrame): void {
-    const { connection, id, prefix = "clstr" } = this.#options;
-    if (!connection.isClosed()) connection.publish(to, encodeCallFrame(frame), { reply: `${prefix}.caller.${id}.${"id" in frame ? frame.id : 0}` });
+    quietly(() => this.#options.connection.publish(to, encodeCallFrame(frame), { reply: `${this.#prefix}.caller.${this.#options.id}.${frame.id}` }));
+  }
+
+  /** What was said so far has arrived at the server, where there still is one. */
+  async #flush(): Promise<void> {
+    const { connection } = this.#options;
+    // A connection may end while it is flushed.
+    if (!connection.isClosed()) await connection.flush().catch(() => {});
+  }
+}
+
+/** A connection that ends refuses everything: nobody is there to be told, and calls end by their own clocks. */
+function quietly(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // Whatever the connection has to say against it.
   }
 }

@@ -89,6 +89,27 @@ describe("[CL14] who leaves", () => {
   });
 });
 
+describe("[CL12] an owner that closes", () => {
+  test("refuses what it did not begin as served by nobody, so that it may be asked of the next one", async () => {
+    const { mesh, caller, server } = await pair({ maxConcurrentHandlers: 1 });
+    let finish: () => void = () => {};
+    let handled = 0;
+    await server.transport.subscribe(1, () => new Promise((resolve) => { handled += 1; finish = () => resolve(undefined); }));
+    const begun = codeOf(caller.transport.request(hello()));
+    const waiting = codeOf(caller.transport.request(hello()));
+    await mesh.clock.advance(10);
+    const closing = server.transport.close();
+    const late = codeOf(caller.transport.request(hello()));
+    await mesh.clock.advance(10);
+    expect([await waiting, await late]).toEqual(["no-shard-subscriber", "no-shard-subscriber"]);
+    finish();
+    await mesh.clock.advance(10);
+    expect(await begun).toBe("ok");
+    await closing;
+    expect(handled).toBe(1);
+  });
+});
+
 describe("[CL15] an owner that says nothing", () => {
   test("costs its callers the handler's limit and five seconds, and nobody else anything", async () => {
     const mesh = new Mesh();
@@ -176,6 +197,35 @@ describe("[CL17] limits of a wire", () => {
     expect(await Promise.race(flood)).toBe("overloaded");
     expect(fromUtf8(await modest.request(hello("me too", { shard: 2 })))).toBe("me too");
     void server.close();
+  });
+
+  test("so is one that floods with notifications, or says the same call again and again", async () => {
+    const mesh = new Mesh();
+    const { transport: flooding, seam } = mesh.open(ann, () => bob);
+    const { transport: modest } = mesh.open(cat, () => bob);
+    const { transport: server } = mesh.open(bob, () => bob, { maxConcurrentHandlers: 5 });
+    await mesh.clock.advance(0);
+    await server.subscribe(1, never);
+    const flood = Array.from({ length: 2_001 }, () => codeOf(flooding.notify(hello())));
+    expect(await Promise.race(flood.slice(2_000))).toBe("overloaded");
+    expect(await flood[0]).toBe("ok");
+    const again = encodeCallFrame({ type: "request", id: 7, isNotice: false, envelope: hello() });
+    for (let time = 0; time < 10_000; time += 1) seam.sendTo(bob, again);
+    await mesh.clock.advance(0);
+    // What a modest caller asks waits for its turn, and is not refused.
+    const call = codeOf(modest.request(hello("me too")));
+    await mesh.clock.advance(0);
+    expect(await Promise.race([call, Promise.resolve("waiting")])).toBe("waiting");
+    void server.close();
+    await mesh.clock.advance(0);
+    expect(await call).toBe("no-shard-subscriber");
+  });
+
+  test("limits that are none are refused", () => {
+    const mesh = new Mesh();
+    for (const bad of [{ maxConcurrentHandlers: 0 }, { maxConcurrentHandlers: -2 }, { handlerTimeoutMs: 0 }, { handlerTimeoutMs: Number.NaN }]) {
+      expect(() => mesh.open(ann, () => bob, bad)).toThrow(/no limit/u);
+    }
   });
 
   test("a handler's message of any length arrives cut, and one with the library's code as it is", async () => {

@@ -1,12 +1,12 @@
 // Envelopes between the peers of a seam: requests ride the mesh that is there already.
-import { hasCode, NO_BYTES, PayloadTooLargeError, type PeerId } from "../base/index.ts";
+import { hasCode, PayloadTooLargeError, type PeerId } from "../base/index.ts";
 import type { Seam } from "../seam/index.ts";
 import { CallBook } from "./call-book.ts";
 import { CallDesk, tooLargeToSend, type CallOutcome } from "./call-desk.ts";
 import { decodeCallFrame, encodeCallFrame, type CallFrame } from "./call-frames.ts";
-import { decodeEnvelope, encodeEnvelope, expired, ttl, validateEnvelope, type Envelope } from "./envelope.ts";
-import { CallCancelledError, EnvelopeExpiredError, NoShardSubscriberError, OverloadedError, OwnerGoneError, TransportClosedError } from "./errors.ts";
-import type { HandlerPoolOptions } from "./handler-pool.ts";
+import { dated, decodeEnvelope, encodeEnvelope, expired, ttl, validateEnvelope, type Envelope } from "./envelope.ts";
+import { asCall, CallCancelledError, EnvelopeExpiredError, NoShardSubscriberError, OverloadedError, OwnerGoneError, TransportClosedError } from "./errors.ts";
+import { clocked, type Clocked, type HandlerPoolOptions } from "./handler-pool.ts";
 import type { CallOptions, ShardHandler, Transport } from "./transport.ts";
 
 /** What a {@link SeamTransport} is made from. */
@@ -23,7 +23,7 @@ export interface SeamTransportOptions extends HandlerPoolOptions {
  * `HandlerTimeoutError` five seconds after the owner's own limit. Envelopes and answers larger than a frame are refused.
  */
 export class SeamTransport implements Transport {
-  readonly #options: SeamTransportOptions;
+  readonly #options: Clocked<SeamTransportOptions>;
   readonly #desk: CallDesk;
   readonly #book: CallBook;
   readonly #offs: (() => void)[];
@@ -32,8 +32,8 @@ export class SeamTransport implements Transport {
   #isClosed = false;
 
   constructor(options: SeamTransportOptions) {
-    const { seam, clock, wallClock, handlerTimeoutMs = 30_000 } = options;
-    this.#options = options;
+    this.#options = clocked(options);
+    const { seam, clock, wallClock, handlerTimeoutMs = 30_000 } = this.#options;
     this.#desk = new CallDesk(options);
     this.#book = new CallBook({ clock, wallClock, handlerTimeoutMs, cancel: (to, id) => this.#send(to, { type: "cancel", id }) });
     this.#peers = new Set(seam.peers);
@@ -45,18 +45,12 @@ export class SeamTransport implements Transport {
     return this.#malformed + this.#book.dropped;
   }
 
-  async request(envelope: Envelope, options: CallOptions = {}): Promise<Uint8Array> {
-    const owner = this.#route(envelope);
-    options.signal?.throwIfAborted();
-    if (owner === this.#options.seam.selfId) return (await this.#desk.run(copyOf(envelope), options.signal)).slice();
-    return this.#call(owner, envelope, options, false);
+  request(envelope: Envelope, options: CallOptions = {}): Promise<Uint8Array> {
+    return asCall(this.#request(envelope, options));
   }
 
-  async notify(envelope: Envelope, options: CallOptions = {}): Promise<void> {
-    const owner = this.#route(envelope);
-    options.signal?.throwIfAborted();
-    if (owner === this.#options.seam.selfId) this.#desk.notice(copyOf(envelope));
-    else await this.#call(owner, envelope, options, true);
+  notify(envelope: Envelope, options: CallOptions = {}): Promise<void> {
+    return asCall(this.#notify(envelope, options));
   }
 
   async subscribe(shard: number, handler: ShardHandler): Promise<() => Promise<void>> {
@@ -69,6 +63,22 @@ export class SeamTransport implements Transport {
     this.#book.failAll(new TransportClosedError());
     await this.#desk.close();
     for (const off of this.#offs.splice(0)) off();
+  }
+
+  async #request(envelope: Envelope, options: CallOptions): Promise<Uint8Array> {
+    const owner = this.#route(envelope);
+    options.signal?.throwIfAborted();
+    const sent = dated(envelope, this.#options.wallClock());
+    if (owner === this.#options.seam.selfId) return (await this.#desk.run(copyOf(sent), options.signal)).slice();
+    return this.#call(owner, sent, options, false);
+  }
+
+  async #notify(envelope: Envelope, options: CallOptions): Promise<void> {
+    const owner = this.#route(envelope);
+    options.signal?.throwIfAborted();
+    const sent = dated(envelope, this.#options.wallClock());
+    if (owner === this.#options.seam.selfId) this.#desk.notice(copyOf(sent));
+    else await this.#call(owner, sent, options, true);
   }
 
   #route(envelope: Envelope): PeerId {
@@ -140,7 +150,7 @@ export class SeamTransport implements Transport {
 }
 
 function copyOf(envelope: Envelope): Envelope {
-  return decodeEnvelope(encodeEnvelope(envelope.data.length === 0 ? { ...envelope, data: NO_BYTES } : envelope));
+  return decodeEnvelope(encodeEnvelope(envelope));
 }
 
 /** Nothing was sent, in the words of transports. */

@@ -1,11 +1,21 @@
 // Who of the connected peers serves shards: each says so itself, to everybody it meets.
-import type { Clock, PeerId } from "../base/index.ts";
+import { ByteWriter, bytesEqual, concatBytes, digest64, type Clock, type PeerId } from "../base/index.ts";
 import type { Seam } from "../seam/index.ts";
 
-/** Said to everybody met: this peer serves, and wants to know who else does. */
-const HELLO = Uint8Array.of(1);
+/** Said to everybody met: this peer serves, and wants to know who else does. Behind it stands what it serves. */
+const HELLO = 1;
 /** Its answer. Anything else on this channel is a later build's, and ignored. */
-const HELLO_TOO = Uint8Array.of(2);
+const HELLO_TOO = 2;
+
+/** How a match's shards are set up: who was told otherwise serves none of them. */
+export interface ShardSetup {
+  readonly numShards: number;
+  readonly seed: string;
+}
+
+function wordOf({ numShards, seed }: ShardSetup): Uint8Array {
+  return digest64(new ByteWriter().uint(numShards).text(seed).finish()).slice();
+}
 /** How long a connected peer that owned shards may be silent about serving before it counts as one that does not, ms. */
 export const SILENT_MS_MAX = 3_000;
 
@@ -13,13 +23,16 @@ export interface ServingPeersOptions {
   /** Used by nothing else. */
   readonly channel: Seam;
   readonly clock: Clock;
+  /** What this peer serves. */
+  readonly setup: ShardSetup;
   readonly changed: () => void;
 }
 
 /** Says that this peer serves, and hears who else does. */
 export class ServingPeers {
   readonly #options: ServingPeersOptions;
-  readonly #heard = new Set<PeerId>();
+  readonly #word: Uint8Array;
+  readonly #heard = new Map<PeerId, Uint8Array>();
   readonly #metAt = new Map<PeerId, number>();
   readonly #offs: (() => void)[];
   readonly #cancels = new Set<() => void>();
@@ -27,6 +40,7 @@ export class ServingPeers {
   constructor(options: ServingPeersOptions) {
     const { channel } = options;
     this.#options = options;
+    this.#word = wordOf(options.setup);
     this.#offs = [
       channel.on("frame", (from, bytes) => this.#hear(from, bytes)),
       channel.on("peers", (peers) => this.#meet(peers)),
@@ -34,15 +48,16 @@ export class ServingPeers {
     this.#meet(channel.peers);
   }
 
-  /** Whether the peer is connected and said that it serves. */
-  serves(peer: PeerId): boolean {
-    return peer === this.#options.channel.selfId || this.#heard.has(peer);
+  /** Whether the peer is connected and said that it serves these shards. */
+  serves(peer: PeerId, setup: ShardSetup): boolean {
+    const word = peer === this.#options.channel.selfId ? this.#word : this.#heard.get(peer);
+    return word !== undefined && bytesEqual(word, wordOf(setup));
   }
 
   /** A peer that has just come (back) and did not say yet what it does is not written off at once: it counts as away for a moment. */
   standingOf(peer: PeerId, standing: "here" | "away"): "here" | "away" {
     const metAt = this.#metAt.get(peer);
-    if (standing === "away" || this.serves(peer) || metAt === undefined) return standing;
+    if (standing === "away" || this.#heard.has(peer) || metAt === undefined) return standing;
     return this.#options.clock.now() - metAt < SILENT_MS_MAX ? "away" : "here";
   }
 
@@ -53,18 +68,20 @@ export class ServingPeers {
 
   #hear(from: PeerId, bytes: Uint8Array): void {
     const { channel, changed } = this.#options;
-    const isHello = bytes[0] === HELLO[0];
-    if (bytes.length !== 1 || !(isHello || bytes[0] === HELLO_TOO[0]) || !channel.peers.has(from)) return;
+    const word = bytes.slice(1);
+    const isHello = bytes[0] === HELLO;
+    if (word.length !== this.#word.length || !(isHello || bytes[0] === HELLO_TOO) || !channel.peers.has(from)) return;
     // Always answered: it may be another life of the same peer, which knows nobody yet.
     if (isHello) this.#say(from, HELLO_TOO);
-    if (this.#heard.has(from)) return;
-    this.#heard.add(from);
+    const before = this.#heard.get(from);
+    if (before !== undefined && bytesEqual(before, word)) return;
+    this.#heard.set(from, word);
     changed();
   }
 
-  #say(peer: PeerId, word: Uint8Array): void {
+  #say(peer: PeerId, greeting: number): void {
     try {
-      this.#options.channel.sendTo(peer, word);
+      this.#options.channel.sendTo(peer, concatBytes(Uint8Array.of(greeting), this.#word));
     } catch {
       // It is gone already.
     }

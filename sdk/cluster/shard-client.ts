@@ -1,8 +1,10 @@
 // The caller's side: routes by key or by shard, and asks again where a shard moved.
-import { fromUtf8, hasCode, InvalidArgumentError, jsonCodec, type Clock } from "../base/index.ts";
+import { hasCode, InvalidArgumentError, jsonCodec, MalformedError, type Clock } from "../base/index.ts";
 import { isUntouched } from "./call-frames.ts";
 import { NODE_INFO_TYPE, requiredKey, type NodeInfo } from "./cluster-node.ts";
-import { KEY_HEADER, setHeader, type Envelope, type EnvelopeOption } from "./envelope.ts";
+import { KEY_HEADER, RESERVED_HEADER_PREFIX, setHeader, type Envelope, type EnvelopeOption } from "./envelope.ts";
+import { asCall, ReservedHeaderError } from "./errors.ts";
+import { clocked, type Clocked } from "./handler-pool.ts";
 import { noMetrics, type ClusterMetrics } from "./metrics.ts";
 import { shardFromString } from "./shard.ts";
 import type { CallOptions, Transport } from "./transport.ts";
@@ -16,9 +18,10 @@ export interface ShardClientOptions {
   /** Applied to every envelope, in order. */
   readonly envelopeOptions?: readonly EnvelopeOption[] | undefined;
   readonly metrics?: ClusterMetrics | undefined;
-  readonly clock: Clock;
-  /** Stamped on envelopes as `createdAtMs`, ms since 1970. */
-  readonly wallClock: () => number;
+  /** Default: the page's own. */
+  readonly clock?: Clock | undefined;
+  /** Stamped on envelopes as `createdAtMs`, ms since 1970. Default: the system's. */
+  readonly wallClock?: (() => number) | undefined;
   /** How often a request is made again after `shard-moved` or `no-shard-subscriber`. Default 3. */
   readonly movedRetries?: number | undefined;
   /** Pause before such a retry, ms; doubled each time. Default 50. */
@@ -39,11 +42,14 @@ export interface ShardCallOptions extends CallOptions {
 
 /** A client bound to one key or shard. Payloads and answers are JSON. */
 export interface ScopedClient {
-  /** Asks the owner and resolves to its decoded answer. Rejects as `Transport.request` does, and as {@link messageTypeOf} throws. */
+  /**
+   * Asks the owner and resolves to its decoded answer, undefined for none. Rejects as `Transport.request` does, as {@link messageTypeOf} throws, and with
+   * `MalformedError` where the answer is not JSON.
+   */
   request(payload: unknown, options?: ShardCallOptions): Promise<unknown>;
   /** Tells the owner; resolves when it was handed over. Rejects as `Transport.notify` does, and as {@link messageTypeOf} throws. */
   notify(payload: unknown, options?: ShardCallOptions): Promise<void>;
-  /** Who owns the shard, and what else it owns. */
+  /** Who owns the shard, and what else it owns. Rejects as `request` does. */
   getNodeInfo(options?: CallOptions): Promise<NodeInfo>;
 }
 
@@ -61,12 +67,12 @@ const json = jsonCodec<unknown>();
 
 /** Routes requests to the owners of shards. */
 export class ShardClient {
-  readonly #options: ShardClientOptions;
+  readonly #options: Clocked<ShardClientOptions>;
   readonly #metrics: ClusterMetrics;
 
   constructor(options: ShardClientOptions) {
     if (!Number.isSafeInteger(options.numShards) || options.numShards < 1) throw new InvalidArgumentError(`a client needs at least one shard, got ${options.numShards}`);
-    this.#options = options;
+    this.#options = clocked(options);
     this.#metrics = options.metrics ?? noMetrics;
   }
 
@@ -77,12 +83,12 @@ export class ShardClient {
 
   /** Asks the owner of `key`. Throws `KeyRequiredError` and what `Transport.request` throws. */
   async requestKey(key: string, payload: unknown, options: ShardCallOptions = {}): Promise<unknown> {
-    return json.decode(await this.#request(this.#keyed(key, payload, options), options));
+    return decoded(await this.#request(this.#keyed(key, payload, options), options));
   }
 
-  /** Asks the owner of `shard`. */
+  /** Asks the owner of `shard`. Throws `InvalidArgumentError` where there is no such shard. */
   async requestShard(shard: number, payload: unknown, options: ShardCallOptions = {}): Promise<unknown> {
-    return json.decode(await this.#request(this.#envelope(shard, payload, options), options));
+    return decoded(await this.#request(this.#envelope(shard, payload, options), options));
   }
 
   /** Tells the owner of `key`. */
@@ -105,7 +111,7 @@ export class ShardClient {
     };
   }
 
-  /** A client bound to `shard`. */
+  /** A client bound to `shard`; its calls reject with `InvalidArgumentError` where there is no such shard. */
   shard(shard: number): ScopedClient {
     return {
       request: (payload, options) => this.requestShard(shard, payload, options),
@@ -115,9 +121,7 @@ export class ShardClient {
   }
 
   async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
-    const bytes = await this.#request(this.#envelope(shard, {}, { type: NODE_INFO_TYPE }), { ...options, repeatable: true });
-    const info: NodeInfo = JSON.parse(fromUtf8(bytes));
-    return info;
+    return asNodeInfo(decoded(await this.#request(this.#envelope(shard, {}, { type: NODE_INFO_TYPE }), { ...options, repeatable: true })));
   }
 
   #keyed(key: string, payload: unknown, options: ShardCallOptions): Envelope {
@@ -125,9 +129,14 @@ export class ShardClient {
   }
 
   #envelope(shard: number, payload: unknown, { type, envelopeOptions = [] }: ShardCallOptions): Envelope {
+    const { numShards, wallClock } = this.#options;
+    if (!Number.isSafeInteger(shard) || shard < 0 || shard >= numShards) throw new InvalidArgumentError(`a shard is a whole number from 0 to ${numShards - 1}, got ${shard}`);
     const data = json.encode(payload ?? null);
-    const made: Envelope = { shard, type: type ?? messageTypeOf(payload), data, createdAtMs: this.#options.wallClock() };
-    return [...(this.#options.envelopeOptions ?? []), ...envelopeOptions].reduce((envelope, change) => change(envelope), made);
+    const made: Envelope = { shard, type: type ?? messageTypeOf(payload), data, createdAtMs: wallClock() };
+    const changed = [...(this.#options.envelopeOptions ?? []), ...envelopeOptions].reduce((envelope, change) => change(envelope), made);
+    const reserved = Object.keys(changed.headers ?? {}).find((name) => name.toLowerCase().startsWith(RESERVED_HEADER_PREFIX));
+    if (reserved !== undefined) throw new ReservedHeaderError(reserved);
+    return changed;
   }
 
   async #request(envelope: Envelope, options: ShardCallOptions): Promise<Uint8Array> {
@@ -135,7 +144,7 @@ export class ShardClient {
     const began = clock.now();
     let ok = false;
     try {
-      const answer = await this.#retried(() => transport.request(envelope, options), options);
+      const answer = await asCall(this.#retried(() => transport.request(envelope, options), options));
       ok = true;
       return answer;
     } finally {
@@ -146,7 +155,7 @@ export class ShardClient {
   async #notify(envelope: Envelope, options: ShardCallOptions): Promise<void> {
     let ok = false;
     try {
-      await this.#retried(() => this.#options.transport.notify(envelope, options), options);
+      await asCall(this.#retried(() => this.#options.transport.notify(envelope, options), options));
       ok = true;
     } finally {
       this.#metrics.notify(envelope.type, ok);
@@ -166,6 +175,19 @@ export class ShardClient {
       }
     }
   }
+}
+
+/** What an owner answered; one that had nothing to say answered with no bytes. */
+function decoded(answer: Uint8Array): unknown {
+  return answer.length === 0 ? undefined : json.decode(answer);
+}
+
+function asNodeInfo(answer: unknown): NodeInfo {
+  if (typeof answer === "object" && answer !== null && "nodeId" in answer && "shards" in answer) {
+    const { nodeId, shards } = answer;
+    if (typeof nodeId === "string" && Array.isArray(shards) && shards.every((shard): shard is number => Number.isSafeInteger(shard))) return { nodeId, shards };
+  }
+  throw new MalformedError("this does not tell which node it is");
 }
 
 function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -55,6 +55,8 @@ class Owned implements OwnedShard {
   isLeaving = false;
   /** It went away while a call was still being handled: what that call did may have gone along. */
   isHandedOver = false;
+  /** Saves that count, or may: sent, and not refused. */
+  savesSent = 0;
   /** Its last word is on the way: until that is judged nobody may be answered. */
   isReleasing = false;
   saving: Saving | undefined;
@@ -79,7 +81,7 @@ class Owned implements OwnedShard {
 }
 
 /** A shard as the keeper handles it. */
-export type KeptShard = OwnedShard & { readonly running: number; readonly isLeaving: boolean; readonly isHandedOver: boolean };
+export type KeptShard = OwnedShard & { readonly running: number; readonly isLeaving: boolean; readonly isHandedOver: boolean; readonly savesSent: number };
 
 export interface ShardKeeperOptions {
   readonly selfId: string;
@@ -285,9 +287,10 @@ export class ShardKeeper {
   }
 
   async #flush(): Promise<void> {
-    if (this.#isWriting || this.#dirty.size === 0) return;
-    this.#isWriting = true;
+    if (this.#isWriting) return;
     const batch = this.#nextBatch();
+    if (batch.length === 0) return;
+    this.#isWriting = true;
     try {
       const verdicts = await this.#options.write(batch.map(({ write }) => write));
       batch.forEach(({ owned, saving }, at) => this.#judged(owned, saving, verdicts[at]));
@@ -306,22 +309,29 @@ export class ShardKeeper {
     for (const owned of this.#dirty) {
       const { saving } = owned;
       const record = this.recordOf(owned.shard);
-      if (saving === undefined || record === undefined) continue;
+      if (saving === undefined || record === undefined) {
+        // Of a log that knows nothing of this shard any more.
+        this.#lose(owned, new StaleOwnerError(0, owned.fence.epoch));
+        continue;
+      }
       bytes += 16 + (saving.state?.length ?? 0);
       if (batch.length > 0 && bytes > ENTRY_BYTES) break;
       this.#dirty.delete(owned);
       owned.saving = undefined;
+      owned.savesSent += 1;
       batch.push({ owned, saving, write: { shard: owned.shard, epoch: owned.fence.epoch, base: record.version, state: saving.state, release: saving.release } });
     }
     return batch;
   }
 
   #judged(owned: Owned, saving: Saving, verdict: WriteVerdict): void {
+    if (verdict !== undefined) owned.savesSent -= 1;
     // Something of an earlier life of this peer came in between: the same word, on the newest version.
     if (verdict?.code === "shard-conflict" && this.#isKept(owned)) return this.#again(owned, saving);
     for (const { resolve, reject } of saving.waiters) {
       if (verdict === undefined) resolve();
-      else reject(verdict);
+      // Refused for its version, and somebody else's by now: in the words of the latter.
+      else reject(verdict.code === "shard-conflict" ? owned.lost.reason : verdict);
     }
     if (saving.release) this.#keep(owned);
     return undefined;

@@ -112,7 +112,15 @@ export const transportContract: readonly Obligation<TransportHarness>[] = [
       await entered.opened;
       await advance(150);
       expect(await outlived).toBe("envelope-expired");
+      // Without a time of creation it lives from when it is sent, and that may be for longer than timers run.
+      const undated = outcome(caller.request(envelope("x", { ttlMs: 100 })));
+      await advance(0);
+      expect(handled).toBe(2);
+      await advance(150);
+      expect(await undated).toBe("envelope-expired");
       never.open(utf8(""));
+      expect(await outcome(caller.request(envelope("x", { ttlMs: 1e12 })))).toBe("ok");
+      for (const ttlMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) expect(await outcome(caller.request(envelope("x", { ttlMs })))).toBe("invalid-argument");
     },
   },
   {

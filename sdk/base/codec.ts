@@ -181,6 +181,14 @@ export class ByteReader {
     return decoding.readUint8Array(this.#decoder, length);
   }
 
+  /** Passes over exactly `length` bytes and returns where in the input they begin. */
+  skip(length: number): number {
+    this.#need(length);
+    const { pos } = this.#decoder;
+    this.#decoder.pos = pos + length;
+    return pos;
+  }
+
   /** Copies exactly `length` bytes into `target` from `at` on, where there must be room. */
   copyTo(target: Uint8Array, at: number, length: number): void {
     this.#need(length);

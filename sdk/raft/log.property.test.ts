@@ -1,19 +1,21 @@
 // The packed log against a plain array.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { peerId } from "../base/index.ts";
+import { bytesEqual, concatBytes, peerId } from "../base/index.ts";
 import { RaftLog } from "./log.ts";
 import { EMPTY_MEMBERSHIP, encodeMembership } from "./membership.ts";
 import type { Entry, Membership } from "./types.ts";
 
 type Action =
   | { readonly do: "append"; readonly count: number; readonly termStep: number; readonly size: number; readonly membership: boolean }
+  | { readonly do: "restore"; readonly count: number; readonly size: number; readonly perSource: number; readonly pad: number }
   | { readonly do: "truncate"; readonly back: number }
   | { readonly do: "compact"; readonly forward: number }
   | { readonly do: "reset"; readonly ahead: number };
 
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant("append" as const), count: fc.integer({ min: 1, max: 700 }), termStep: fc.nat(2), size: fc.nat(90), membership: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("restore" as const), count: fc.integer({ min: 1, max: 700 }), size: fc.nat(90), perSource: fc.integer({ min: 1, max: 64 }), pad: fc.nat(20) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("truncate" as const), back: fc.nat(1500) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("compact" as const), forward: fc.nat(2500) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("reset" as const), ahead: fc.integer({ min: 1, max: 3000 }) }) },
@@ -42,6 +44,28 @@ class Model {
 
 let serial = 0;
 
+/** Appends parts of common arrays, small and large ones: entries of all sizes with something in between. */
+function restoreSome(log: RaftLog, model: Model, memberships: Map<Uint8Array, Membership>, { count, size, perSource, pad }: Extract<Action, { readonly do: "restore" }>): void {
+  for (let done = 0; done < count; done += perSource) {
+    const held = Array.from({ length: Math.min(perSource, count - done) }, (_, at): Uint8Array => {
+      if (done + at > 0) return new Uint8Array((size * (at + 1)) % 97).fill(done + at);
+      const membership: Membership = { ...EMPTY_MEMBERSHIP, voters: [peerId(`r${(serial += 1)}`)] };
+      const data = encodeMembership(membership);
+      memberships.set(data, membership);
+      return data;
+    });
+    const source = concatBytes(...held.flatMap((data) => [new Uint8Array(pad).fill(255), data]));
+    let end = 0;
+    for (const data of held) {
+      end += pad + data.length;
+      const { index, term, time } = model.last;
+      const entry: Entry = { index: index + 1, term: Math.max(1, term), kind: memberships.has(data) ? 2 : 1, time: time + 1, data };
+      log.appendPart({ ...entry, source, start: end - data.length, end });
+      model.entries.push(entry);
+    }
+  }
+}
+
 function apply(log: RaftLog, model: Model, memberships: Map<Uint8Array, Membership>, step: Action): void {
   if (step.do === "append") {
     const term = Math.max(1, model.last.term + step.termStep);
@@ -55,6 +79,8 @@ function apply(log: RaftLog, model: Model, memberships: Map<Uint8Array, Membersh
       else log.appendEntry(entry);
       model.entries.push(entry);
     }
+  } else if (step.do === "restore") {
+    restoreSome(log, model, memberships, step);
   } else if (step.do === "truncate") {
     const index = Math.max(model.snapshot.index, model.last.index - step.back);
     log.truncateAfter(index);
@@ -95,7 +121,7 @@ function compare(log: RaftLog, model: Model, memberships: Map<Uint8Array, Member
   }
 }
 
-test("[RF3] the packed log does what a plain array does, through appends, truncations, compactions and resets", () => {
+test("[RF3] the packed log does what a plain array does, through appends, restored parts, truncations, compactions and resets", () => {
   fc.assert(fc.property(fc.array(action, { maxLength: 12 }), (steps) => {
     const log = new RaftLog();
     const model = new Model();
@@ -104,6 +130,7 @@ test("[RF3] the packed log does what a plain array does, through appends, trunca
       apply(log, model, memberships, step);
       compare(log, model, memberships);
     }
+    for (const entry of model.entries) expect(bytesEqual(log.entry(entry.index).data, entry.data)).toBe(true);
   }), { numRuns: 60 });
 });
 

@@ -1,6 +1,7 @@
 // The log in memory: entries packed into segments of bytes, terms as runs, memberships beside it. Knows nothing of roles or messages.
 import { assert, type LogIndex, type Term } from "../base/index.ts";
 import { decodeMembership, EMPTY_MEMBERSHIP } from "./membership.ts";
+import type { PackedEntry } from "./packed-entries.ts";
 import { ENTRY_MEMBERSHIP, type Entry, type EntryKind, type Membership, type Snapshot } from "./types.ts";
 
 /** Entries per segment. 1024 keeps the fixed part of a segment at 13 KiB, so a short game stays small. */
@@ -11,14 +12,27 @@ const SEGMENT_BYTES_MIN = 4096;
 const SEGMENT_BYTES_AHEAD_MAX = 256 * 1024;
 /** How many of the newest entries also stay as objects, so that writing, sending and delivering one shares it. */
 const RECENT_ENTRIES = 1024;
+/** A restored entry stays in the array it was read in when that has this many bytes at least: copying many is what a start would cost most, and keeping small arrays costs more than their bytes. */
+const SOURCE_BYTES_MIN = 1024;
 /** What an entry counts beside its data, so that empty commands are bounded too. */
 export const ENTRY_OVERHEAD_BYTES = 16;
 
+/** Where the entries of a segment lie of which some were taken over as they lay in larger arrays. */
+interface Sources {
+  /** The array each one lies in; undefined: the segment's own bytes. */
+  readonly homes: (Uint8Array | undefined)[];
+  readonly starts: Uint32Array;
+}
+
 class Segment {
+  /** Data bytes up to the end of each entry. */
   readonly ends: Uint32Array = new Uint32Array(SEGMENT_ENTRIES);
+  /** Undefined: all data lie in `bytes`, one behind the other. */
+  #sources: Sources | undefined;
   readonly times: Float64Array = new Float64Array(SEGMENT_ENTRIES);
   readonly kinds: Uint8Array = new Uint8Array(SEGMENT_ENTRIES);
   bytes: Uint8Array;
+  /** Bytes taken of `bytes`. */
   used = 0;
   /** Data bytes of all segments before this one. */
   readonly bytesBefore: number;
@@ -33,6 +47,61 @@ class Segment {
     const larger = new Uint8Array(Math.max(this.bytes.length * 2, this.used + length));
     larger.set(this.bytes.subarray(0, this.used));
     this.bytes = larger;
+  }
+
+  /** Takes a copy of `data` as what lies in `slot`. */
+  add(slot: number, data: Uint8Array): void {
+    this.reserve(data.length);
+    this.bytes.set(data, this.used);
+    this.#place(slot, this.bytes, this.used, data.length);
+    this.used += data.length;
+  }
+
+  /** Takes a part of `source`, which never changes, as what lies in `slot`: of a large one without a copy. */
+  addPart(slot: number, source: Uint8Array, start: number, end: number): void {
+    if (source.length < SOURCE_BYTES_MIN) {
+      this.add(slot, source.subarray(start, end));
+      return;
+    }
+    this.#sources ??= this.#makeSources();
+    this.#place(slot, source, start, end - start);
+  }
+
+  /** So far one entry lies behind the other. */
+  #makeSources(): Sources {
+    const starts = new Uint32Array(SEGMENT_ENTRIES);
+    starts.set(this.ends.subarray(0, SEGMENT_ENTRIES - 1), 1);
+    return { homes: [], starts };
+  }
+
+  #place(slot: number, home: Uint8Array, start: number, length: number): void {
+    this.ends[slot] = this.startOf(slot) + length;
+    if (this.#sources === undefined) return;
+    this.#sources.homes[slot] = home === this.bytes ? undefined : home;
+    this.#sources.starts[slot] = start;
+  }
+
+  /** Data bytes in front of `slot`. */
+  startOf(slot: number): number {
+    return slot === 0 ? 0 : (this.ends[slot - 1] ?? 0);
+  }
+
+  /** The data in `slot`, as a view. */
+  dataAt(slot: number): Uint8Array {
+    const start = this.startOf(slot);
+    const end = this.ends[slot] ?? 0;
+    if (this.#sources === undefined) return this.bytes.subarray(start, end);
+    const from = this.#sources.starts[slot] ?? 0;
+    return (this.#sources.homes[slot] ?? this.bytes).subarray(from, from + end - start);
+  }
+
+  /** Forgets what lies behind `slot`. */
+  cutAfter(slot: number): void {
+    // With sources it is only passed over.
+    if (this.#sources !== undefined) return;
+    this.used = this.ends[slot] ?? 0;
+    // A copy, because entries handed out (to a write still under way, say) are views on the old buffer and must not change.
+    this.bytes = this.bytes.slice(0, Math.max(this.used, SEGMENT_BYTES_MIN));
   }
 }
 
@@ -58,7 +127,7 @@ export class RaftLog {
   #runTerms: Term[] = [];
   /** Memberships from the one in force at the snapshot on; never empty. */
   #memberships: PlacedMembership[] = [{ index: 0, membership: EMPTY_MEMBERSHIP }];
-  readonly #recent: (Entry | undefined)[] = Array.from({ length: RECENT_ENTRIES });
+  readonly #recent: (Entry | undefined)[] = [];
   #sliceFirst = 0;
   #slice: readonly Entry[] = [];
   /** Last index that is durable and agrees with this log. */
@@ -166,26 +235,45 @@ export class RaftLog {
   /** Appends a new entry, copying `data`. */
   append(term: Term, kind: EntryKind, time: number, data: Uint8Array): Entry {
     const index = this.#last + 1;
-    const segment = this.#pack({ index, term, kind, time, data });
+    const segment = this.#segmentForNext(index);
+    segment.add(index % SEGMENT_ENTRIES, data);
+    this.#note(segment, { term, kind, time }, data);
     const entry: Entry = { index, term, kind, time, data: segment.bytes.subarray(segment.used - data.length, segment.used) };
     this.#recent[index % RECENT_ENTRIES] = entry;
     return entry;
   }
 
-  /** Appends an entry received or restored; keeps the object itself for a while. Its index must be the next. */
+  /** Appends an entry received; keeps the object itself for a while. Its index must be the next. */
   appendEntry(entry: Entry): void {
-    assert(entry.index === this.#last + 1 && entry.term >= this.#lastTerm, "entries are appended in order, terms never fall");
-    this.#pack(entry);
-    this.#recent[entry.index % RECENT_ENTRIES] = entry;
+    const { index, term, data } = entry;
+    assert(index === this.#last + 1 && term >= this.#lastTerm, "entries are appended in order, terms never fall");
+    const segment = this.#segmentForNext(index);
+    segment.add(index % SEGMENT_ENTRIES, data);
+    this.#note(segment, entry, data);
+    this.#recent[index % RECENT_ENTRIES] = entry;
   }
 
-  #pack({ index, term, kind, time, data }: Entry): Segment {
+  /** Appends a restored entry whose data is `source` from `start` to before `end`, which never changes; no object is made for it before somebody asks. */
+  appendPart(entry: PackedEntry): void {
+    const { kind, source, start, end } = entry;
+    assert(entry.term >= this.#lastTerm, "terms never fall");
+    const index = this.#last + 1;
     const segment = this.#segmentForNext(index);
+    segment.addPart(index % SEGMENT_ENTRIES, source, start, end);
+    this.#note(segment, entry, kind === ENTRY_MEMBERSHIP ? source.subarray(start, end) : source);
+    this.#recent[index % RECENT_ENTRIES] = undefined;
+  }
+
+  /** States that everything appended so far is on the disk, and nothing else. */
+  restored(): void {
+    this.stable = this.#last;
+    this.stored = this.#last;
+  }
+
+  /** Takes up what is known of the next entry beside its data, which only a membership is read from. */
+  #note(segment: Segment, { term, kind, time }: Omit<Entry, "index" | "data">, data: Uint8Array): void {
+    const index = this.#last + 1;
     const slot = index % SEGMENT_ENTRIES;
-    segment.reserve(data.length);
-    segment.bytes.set(data, segment.used);
-    segment.used += data.length;
-    segment.ends[slot] = segment.used;
     segment.times[slot] = time;
     segment.kinds[slot] = kind;
     if (term !== this.#lastTerm || this.#runStarts.length === 0) {
@@ -196,7 +284,6 @@ export class RaftLog {
     this.#last = index;
     this.#lastTerm = term;
     this.#lastTime = time;
-    return segment;
   }
 
   #segmentForNext(index: LogIndex): Segment {
@@ -207,7 +294,7 @@ export class RaftLog {
     const previous = this.#segments[this.#segments.length - 1];
     if (previous !== undefined) previous.bytes = previous.bytes.slice(0, previous.used);
     // An eighth more: doubling at the end would cost more than it.
-    const segment = previous === undefined ? new Segment(0, 0) : new Segment(previous.bytesBefore + previous.used, Math.ceil(previous.used * 1.125));
+    const segment = previous === undefined ? new Segment(0, 0) : new Segment(previous.bytesBefore + previous.startOf(SEGMENT_ENTRIES), Math.ceil(previous.used * 1.125));
     this.#segments.push(segment);
     return segment;
   }
@@ -233,10 +320,8 @@ export class RaftLog {
     if (recent !== undefined && recent.index === index) return recent;
     const segment = this.#segmentOf(index);
     const slot = index % SEGMENT_ENTRIES;
-    const start = slot === 0 ? 0 : (segment.ends[slot - 1] ?? 0);
-    const data = segment.bytes.subarray(start, segment.ends[slot]);
     const kind = segment.kinds[slot];
-    return { index, term: this.termAt(index), kind: kind === 1 ? 1 : kind === 2 ? 2 : 0, time: segment.times[slot] ?? 0, data };
+    return { index, term: this.termAt(index), kind: kind === 1 ? 1 : kind === 2 ? 2 : 0, time: segment.times[slot] ?? 0, data: segment.dataAt(slot) };
   }
 
   /** Entries `first` to `last`, both included. The array is shared between callers of the same range and must not be changed. */
@@ -294,11 +379,7 @@ export class RaftLog {
   #cutSegments(index: LogIndex): void {
     const keep = index === this.#snapshotIndex ? 0 : Math.floor(index / SEGMENT_ENTRIES) - this.#firstSegment + 1;
     this.#segments.length = Math.min(this.#segments.length, keep);
-    const tail = this.#segments[this.#segments.length - 1];
-    if (tail === undefined) return;
-    tail.used = tail.ends[index % SEGMENT_ENTRIES] ?? 0;
-    // A copy, because entries handed out (to a write still under way, say) are views on the old buffer and must not change.
-    tail.bytes = tail.bytes.slice(0, Math.max(tail.used, SEGMENT_BYTES_MIN));
+    this.#segments[this.#segments.length - 1]?.cutAfter(index % SEGMENT_ENTRIES);
   }
 
   /** Drops the prefix up to `index`, which a durable snapshot now covers. */

@@ -2,6 +2,7 @@
 import type { LogIndex, PeerId, Random, Term } from "../base/index.ts";
 import type { RaftConfig } from "./config.ts";
 import type { Message, PartingGrant, TimeoutNow } from "./message.ts";
+import type { StoredState } from "./packed-entries.ts";
 import type { Entry, Membership, MembershipTarget, RestoredState, Role, Snapshot } from "./types.ts";
 import type { Work, WorkOptions, Write } from "./work.ts";
 
@@ -15,7 +16,7 @@ export interface Goodbye {
 export interface RaftOptions {
   readonly id: PeerId;
   readonly config: RaftConfig;
-  readonly restored: RestoredState;
+  readonly restored: StoredState;
   /** Election jitter. */
   readonly random: Random;
   /** Called for every protocol event, synchronously; must not call back into the machine. See {@link RaftMachine.traceTo}. */

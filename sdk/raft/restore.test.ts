@@ -1,19 +1,35 @@
 // Starting: what was stored is believed only when it can be right.
 import { describe, expect, test } from "vitest";
-import { hasCode, peerId, seededRandom } from "../base/index.ts";
+import { concatBytes, hasCode, peerId, seededRandom } from "../base/index.ts";
 import { raftConfig } from "./config.ts";
 import { CorruptStateError } from "./errors.ts";
+import { PackedEntries, type StoredState } from "./packed-entries.ts";
 import { Raft } from "./raft.ts";
 import { BLANK_STATE, bootstrapState } from "./restore.ts";
 import { A, B, C, stateWith } from "./test-network.ts";
 import type { RestoredState } from "./types.ts";
 
-function start(restored: RestoredState): Raft {
+function start(restored: StoredState): Raft {
   return new Raft({ id: A, config: raftConfig({}, "lan"), restored, random: seededRandom(1) });
 }
 
 const GOOD = stateWith([A, B, C], [2, 2, 3]);
 const SNAPSHOT = { index: 3, term: 2, time: 0, membership: { voters: [A], votersOutgoing: [], learners: [], learnersNext: [] }, data: new Uint8Array(1) };
+
+/** The same state with its entries in one array, as a storage gives them; undefined where their indexes do not follow each other, which there can not be written. */
+function packed(state: RestoredState): StoredState | undefined {
+  const first = state.entries[0]?.index ?? 1;
+  if (state.entries.some(({ index }, at) => index !== first + at)) return undefined;
+  const entries = new PackedEntries(first, 1);
+  const source = concatBytes(...state.entries.map(({ data }) => data));
+  entries.begin(source, state.entries.length);
+  let end = 0;
+  for (const { term, kind, time, data } of state.entries) {
+    end += data.length;
+    entries.push({ term, kind, time, start: end - data.length, end });
+  }
+  return { ...state, entries };
+}
 
 describe("restoring", () => {
   test("[RF110] what cannot be right is refused, naming the record; nothing is clamped", () => {
@@ -37,7 +53,9 @@ describe("restoring", () => {
       [{ ...GOOD, entries: [four], snapshot: { ...SNAPSHOT, membership: { ...SNAPSHOT.membership, voters: [] } } }, "snapshot"],
       [{ ...GOOD, entries: [three, four], snapshot: SNAPSHOT }, "entry 4"],
     ];
-    for (const [state, record] of broken) {
+    const all = broken.flatMap(([state, record]) => [[state, record] as const, [packed(state), record] as const]);
+    for (const [state, record] of all) {
+      if (state === undefined) continue;
       let caught: unknown;
       try {
         start(state);
@@ -49,6 +67,8 @@ describe("restoring", () => {
     }
     expect(start(GOOD).lastIndex).toBe(4);
     expect(start({ ...GOOD, entries: [four], snapshot: SNAPSHOT }).lastIndex).toBe(4);
+    expect(start(packed(GOOD)!).lastIndex).toBe(4);
+    expect(start(packed({ ...GOOD, entries: [four], snapshot: SNAPSHOT })!).lastIndex).toBe(4);
   });
 
   test("[RF111] founders with the same voters have the same first entry, whatever order they list them in", () => {

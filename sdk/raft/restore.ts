@@ -2,7 +2,9 @@
 import { InvalidArgumentError, isPeerId, type PeerId } from "../base/index.ts";
 import type { Core } from "./core.ts";
 import { CorruptStateError } from "./errors.ts";
+import type { RaftLog } from "./log.ts";
 import { decodeMembership, encodeMembership, isEmpty, membershipFault, membershipFor } from "./membership.ts";
+import { PackedEntries, type PackedEntry, type StoredState } from "./packed-entries.ts";
 import { ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type HardState, type RestoredState, type Snapshot } from "./types.ts";
 
 /** The state of a node that knows nobody yet: a joiner, which learns the group from whoever leads it. */
@@ -45,45 +47,56 @@ function checkSnapshot(snapshot: Snapshot, term: number): void {
   check(fault === undefined, "snapshot", `its membership is malformed: ${fault}`);
 }
 
-interface Place {
-  readonly index: number;
-  readonly term: number;
-  readonly time: number;
-}
+/** Appends entries to the log one by one, each checked against the one before it. */
+class CheckedAppend {
+  readonly #log: RaftLog;
+  /** The current term: no entry has a later one. */
+  readonly #term: number;
 
-function checkEntry(entry: Entry, before: Place, term: number): void {
-  const fault = entryFault(entry, before, term);
-  if (fault !== undefined) throw new CorruptStateError(`entry ${before.index + 1}`, fault);
-  if (entry.kind !== ENTRY_MEMBERSHIP) return;
-  try {
-    decodeMembership(entry.data);
-  } catch (cause) {
-    throw new CorruptStateError(`entry ${entry.index}`, "its membership is malformed", { cause });
+  constructor({ log }: Core, term: number) {
+    this.#log = log;
+    this.#term = term;
+  }
+
+  all(entries: StoredState["entries"]): void {
+    if (entries instanceof PackedEntries) entries.each((entry) => this.#next(entry));
+    else for (const { data, ...entry } of entries) this.#next({ ...entry, source: data, start: 0, end: data.length });
+  }
+
+  #next(entry: PackedEntry): void {
+    const { index, kind, source, start, end } = entry;
+    const fault = this.#fault(entry);
+    if (fault !== undefined) throw new CorruptStateError(`entry ${this.#log.last + 1}`, fault);
+    if (kind === ENTRY_MEMBERSHIP) checkMembership(index, source.subarray(start, end));
+    this.#log.appendPart(entry);
+  }
+
+  /** Words are made only where there is a fault: a start checks every entry of a long log. */
+  #fault({ index, term, kind, time }: PackedEntry): string | undefined {
+    const { last, lastTerm, lastTime } = this.#log;
+    if (index !== last + 1) return `found index ${index} in its place`;
+    if (!isCount(term) || term < 1 || term < lastTerm || term > this.#term) return `term ${term} is not between the term before it, ${lastTerm}, and the current term ${this.#term}`;
+    if (!isCount(time) || time < lastTime) return `time ${time} is before the one of the entry before it, ${lastTime}`;
+    return kind === ENTRY_NOOP || kind === ENTRY_COMMAND || kind === ENTRY_MEMBERSHIP ? undefined : `kind ${String(kind)} is unknown`;
   }
 }
 
-/** Words are made only where there is a fault: a start checks every entry of a long log. */
-function entryFault(entry: Entry, before: Place, term: number): string | undefined {
-  if (entry.index !== before.index + 1) return `found index ${entry.index} in its place`;
-  if (!isCount(entry.term) || entry.term < 1 || entry.term < before.term || entry.term > term) return `term ${entry.term} is not between the term before it, ${before.term}, and the current term ${term}`;
-  if (!isCount(entry.time) || entry.time < before.time) return `time ${entry.time} is before the one of the entry before it, ${before.time}`;
-  const { kind } = entry;
-  return kind === ENTRY_NOOP || kind === ENTRY_COMMAND || kind === ENTRY_MEMBERSHIP ? undefined : `kind ${String(kind)} is unknown`;
+function checkMembership(index: number, data: Uint8Array): void {
+  try {
+    decodeMembership(data);
+  } catch (cause) {
+    throw new CorruptStateError(`entry ${index}`, "its membership is malformed", { cause });
+  }
 }
 
 /** Loads the state into a new machine. Throws {@link CorruptStateError}; nothing is ever clamped into shape. */
-export function restoreInto(core: Core, { hardState, snapshot, entries }: RestoredState): void {
+export function restoreInto(core: Core, { hardState, snapshot, entries }: StoredState): void {
   checkHardState(hardState);
   if (snapshot !== undefined) {
     checkSnapshot(snapshot, hardState.term);
     core.log.reset(snapshot);
   }
-  let before: Place = { index: snapshot?.index ?? 0, term: snapshot?.term ?? 0, time: snapshot?.time ?? 0 };
-  for (const entry of entries) {
-    checkEntry(entry, before, hardState.term);
-    core.log.appendEntry(entry);
-    before = entry;
-  }
+  new CheckedAppend(core, hardState.term).all(entries);
   check(hardState.commit <= core.log.last, "hard-state", `commit ${hardState.commit} is beyond the last entry ${core.log.last}`);
   check(core.log.last === 0 || !isEmpty(core.log.membershipAt(core.log.last)), "entry 1", "entries without any membership");
   core.term = hardState.term;
@@ -93,8 +106,7 @@ export function restoreInto(core: Core, { hardState, snapshot, entries }: Restor
   core.durableCommit = hardState.commit;
   core.snapshot = snapshot;
   core.readyInstall = undefined;
-  core.log.stable = core.log.last;
-  core.log.stored = core.log.last;
+  core.log.restored();
   core.commit = Math.max(hardState.commit, snapshot?.index ?? 0);
   core.applied = snapshot?.index ?? 0;
 }

@@ -28,6 +28,14 @@ test("the checksum of a text is that of its UTF-8 bytes, ASCII or not", () => {
   }
 });
 
+test("long ones, sixteen bytes at a time through a view that may begin anywhere, too", () => {
+  for (let length = 500; length < 550; length += 1) {
+    const whole = bytesOf(length + 3);
+    expect(crc32(whole.subarray(3)), `${length} bytes`).toBe(byBits(whole.subarray(3)));
+    expect(crc32(whole, 0, 3), `${length} bytes of more`).toBe(byBits(whole.subarray(3)));
+  }
+});
+
 test("a checksum begins where it is told to", () => {
   expect(crc32(bytesOf(40), 7, 5)).toBe(crc32(bytesOf(40).subarray(5), 7));
 });

@@ -12,8 +12,8 @@
 import type { ByteStoreOp } from "../storage/index.ts";
 import { ByteWriter, hasCode, isPeerId, MalformedError, NO_BYTES, utf8, type ByteReader, type LogIndex, type PeerId } from "../base/index.ts";
 import {
-  BLANK_STATE, CorruptStateError, ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, readMembership, writeMembership, type Entry, type EntryKind, type HardState,
-  type RestoredState, type Snapshot, type Write,
+  BLANK_STATE, CorruptStateError, ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, PackedEntries, readMembership, writeMembership, type Entry, type EntryKind,
+  type HardState, type RestoredState, type Snapshot, type StoredState, type Write,
 } from "../raft/index.ts";
 import { readRecord, sealWritten } from "./record.ts";
 
@@ -24,6 +24,8 @@ const HARD = "raft/hard";
 const SNAPSHOT = "raft/snapshot";
 const LOG = "raft/log/";
 const LOG_END = "raft/log0";
+/** What a stored entry takes at least: term, kind, time and length. */
+const ENTRY_BYTES_MIN = 4;
 /** 2^53 has 16 digits; padded, keys sort as their indexes do. */
 const INDEX_DIGITS = 16;
 
@@ -39,6 +41,11 @@ export interface LogLayout {
   batch: number;
   /** The hard state of the last batch. */
   hard: HardState;
+}
+
+/** What a node starts from, with its entries still in their records. */
+interface PackedState extends StoredState {
+  readonly entries: PackedEntries;
 }
 
 /** The layout of an empty store. */
@@ -60,6 +67,12 @@ export function writeToOps(write: Write, layout: LogLayout): ByteStoreOp[] {
 
 /** The state in these records (all of {@link RAFT_RECORDS}, in key order) and its layout. Throws `CorruptStateError` naming the record; nothing is ever guessed. */
 export function restoreFrom(records: readonly (readonly [key: string, value: Uint8Array])[]): { readonly restored: RestoredState; readonly layout: LogLayout } {
+  const { restored, layout } = restorePacked(records);
+  return { restored: { ...restored, entries: restored.entries.toEntries() }, layout };
+}
+
+/** {@link restoreFrom} that leaves the entries in the records, which must not change while they are read. */
+export function restorePacked(records: readonly (readonly [key: string, value: Uint8Array])[]): { readonly restored: PackedState; readonly layout: LogLayout } {
   let hard: Numbered<StoredHard> | undefined;
   let snapshot: Numbered<Snapshot> | undefined;
   const logRecords: (readonly [key: string, value: Uint8Array])[] = [];
@@ -73,10 +86,10 @@ export function restoreFrom(records: readonly (readonly [key: string, value: Uin
   const { value: { hardState, base, next, count }, batch } = hard ?? { value: { hardState: BLANK_STATE.hardState, base: 0, next: 1, count: 0 }, batch: 0 };
   if (snapshot !== undefined && snapshot.batch > batch) throw isTorn(SNAPSHOT);
   if ((snapshot?.value.index ?? 0) !== base) throw new CorruptStateError(SNAPSHOT, `it ends at ${snapshot?.value.index ?? 0} instead of ${base}`);
-  const { entries, ...log } = restoreLog(logRecords, snapshot?.value, batch);
+  const { entries, ...log } = restoreLog(logRecords, snapshot?.value, { batch, next });
   if (log.next !== next) throw new CorruptStateError(logKey(Math.min(log.next, next)), `the log ends at ${log.next - 1} instead of ${next - 1}`);
   if (log.firsts.length !== count) throw new CorruptStateError(LOG, `it has ${log.firsts.length} records instead of ${count}`);
-  const restored: RestoredState = { hardState, snapshot: snapshot?.value, entries };
+  const restored: PackedState = { hardState, snapshot: snapshot?.value, entries };
   checkTerms(restored);
   return { restored, layout: { ...log, base, batch, hard: hardState } };
 }
@@ -116,33 +129,33 @@ function putEntries(first: LogIndex, entries: readonly Entry[], layout: LogLayou
   layout.next = first + entries.length;
 }
 
-function restoreLog(records: readonly (readonly [key: string, value: Uint8Array])[], snapshot: Snapshot | undefined, newest: number): Pick<LogLayout, "firsts" | "next"> & { readonly entries: Entry[] } {
+function restoreLog(records: readonly (readonly [key: string, value: Uint8Array])[], snapshot: Snapshot | undefined, { batch: newest, next }: { readonly batch: number; readonly next: LogIndex }): Pick<LogLayout, "firsts" | "next"> & { readonly entries: PackedEntries } {
   const base = snapshot?.index ?? 0;
-  const layout: Pick<LogLayout, "firsts" | "next"> = { firsts: [], next: base + 1 };
-  let entries: Entry[] = [];
-  let start = 0;
+  const start = records[0] === undefined ? base + 1 : indexOf(records[0][0]);
+  const layout: Pick<LogLayout, "firsts" | "next"> = { firsts: [], next: start };
+  const bytes = records.reduce((sum, [, { length }]) => sum + length, 0);
+  // What the hard state says is only believed as far as it can be right.
+  const entries = new PackedEntries(start, Math.max(0, Math.min(next - start, Math.ceil(bytes / ENTRY_BYTES_MIN))));
   for (const [key, value] of records) {
     const first = indexOf(key);
-    const { value: held, batch } = decoded(key, value, (reader) => decodeEntries(reader, first));
+    entries.cutFrom(first);
+    const { value: count, batch } = decoded(key, value, (reader) => decodeEntries(reader, value, entries));
     if (batch > newest) throw isTorn(key);
-    if (layout.firsts.length === 0) start = layout.next = first;
     if (first > layout.next) throw new CorruptStateError(logKey(layout.next), `the log goes on at ${first} and nothing holds what is before`);
-    entries.length = first - start;
-    for (const entry of held) entries.push(entry);
     layout.firsts.push(first);
-    layout.next = first + held.length;
+    layout.next = first + count;
   }
   if (layout.firsts.length > 0 && (start > base + 1 || layout.next < base + 1)) throw new CorruptStateError(logKey(base + 1), `the log holds ${start} to ${layout.next - 1}, the snapshot ends at ${base}`);
-  if (start <= base) entries = entries.slice(base + 1 - start);
+  entries.skipTo(base + 1);
   return { entries, ...layout };
 }
 
-function checkTerms({ hardState, snapshot, entries }: RestoredState): void {
+function checkTerms({ hardState, snapshot, entries }: PackedState): void {
   let term = snapshot?.term ?? 0;
-  for (const entry of entries) {
-    if (entry.term < term) throw new CorruptStateError(logKey(entry.index), `term ${entry.term} after term ${term}`);
-    term = entry.term;
-  }
+  entries.each(({ index, term: next }) => {
+    if (next < term) throw new CorruptStateError(logKey(index), `term ${next} after term ${term}`);
+    term = next;
+  });
   if (term > hardState.term) throw new CorruptStateError(HARD, `term ${hardState.term}, but the log has term ${term}`);
   const last = (snapshot?.index ?? 0) + entries.length;
   if (hardState.commit > last) throw new CorruptStateError(HARD, `commit index ${hardState.commit}, but the log ends at ${last}`);
@@ -226,20 +239,23 @@ function encodeEntries(writer: ByteWriter, entries: readonly Entry[]): void {
   }
 }
 
-function decodeEntries(reader: ByteReader, first: LogIndex): Entry[] {
+/** Adds the entries of a record to `entries` and returns how many there are; their data stays where it is. */
+function decodeEntries(reader: ByteReader, record: Uint8Array, entries: PackedEntries): number {
   const count = reader.uint();
-  // Every entry takes four bytes at least: a count is judged before anything is made for it.
-  if (count * 4 > reader.remaining) throw new MalformedError(`${count} entries in ${reader.remaining} bytes`);
-  const entries: Entry[] = [];
+  // A count is judged before anything is made for it.
+  if (count * ENTRY_BYTES_MIN > reader.remaining) throw new MalformedError(`${count} entries in ${reader.remaining} bytes`);
+  entries.begin(record, count);
   let term = 0;
   let time = 0;
   for (let at = 0; at < count; at += 1) {
     term += reader.uint();
     const kind = kindOf(reader.byte());
     time += reader.uint();
-    entries.push({ index: first + at, term, kind, time, data: reader.bytes() });
+    const length = reader.uint();
+    const start = reader.skip(length);
+    entries.push({ term, kind, time, start, end: start + length });
   }
-  return entries;
+  return count;
 }
 
 function kindOf(byte: number): EntryKind {

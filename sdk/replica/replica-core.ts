@@ -1,7 +1,7 @@
 // The pure half of a replica: the Raft machine, the exactly-once table, the lanes and this node's pending requests in one deterministic
 // object. Inputs are calls, output is one list of work. The loop around it (replica.ts) and the simulator both drive exactly this.
 import type { LogIndex, PeerId, Random } from "../base/index.ts";
-import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, RestoredState, TraceEvent, WorkOptions, Write } from "../raft/index.ts";
+import type { MembershipTarget, RaftConfig, RaftMachine, Refusal, StoredState, TraceEvent, WorkOptions, Write } from "../raft/index.ts";
 import type { FeedRules, FeedStatus, NodeView } from "./feeding.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { CommittedImage } from "./log-export.ts";
@@ -14,7 +14,7 @@ export interface ReplicaCoreOptions {
   readonly groupId: string;
   readonly config: RaftConfig;
   readonly random: Random;
-  readonly restored: RestoredState;
+  readonly restored: StoredState;
   readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
   /** Called for every protocol event, synchronously; must not call back into the core. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;

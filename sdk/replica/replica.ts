@@ -1,7 +1,7 @@
 // Opens a node: reads what is stored, founds a group where that is asked for, and starts the loop.
 import { createNanoEvents } from "nanoevents";
 import { InvalidArgumentError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
-import { BLANK_STATE, bootstrapState, CorruptStateError, raftConfig, type RaftConfig, type RestoredState } from "../raft/index.ts";
+import { BLANK_STATE, bootstrapState, CorruptStateError, raftConfig, type RaftConfig, type StoredState } from "../raft/index.ts";
 import { MemoryByteStore, type ByteStore, type ByteStoreOp } from "../storage/index.ts";
 import { createReplicaCore } from "./core.ts";
 import { isClientId } from "./envelope.ts";
@@ -11,7 +11,7 @@ import { foundFrom } from "./log-export.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import { claimStorage, readClientRecord, readWriterId, writerOps } from "./node-records.ts";
 import { EMPTY_OUTBOX, OUTBOX_RECORDS, readOutbox, type FoundOutbox } from "./outbox.ts";
-import { RAFT_RECORDS, restoreFrom, writeToOps, type LogLayout } from "./raft-log-store.ts";
+import { RAFT_RECORDS, restorePacked, writeToOps, type LogLayout } from "./raft-log-store.ts";
 import type { RaftNode, RaftNodeEvents } from "./raft-node.ts";
 import { RunningNode } from "./running-node.ts";
 import { Ticker } from "./ticker.ts";
@@ -153,10 +153,10 @@ async function readWriter(options: ReplicaOptions, stored: Stored, config: RaftC
   return { writer: WriterIdentity.durable(clientId, config.uncommittedBytesMax, { record, outbox }), outbox, claims };
 }
 
-async function readState(options: ReplicaOptions, stored: Stored, { storage, claims, snapshotBytesMax }: { readonly storage: ByteStore; readonly claims: readonly ByteStoreOp[]; readonly snapshotBytesMax: number }): Promise<{ readonly restored: RestoredState; readonly layout: LogLayout }> {
+async function readState(options: ReplicaOptions, stored: Stored, { storage, claims, snapshotBytesMax }: { readonly storage: ByteStore; readonly claims: readonly ByteStoreOp[]; readonly snapshotBytesMax: number }): Promise<{ readonly restored: StoredState; readonly layout: LogLayout }> {
   const { seam: { selfId: id }, groupId, voters = [] } = options;
   const claiming = await claimStorage(stored, { id, groupId });
-  const found = restoreFrom(stored.within(RAFT_RECORDS));
+  const found = restorePacked(stored.within(RAFT_RECORDS));
   // Whose storage it is and what it promised are written together; one without the other has lost something, and nobody knows what.
   if (claiming.length > 0 && found.layout.batch > 0) throw new CorruptStateError("replica/node", "it is missing beside a log");
   if (claiming.length === 0 && found.layout.batch === 0) throw new CorruptStateError("raft/hard", "it is missing on a storage that was used");

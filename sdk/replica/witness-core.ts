@@ -1,6 +1,6 @@
 // The pure half of a witness's node: a machine behind frames and nothing above it. It stores the log's shape, votes, and lets go of what is committed.
 import { concatBytes, digestHex, fromHex, InvalidArgumentError, NO_BYTES, utf8, type LogIndex, type PeerId, type Random } from "../base/index.ts";
-import { BLANK_STATE, decodeMessage, encodeMessage, isWitness, Raft, type RaftConfig, type RaftMachine, type RestoredState, type TraceEvent, type Work, type WorkOptions, type Write } from "../raft/index.ts";
+import { BLANK_STATE, decodeMessage, encodeMessage, isWitness, Raft, type RaftConfig, type RaftMachine, type StoredState, type TraceEvent, type Work, type WorkOptions, type Write } from "../raft/index.ts";
 import { encodeFrame, FRAME_VERSION, headerFault, HEADER_BYTES, messagesOf } from "./frame.ts";
 
 /** What a {@link WitnessCore} is made from. */
@@ -12,7 +12,7 @@ export interface WitnessCoreOptions {
   readonly config: RaftConfig;
   readonly random: Random;
   /** What it stored. Default: nothing yet. */
-  readonly restored?: RestoredState | undefined;
+  readonly restored?: StoredState | undefined;
   /** Hears each step, as a node's trace does. */
   readonly trace?: ((event: TraceEvent) => void) | undefined;
 }

@@ -1,6 +1,6 @@
 // A peer's disk: ordered atomic batches, issued, then durable. What a crash leaves is always the result of a prefix of them.
 import { bytesEqual, type LogIndex, type Term } from "../../base/index.ts";
-import type { Entry, HardState, Membership, RestoredState, Snapshot, Write } from "../../raft/index.ts";
+import { PackedEntries, type Entry, type HardState, type Membership, type RestoredState, type Snapshot, type StoredState, type Write } from "../../raft/index.ts";
 import type { RecordStore } from "./engine.ts";
 import { demand } from "./violation.ts";
 
@@ -134,7 +134,7 @@ export class SimDisk {
   }
 
   /** What a restart reads back: the engine's own records where it has a layout, which must say the same as this disk. */
-  restore(): RestoredState {
+  restore(): StoredState {
     const expected = this.durable.restored();
     const restored = this.#records?.restore();
     if (restored === undefined) return expected;
@@ -162,13 +162,14 @@ export class SimDisk {
 }
 
 /** What differs between two restored states, or undefined. */
-function difference(a: RestoredState, b: RestoredState): string | undefined {
+function difference(a: StoredState, b: RestoredState): string | undefined {
   if (a.hardState.term !== b.hardState.term || a.hardState.vote !== b.hardState.vote || a.hardState.commit !== b.hardState.commit) return "hard state";
   if (a.snapshot?.index !== b.snapshot?.index || a.snapshot?.term !== b.snapshot?.term) return "snapshot";
   if (a.snapshot !== undefined && b.snapshot !== undefined && !bytesEqual(a.snapshot.data, b.snapshot.data)) return "snapshot data";
-  if (a.entries.length !== b.entries.length) return `${a.entries.length} entries, not ${b.entries.length}`;
-  for (let i = 0; i < a.entries.length; i += 1) {
-    const [x, y] = [a.entries[i], b.entries[i]];
+  const entries = a.entries instanceof PackedEntries ? a.entries.toEntries() : a.entries;
+  if (entries.length !== b.entries.length) return `${entries.length} entries, not ${b.entries.length}`;
+  for (let i = 0; i < entries.length; i += 1) {
+    const [x, y] = [entries[i], b.entries[i]];
     if (x === undefined || y === undefined || x.index !== y.index || x.term !== y.term || x.kind !== y.kind || x.time !== y.time || !bytesEqual(x.data, y.data)) return `entry ${String(y?.index)}`;
   }
   return undefined;

@@ -1,7 +1,7 @@
 // What the simulator asks of the thing it judges: a deterministic node, driven by calls, whose output is one list of work.
 // Two adapters exist: the Raft machine alone, and the whole replica engine.
 import type { LogIndex, PeerId, Random } from "../../base/index.ts";
-import type { MembershipTarget, Message, RaftConfig, RaftMachine, RestoredState, TraceEvent, WorkOptions, Write } from "../../raft/index.ts";
+import type { MembershipTarget, Message, RaftConfig, RaftMachine, StoredState, TraceEvent, WorkOptions, Write } from "../../raft/index.ts";
 import type { KvState } from "./kv.ts";
 
 /** A frame leaving a node, with what it says. The wire carries only `bytes`; the messages are for the observer. */
@@ -59,7 +59,7 @@ export interface EngineOptions {
   readonly config: RaftConfig;
   readonly random: Random;
   /** What the disk gave back. */
-  readonly restored: RestoredState;
+  readonly restored: StoredState;
   readonly trace?: ((event: TraceEvent) => void) | undefined;
 }
 
@@ -68,7 +68,7 @@ export interface RecordStore {
   /** Makes one durable write part of the records. */
   apply(write: Write): void;
   /** Reads everything back. */
-  restore(): RestoredState;
+  restore(): StoredState;
 }
 
 /** A kind of engine: the machine alone, or with everything above it. */

@@ -1,10 +1,10 @@
 // The whole replica engine under test: machine, exactly-once table, lanes and open requests, with frames and disk records as they really are.
 import { NO_BYTES, type LogIndex, type PeerId } from "../../base/index.ts";
-import { decodeMessage, isWitness, type MembershipTarget, type RaftMachine, type RestoredState, type WorkOptions, type Write } from "../../raft/index.ts";
+import { decodeMessage, isWitness, type MembershipTarget, type RaftMachine, type StoredState, type WorkOptions, type Write } from "../../raft/index.ts";
 import { createReplicaCore } from "../../replica/core.ts";
 import { messagesOf } from "../../replica/frame.ts";
 import type { LaneReducer, LogEvent, ReplicaCore, Settlement } from "../../replica/index.ts";
-import { emptyLayout, restoreFrom, writeToOps } from "../../replica/raft-log-store.ts";
+import { emptyLayout, restorePacked, writeToOps } from "../../replica/raft-log-store.ts";
 import type { Applied, EngineKind, EngineOptions, EngineWork, Outcome, RecordStore, SimEngine } from "./engine.ts";
 import { applyCommand, decodeKv, EMPTY_KV, encodeKv, type KvState } from "./kv.ts";
 import { Violation } from "./violation.ts";
@@ -134,9 +134,9 @@ class Records implements RecordStore {
     }
   }
 
-  restore(): RestoredState {
+  restore(): StoredState {
     const records = [...this.#records].sort(([a], [b]) => (a < b ? -1 : 1));
-    return restoreFrom(records).restored;
+    return restorePacked(records).restored;
   }
 }
 

@@ -35,6 +35,7 @@ module.exports = {
     onlyIn("react-only-in-its-binding", "^sdk/bindings/react/", "react"),
     onlyIn("vue-only-in-its-binding", "^sdk/bindings/vue/", "vue"),
     onlyIn("nats-core-is-brought-by-who-uses-it", "^$", "@nats-io"),
+    onlyIn("classic-level-only-in-file-byte-store", "^sdk/node/file-byte-store\\.ts$", "classic-level"),
     onlyIn("ws-only-in-server-and-node", "^sdk/(server|node)/", "ws"),
   ],
   options: { tsConfig: { fileName: "tsconfig.json" }, tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" }, exclude: { path: "^dist/" } },

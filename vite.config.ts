@@ -28,7 +28,7 @@ const entries = {
   platform: at("sdk/platform/index.ts"),
   testing: at("sdk/testing/index.ts"),
 };
-const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simple-peer/, /^nanoevents$/, /^nanostores$/, /^react$/, /^vue$/, /^@noble\//, /^ws$/, /^vitest/, /^node:/];
+const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simple-peer/, /^nanoevents$/, /^nanostores$/, /^react$/, /^vue$/, /^@noble\//, /^ws$/, /^classic-level$/, /^vitest/, /^node:/];
 
 const builds: Record<string, ViteUserConfig> = {
   demo: { root: at("demo"), publicDir: at("public"), base: "./", build: { outDir: at("dist/demo"), emptyOutDir: true } },

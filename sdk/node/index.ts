@@ -1,2 +1,3 @@
-// What Node lacks of what a page has: sockets.
+// What Node lacks of what a page has: sockets, and records that stay.
+export { FileByteStore } from "./file-byte-store.ts";
 export { openNodeSocket } from "./node-socket.ts";

@@ -1,4 +1,4 @@
-// Two strangers with a witness at the bundled server: the host's renderer dies without a word, and the other plays on, without being asked anything.
+// Two strangers with a witness at the bundled server: the renderer of either dies without a word, and the other plays on, without being asked anything.
 import { type ChildProcess, spawn } from "node:child_process";
 import { expect } from "@playwright/test";
 import { crashRenderer, dropProfile, newProfile, OwnBrowser } from "./own-browser.ts";
@@ -55,6 +55,41 @@ test("the host's tab crashes, and with a witness the other goes on without waiti
     await again.seesPhase("live");
     await expect.poll(() => voting(server)).toBe(1);
     await playOut([again, bo], [8, 2]);
+  } finally {
+    server.stop();
+    await Promise.all([first.close(), second.close()]);
+    await Promise.all(profiles.map(dropProfile));
+  }
+});
+
+test("the guest's tab crashes, and with a witness the host's next mark is agreed on at once, long before the guest counts as gone", async () => {
+  const server = await serverWithWitness();
+  const profiles = [await newProfile(), await newProfile()];
+  const [first, second] = [await OwnBrowser.launch(profiles[0]!), await OwnBrowser.launch(profiles[1]!)];
+  try {
+    const ana = new Player(watched(await first.tab()), "Ana");
+    const bo = new Player(watched(await second.tab()), "Bo");
+    const phases = await told(ana);
+    const url = await sitDown(server.url, [ana, bo]);
+    await expect(ana.status).toHaveAttribute("data-leads", "true");
+    await expect.poll(() => voting(server)).toBe(1);
+    await playOut([ana, bo], [4, 0]);
+    phases.length = 0;
+    await crashRenderer(bo.page);
+    await ana.marks(8);
+    await ana.sees(8, "x");
+    // Agreed on by the two that are left: the guest still votes, and nobody stopped leading.
+    expect(await voting(server)).toBe(1);
+    expect(phases.filter((phase) => phase !== "live")).toEqual([]);
+    // Later the guest's vote goes, and the witness's with it; its seat stays.
+    await expect.poll(() => voting(server), { timeout: 30_000 }).toBe(0);
+    await ana.seesPhase("live");
+    const again = new Player(watched(await second.tab()), "Bo");
+    await again.accepts(url);
+    await again.sees(8, "x");
+    await expect(again.status).toHaveAttribute("data-seat", "1");
+    await expect.poll(() => voting(server), { timeout: 30_000 }).toBe(1);
+    await playOut([again, ana], [2, 6], { marks: ["o", "x"] });
   } finally {
     server.stop();
     await Promise.all([first.close(), second.close()]);

@@ -159,7 +159,7 @@ describe("the word that names the core", () => {
   test("[SE6] survives its bytes and the snapshot section", () => {
     expect(decodeRosterCommand(encodeRosterCommand({ type: "core", peers: core }))).toEqual({ type: "core", peers: core });
     expect(rosterLane.decode(rosterLane.encode(named))).toEqual(named);
-    expect(rosterLane.encode(EMPTY_ROSTER)[0]).toBe(2);
+    expect(rosterLane.decode(rosterLane.encode(EMPTY_ROSTER))).toEqual(EMPTY_ROSTER);
   });
 });
 

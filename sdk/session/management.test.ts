@@ -11,7 +11,7 @@ const newcomer: Person = { ...joiner, synced: false };
 
 function roster(seated: readonly (PeerId | undefined)[], more: Partial<Roster> = {}): Roster {
   const seats = seated.map((peer) => (peer === undefined ? undefined : { peer, name: "x" }));
-  return { seats, watchers: [], kicked: [], spectators: "open", votersMax: 5, openedAt: 0, index: 1, ...more };
+  return { seats, watchers: [], kicked: [], stood: [], spectators: "open", votersMax: 5, openedAt: 0, index: 1, ...more };
 }
 
 function view(voters: readonly PeerId[], learners: readonly PeerId[], people: Partial<Record<string, Person>>, more: Partial<ManagementView> = {}): ManagementView {
@@ -27,7 +27,7 @@ describe("the leader's next step", () => {
   test("[SE11] a joiner becomes a learner, is seated, and then votes", () => {
     expect(decideManagement(view([ann], [], { bob: newcomer }))).toEqual({ type: "change", voters: [ann], learners: [bob] });
     expect(decideManagement(view([ann], [bob], { bob: newcomer }))).toBeUndefined();
-    expect(decideManagement(view([ann], [bob], { bob: joiner }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J" } });
+    expect(decideManagement(view([ann], [bob], { bob: joiner }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J", stoodUpAt: 0 } });
     expect(decideManagement(view([ann], [bob], { bob: joiner }, { roster: roster([ann, bob]) }))).toEqual({ type: "change", voters: [ann, bob], learners: [] });
     expect(decideManagement(view([ann, bob], [], { bob: joiner }, { roster: roster([ann, bob]) }))).toBeUndefined();
   });
@@ -69,7 +69,7 @@ describe("the leader's next step", () => {
 
   test("[SE25] voters are capped and the next player sits as a learner", () => {
     const capped = roster([ann, bob, undefined], { votersMax: 2 });
-    expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: joiner }, { roster: capped }))).toEqual({ type: "command", command: { type: "seat", peer: cat, seat: 2, name: "J" } });
+    expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: joiner }, { roster: capped }))).toEqual({ type: "command", command: { type: "seat", peer: cat, seat: 2, name: "J", stoodUpAt: 0 } });
   });
 
   test("[SE26] a spectator is named a spare, votes while voters are even, and gives the vote back", () => {
@@ -100,10 +100,19 @@ describe("the leader's next step", () => {
 
   test("[SE43] a spectator that asks is seated where a seat is free, behind who came to play, and stays a spectator where none is", () => {
     const asking: Person = { ...spectator, asksSeat: true };
-    expect(decideManagement(view([ann], [bob], { bob: asking }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J" } });
-    expect(decideManagement(view([ann], [bob, cat], { bob: asking, cat: joiner }))).toEqual({ type: "command", command: { type: "seat", peer: cat, seat: 1, name: "J" } });
+    expect(decideManagement(view([ann], [bob], { bob: asking }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J", stoodUpAt: 0 } });
+    expect(decideManagement(view([ann], [bob, cat], { bob: asking, cat: joiner }))).toEqual({ type: "command", command: { type: "seat", peer: cat, seat: 1, name: "J", stoodUpAt: 0 } });
     expect(decideManagement(view([ann, bob], [cat], { bob: joiner, cat: asking }, { roster: roster([ann, bob]), spares: false }))).toBeUndefined();
-    expect(decideManagement(view([ann], [bob], { bob: asking, cat: newcomer }, { spares: false }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J" } });
+    expect(decideManagement(view([ann], [bob], { bob: asking, cat: newcomer }, { spares: false }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J", stoodUpAt: 0 } });
+  });
+
+  test("[SE56] a spectator's wish from before it stood up neither seats it nor keeps a free seat from others; who came to play keeps its place in the queue", () => {
+    const stood = roster([ann, undefined], { stood: [{ peer: bob, index: 7 }] });
+    const stale: Person = { ...spectator, asksSeat: true };
+    expect(decideManagement(view([ann], [bob], { bob: stale }, { roster: stood, spares: false }))).toBeUndefined();
+    expect(decideManagement(view([ann], [bob], { bob: stale, cat: newcomer }, { roster: stood, spares: false }))).toEqual({ type: "change", voters: [ann], learners: [bob, cat] });
+    expect(decideManagement(view([ann], [bob], { bob: { ...joiner, stoodUpAt: 6 }, cat: newcomer }, { roster: stood }))).toBeUndefined();
+    expect(decideManagement(view([ann], [bob], { bob: { ...stale, stoodUpAt: 7 } }, { roster: stood }))).toEqual({ type: "command", command: { type: "seat", peer: bob, seat: 1, name: "J", stoodUpAt: 7 } });
   });
 
   test("[SE43] a leader that asks for a free seat lets another manager give it", () => {

@@ -1,10 +1,10 @@
 // What the leader of a session should do next about its members: one pure decision per change in the world.
-import type { PeerId } from "../base/index.ts";
+import type { LogIndex, PeerId } from "../base/index.ts";
 import { isWitness, type RaftNode } from "../replica/index.ts";
 import { decideAdmission } from "./admission.ts";
 import type { Standing } from "./liveness.ts";
 import type { Declaration, MatchOpening } from "./presence-state.ts";
-import { freeSeat, isEmpty, isKicked, mayManage, seatOf, type Roster, type RosterCommand } from "./roster.ts";
+import { freeSeat, isEmpty, isKicked, mayManage, seatOf, stoodUpAt, type Roster, type RosterCommand } from "./roster.ts";
 
 /** Who votes and who learns, as the node says. */
 export type Membership = RaftNode["membership"];
@@ -30,6 +30,8 @@ export interface Person {
   readonly asksSeat: boolean;
   /** It lends its vote to nobody. */
   readonly neverVotes?: boolean | undefined;
+  /** What it knew of when it made that wish: the last entry by which it had given up a seat. */
+  readonly stoodUpAt?: LogIndex | undefined;
   /** The game's own rule let it in. */
   readonly admitted: boolean;
   /** The witness it reaches. */
@@ -152,7 +154,13 @@ function seatless(view: ManagementView): readonly PeerId[] {
 
 function wantsSeat(view: ManagementView, peer: PeerId): boolean {
   const person = personOf(view, peer);
-  return person?.asksSeat === true && person.admitted && seatOf(view.roster, peer) === undefined;
+  if (person?.asksSeat !== true || !person.admitted || seatOf(view.roster, peer) !== undefined) return false;
+  return person.declares !== "spectate" || isWishCurrent(view, peer);
+}
+
+/** The wish was made by somebody who knew that it stands: what was heard of it may be older than the word with which it was taken back. */
+function isWishCurrent(view: ManagementView, peer: PeerId): boolean {
+  return (personOf(view, peer)?.stoodUpAt ?? 0) >= stoodUpAt(view.roster, peer);
 }
 
 /** Newcomers let in now, as learners. */
@@ -281,8 +289,9 @@ function seated(view: ManagementView): RosterCommand | undefined {
   const seat = freeSeat(view.roster);
   if (seat === undefined) return undefined;
   // Nobody seats itself while somebody else sits: that word would be void.
-  const peer = seatless(view).find((candidate) => (candidate !== view.self || isEmpty(view.roster)) && isReady(view, candidate));
-  return peer === undefined ? undefined : { type: "seat", peer, seat, name: personOf(view, peer)?.name ?? "" };
+  const peer = seatless(view).find((candidate) => (candidate !== view.self || isEmpty(view.roster)) && isReady(view, candidate) && isWishCurrent(view, candidate));
+  const person = peer === undefined ? undefined : personOf(view, peer);
+  return peer === undefined ? undefined : { type: "seat", peer, seat, name: person?.name ?? "", stoodUpAt: person?.stoodUpAt ?? 0 };
 }
 
 function spareNamed(view: ManagementView): RosterCommand | undefined {

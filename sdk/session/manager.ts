@@ -173,6 +173,7 @@ export class Manager {
       hidden: state?.hidden === true,
       asksSeat: state?.asksSeat === true,
       neverVotes: state?.neverVotes === true,
+      stoodUpAt: state?.stoodUpAt,
       admitted: this.#isAdmitted(peer, state),
       was: this.#provenPast(peer, state?.claim),
       witness: state?.witness,
@@ -326,6 +327,6 @@ export class Manager {
   }
 }
 
-function selfAsPerson({ declares, name, hidden = false, asksSeat = false, claim, witness }: PresenceState): Person {
-  return { declares, name, inGroup: true, elsewhere: false, synced: true, standing: "here", leaving: undefined, hidden, asksSeat, was: claim?.peer, admitted: true, witness };
+function selfAsPerson({ declares, name, hidden = false, asksSeat = false, stoodUpAt, claim, witness }: PresenceState): Person {
+  return { declares, name, inGroup: true, elsewhere: false, synced: true, standing: "here", leaving: undefined, hidden, asksSeat, stoodUpAt, was: claim?.peer, admitted: true, witness };
 }

@@ -1,5 +1,5 @@
 // What one peer says of itself in the lobby, and the check of what others say. Pure.
-import { isPeerId, type PeerId } from "../base/index.ts";
+import { isPeerId, type LogIndex, type PeerId } from "../base/index.ts";
 import { FENCE_NAME_CHARS_MAX, type OwnershipFence } from "../durable/index.ts";
 import { isWitness } from "../replica/index.ts";
 
@@ -72,6 +72,8 @@ export interface PresenceState {
   readonly asksSeat?: boolean | undefined;
   /** It watches and lends its vote to nobody. */
   readonly neverVotes?: boolean | undefined;
+  /** Beside `asksSeat`: the last entry by which it gave up a seat, or such a wish, as far as it knows; absent for none. A wish from before a later one is void. */
+  readonly stoodUpAt?: LogIndex | undefined;
   /** It is the person behind another peer id, whose seat it asks for. */
   readonly claim?: SeatClaim | undefined;
   /** `part`: the tab goes away and may come back; `vacate`: the player gives up the seat. */
@@ -111,13 +113,14 @@ export function cleanText(text: string, max: number): string {
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
 export function parsePresence(value: unknown): PresenceState | undefined {
   if (!isRecord(value)) return undefined;
-  const { declares, name, rules, opens, groupId, synced, hidden, asksSeat, neverVotes, claim, leaving, witness, lead } = value;
+  const { declares, name, rules, opens, groupId, synced, hidden, asksSeat, neverVotes, stoodUpAt, claim, leaving, witness, lead } = value;
   const declaration = DECLARATIONS.find((known) => known === declares);
   if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
   if (!isShortText(groupId, GROUP_ID_CHARS_MAX) || !isShortText(rules, RULES_CHARS_MAX)) return undefined;
   if (hidden !== undefined && typeof hidden !== "boolean") return undefined;
   if (asksSeat !== undefined && typeof asksSeat !== "boolean") return undefined;
   if (neverVotes !== undefined && typeof neverVotes !== "boolean") return undefined;
+  if (stoodUpAt !== undefined && !isCount(stoodUpAt, Number.MAX_SAFE_INTEGER)) return undefined;
   if (leaving !== undefined && leaving !== "part" && leaving !== "vacate") return undefined;
   const seatClaim = claim === undefined ? undefined : parseClaim(claim);
   if (claim !== undefined && seatClaim === undefined) return undefined;
@@ -126,7 +129,7 @@ export function parsePresence(value: unknown): PresenceState | undefined {
   if (opens !== undefined && opening === undefined) return undefined;
   const notice = lead === undefined ? undefined : parseLead(lead);
   if (lead !== undefined && notice === undefined) return undefined;
-  return { declares: declaration, name: cleanName(name), rules, ...(opening === undefined ? {} : { opens: opening }), groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, ...(neverVotes === true ? { neverVotes } : {}), claim: seatClaim, leaving, witness, lead: notice };
+  return { declares: declaration, name: cleanName(name), rules, ...(opening === undefined ? {} : { opens: opening }), groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, ...(neverVotes === true ? { neverVotes } : {}), stoodUpAt, claim: seatClaim, leaving, witness, lead: notice };
 }
 
 function parseOpening(value: unknown): MatchOpening | undefined {

@@ -4,14 +4,17 @@ import { describe, expect, test } from "vitest";
 import { MalformedError, peerId, type PeerId } from "../base/index.ts";
 import type { CommittedCommand } from "../replica/index.ts";
 import { decideAdmission } from "./admission.ts";
-import { applyRosterCommand, decodeRosterCommand, EMPTY_ROSTER, encodeRosterCommand, mayManage, rosterLane, seatOf, type Roster, type RosterCommand } from "./roster.ts";
+import { applyRosterCommand, decodeRosterCommand, EMPTY_ROSTER, encodeRosterCommand, mayManage, rosterLane, seatOf, STOOD_MAX, type Roster, type RosterCommand } from "./roster.ts";
 
 const [ann, bob, cat, dan] = ["ann", "bob", "cat", "dan"].map(peerId) as [PeerId, PeerId, PeerId, PeerId];
 const open: RosterCommand = { type: "open", seats: 2, name: "Ann", spectators: "open", votersMax: 5 };
 
 function after(...steps: readonly (readonly [PeerId, RosterCommand])[]): Roster {
-  return steps.reduce((roster, [proposer, command]) => applyRosterCommand(roster, command, proposer), EMPTY_ROSTER);
+  return steps.reduce((roster, [proposer, command], at) => applyRosterCommand(roster, command, proposer, at + 1), EMPTY_ROSTER);
 }
+
+/** What one more word makes of it, at an index after all the others. */
+const apply = (roster: Roster, command: RosterCommand, proposer: PeerId): Roster => applyRosterCommand(roster, command, proposer, 100);
 
 function committed(index: number, proposer: PeerId, payload: Uint8Array): CommittedCommand {
   return { type: "command", index, lane: 2, key: { clientId: "c", requestId: index }, proposer, payload, time: 0, duplicate: false };
@@ -31,9 +34,10 @@ describe("the roster", () => {
   test("an opening word and a section of the first builds are still read", () => {
     const first = encodeRosterCommand(open).subarray(0, -2);
     expect(decodeRosterCommand(first)).toEqual(open);
-    const section = rosterLane.encode(after([ann, open])).slice(0, -1);
+    const section = rosterLane.encode(after([ann, open])).slice(0, -3);
     section[0] = 1;
-    expect(rosterLane.decode(section)).toMatchObject({ seats: [{ peer: ann }, undefined], rules: undefined });
+    expect(rosterLane.decode(section)).toMatchObject({ seats: [{ peer: ann }, undefined], rules: undefined, stood: [] });
+    expect(decodeRosterCommand(encodeRosterCommand({ type: "seat", peer: bob, seat: 1, name: "Bob" }))).toEqual({ type: "seat", peer: bob, seat: 1, name: "Bob" });
   });
 
   test("[SE5] nobody without a seat can seat itself or another, kick, or make itself a spare", () => {
@@ -44,8 +48,8 @@ describe("the roster", () => {
       { type: "vacate", peer: ann },
       { type: "spectate", peer: bob, name: "Bob", spare: true },
       { type: "spectate", peer: ann, name: "Ann", spare: false },
-    ] satisfies RosterCommand[]) expect(applyRosterCommand(roster, command, bob)).toBe(roster);
-    expect(applyRosterCommand(roster, { type: "kick", peer: ann, reason: "" }, ann)).toBe(roster);
+    ] satisfies RosterCommand[]) expect(apply(roster, command, bob)).toBe(roster);
+    expect(apply(roster, { type: "kick", peer: ann, reason: "" }, ann)).toBe(roster);
   });
 
   test("[SE5] a spare may manage, a plain spectator may not", () => {
@@ -55,15 +59,15 @@ describe("the roster", () => {
 
   test("[SE4] a taken seat stays taken and a seated peer takes no second one", () => {
     const roster = after([ann, { ...open, seats: 3 }], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }]);
-    expect(applyRosterCommand(roster, { type: "seat", peer: cat, seat: 1, name: "Cat" }, ann)).toBe(roster);
-    expect(applyRosterCommand(roster, { type: "seat", peer: bob, seat: 2, name: "Bob" }, ann)).toBe(roster);
-    expect(applyRosterCommand(roster, { type: "seat", peer: cat, seat: 7, name: "Cat" }, ann)).toBe(roster);
+    expect(apply(roster, { type: "seat", peer: cat, seat: 1, name: "Cat" }, ann)).toBe(roster);
+    expect(apply(roster, { type: "seat", peer: bob, seat: 2, name: "Bob" }, ann)).toBe(roster);
+    expect(apply(roster, { type: "seat", peer: cat, seat: 7, name: "Cat" }, ann)).toBe(roster);
   });
 
   test("[SE7] a kicked peer loses its seat and can not be seated or admitted again", () => {
     const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [ann, { type: "kick", peer: bob, reason: "rude" }]);
     expect(seatOf(roster, bob)).toBeUndefined();
-    expect(applyRosterCommand(roster, { type: "seat", peer: bob, seat: 1, name: "Bob" }, ann)).toBe(roster);
+    expect(apply(roster, { type: "seat", peer: bob, seat: 1, name: "Bob" }, ann)).toBe(roster);
     expect(decideAdmission(roster, { peer: bob, wants: "seat" })).toEqual({ decision: "refuse", code: "kicked", reason: "rude" });
     expect(decideAdmission(roster, { peer: bob, wants: "watch" })).toMatchObject({ decision: "refuse", code: "kicked" });
   });
@@ -71,13 +75,34 @@ describe("the roster", () => {
   test("a name changes for oneself only, in its seat", () => {
     const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [bob, { type: "rename", name: "Bobby" }]);
     expect(roster.seats.map((taken) => taken?.name)).toEqual(["Ann", "Bobby"]);
-    expect(applyRosterCommand(roster, { type: "rename", name: "x" }, dan)).toBe(roster);
+    expect(apply(roster, { type: "rename", name: "x" }, dan)).toBe(roster);
   });
 
   test("[SE42] who gives up a seat to watch leaves it free, and may go on managing", () => {
     const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [bob, { type: "spectate", peer: bob, name: "Bob", spare: false }]);
     expect(roster.seats[1]).toBeUndefined();
     expect(roster.watchers).toEqual([{ peer: bob, name: "Bob", spare: true }]);
+  });
+
+  test("[SE56] whoever gave up a seat, or the wish for one, is not seated by what was asked before that, and is by what is asked later", () => {
+    const seat: RosterCommand & { type: "seat" } = { type: "seat", peer: bob, seat: 1, name: "Bob", stoodUpAt: 0 };
+    const sat: readonly (readonly [PeerId, RosterCommand])[] = [[ann, open], [ann, seat]];
+    for (const [proposer, word] of [[bob, { type: "spectate", peer: bob, name: "Bob", spare: false }], [ann, { type: "vacate", peer: bob }], [ann, { type: "spectate", peer: bob, name: "Bob", spare: false }], [cat, { type: "reseat", from: bob, to: cat, name: "Cat" }]] satisfies [PeerId, RosterCommand][]) {
+      const stood = after(...sat, [word.type === "reseat" ? ann : proposer, word]);
+      expect(stood.stood).toEqual([{ peer: bob, index: 3 }]);
+      const free = word.type === "reseat" ? apply(stood, { type: "vacate", peer: cat }, ann) : stood;
+      expect([seatOf(apply(free, seat, ann), bob), seatOf(apply(free, { ...seat, stoodUpAt: 3 }, ann), bob), seatOf(apply(free, { ...seat, stoodUpAt: undefined }, ann), bob)]).toEqual([undefined, 1, 1]);
+    }
+    const never = after([ann, open], [bob, { type: "spectate", peer: bob, name: "Bob", spare: false }]);
+    expect(seatOf(apply(never, seat, ann), bob)).toBeUndefined();
+    // Nobody takes back the wish of another without the right to manage, and a spare is named without taking anything back.
+    expect(after([ann, open], [cat, { type: "spectate", peer: bob, name: "Bob", spare: false }], [ann, { type: "spectate", peer: bob, name: "Bob", spare: true }]).stood).toEqual([]);
+  });
+
+  test("[SE56] of those who gave up a seat the last ones are remembered, up to a limit", () => {
+    const many = Array.from({ length: STOOD_MAX + 1 }, (_, at) => peerId(`p${at}`));
+    const roster = after([ann, open], ...many.flatMap((peer): (readonly [PeerId, RosterCommand])[] => [[ann, { type: "seat", peer, seat: 1, name: "x" }], [ann, { type: "vacate", peer }]]));
+    expect([roster.stood.length, roster.stood[0]?.peer, roster.stood.at(-1)?.peer]).toEqual([STOOD_MAX, many[1], many.at(-1)]);
   });
 });
 
@@ -98,7 +123,7 @@ const names = fc.constantFrom("Ann", "Bob", "  Spacy ", "né\u0000e");
 const peers = fc.constantFrom(ann, bob, cat, dan);
 const commands: fc.Arbitrary<RosterCommand> = fc.oneof(
   fc.record({ type: fc.constant("open" as const), seats: fc.integer({ min: 1, max: 4 }), name: names, spectators: fc.constantFrom("open" as const, "closed" as const), votersMax: fc.integer({ min: 1, max: 5 }), seat: fc.integer({ min: 0, max: 4 }), rules: fc.constantFrom(undefined, "chess@1") }),
-  fc.record({ type: fc.constant("seat" as const), peer: peers, seat: fc.integer({ min: 0, max: 5 }), name: names }),
+  fc.record({ type: fc.constant("seat" as const), peer: peers, seat: fc.integer({ min: 0, max: 5 }), name: names, stoodUpAt: fc.constantFrom(undefined, 0, 3, 20) }),
   fc.record({ type: fc.constant("vacate" as const), peer: peers }),
   fc.record({ type: fc.constant("kick" as const), peer: peers, reason: names }),
   fc.record({ type: fc.constant("spectate" as const), peer: peers, name: names, spare: fc.boolean() }),

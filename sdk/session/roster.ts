@@ -24,6 +24,8 @@ export interface Roster {
   readonly watchers: readonly Watcher[];
   /** Put out for good, oldest first; at most `KICKED_MAX`. */
   readonly kicked: readonly { readonly peer: PeerId; readonly reason: string }[];
+  /** Who gave up a seat, or the wish for one, and the last entry that said so; oldest first, at most `STOOD_MAX`. A wish made before that entry seats nobody. */
+  readonly stood: readonly { readonly peer: PeerId; readonly index: LogIndex }[];
   readonly spectators: "open" | "closed";
   readonly votersMax: number;
   /** What is played, as the host's opening word says (`name@version`); undefined where it says nothing. */
@@ -40,7 +42,8 @@ export interface Roster {
 export type RosterCommand =
   /** The host's first word: how many seats there are, which it takes (default 0), and what is played. Ignored when the match is open already. A core opens with all seats free. */
   | { readonly type: "open"; readonly seats: number; readonly name: string; readonly spectators: "open" | "closed"; readonly votersMax: number; readonly seat?: number | undefined; readonly rules?: string | undefined }
-  | { readonly type: "seat"; readonly peer: PeerId; readonly seat: number; readonly name: string }
+  /** Void when the peer gave up a seat, or its wish, after `stoodUpAt`, which is what it knew of when it made the wish; logs of the first builds do not say. */
+  | { readonly type: "seat"; readonly peer: PeerId; readonly seat: number; readonly name: string; readonly stoodUpAt?: LogIndex | undefined }
   | { readonly type: "vacate"; readonly peer: PeerId }
   | { readonly type: "kick"; readonly peer: PeerId; readonly reason: string }
   | { readonly type: "spectate"; readonly peer: PeerId; readonly name: string; readonly spare: boolean }
@@ -54,11 +57,13 @@ export type RosterCommand =
 export const KICKED_MAX = 64;
 /** Limit of the list of spectators in the log; further ones are not recorded. */
 export const WATCHERS_MAX = 64;
+/** Limit of the list of those who gave up a seat; the oldest is forgotten. */
+export const STOOD_MAX = 64;
 const PEER_BYTES_MAX = 512;
 const TEXT_BYTES_MAX = 1024;
 
 /** The roster before any command. */
-export const EMPTY_ROSTER: Roster = { seats: [], watchers: [], kicked: [], spectators: "closed", votersMax: 1, openedAt: 0, index: 0 };
+export const EMPTY_ROSTER: Roster = { seats: [], watchers: [], kicked: [], stood: [], spectators: "closed", votersMax: 1, openedAt: 0, index: 0 };
 
 /** The seat `peer` holds, or undefined. */
 export function seatOf(roster: Roster, peer: PeerId): number | undefined {
@@ -77,6 +82,11 @@ export function freeSeat(roster: Roster): number | undefined {
   return seat === -1 ? undefined : seat;
 }
 
+/** The last entry by which `peer` gave up a seat, or the wish for one; 0 when none is remembered. */
+export function stoodUpAt(roster: Roster, peer: PeerId): LogIndex {
+  return roster.stood.find((entry) => entry.peer === peer)?.index ?? 0;
+}
+
 /** Who may manage others: the core where there is one, whoever holds a seat, and spare voters. A stranger, a plain spectator or a kicked peer can not seat itself. */
 export function mayManage(roster: Roster, peer: PeerId): boolean {
   return isOfCore(roster, peer) || seatOf(roster, peer) !== undefined || roster.watchers.some((watcher) => watcher.peer === peer && watcher.spare);
@@ -87,8 +97,17 @@ export function isOfCore(roster: Roster, peer: PeerId): boolean {
   return roster.core?.includes(peer) === true;
 }
 
-/** The roster after `command` by `proposer`; the same object when the command is void. Total. */
-export function applyRosterCommand(roster: Roster, command: RosterCommand, proposer: PeerId): Roster {
+/** The roster after `command` by `proposer`, committed at `index` (default: the next one); the same object when the command is void. Total. */
+export function applyRosterCommand(roster: Roster, command: RosterCommand, proposer: PeerId, index: LogIndex = roster.index + 1): Roster {
+  const next = changedBy(roster, command, proposer);
+  const isTakenBack = command.type === "spectate" && !command.spare && mayWatch(roster, command, proposer);
+  const standing = [...roster.seats.flatMap((taken) => (taken === undefined || seatOf(next, taken.peer) !== undefined ? [] : [taken.peer])), ...(isTakenBack ? [command.peer] : [])];
+  if (standing.length === 0) return next;
+  const others = next.stood.filter(({ peer }) => !standing.includes(peer));
+  return { ...next, stood: [...others, ...[...new Set(standing)].map((peer) => ({ peer, index }))].slice(-STOOD_MAX) };
+}
+
+function changedBy(roster: Roster, command: RosterCommand, proposer: PeerId): Roster {
   // Before the host's opening word nothing counts, so that nobody finds itself on a list nobody manages.
   if (roster.seats.length === 0 && command.type !== "open" && command.type !== "core") return roster;
   switch (command.type) {
@@ -104,13 +123,17 @@ export function applyRosterCommand(roster: Roster, command: RosterCommand, propo
     case "kick":
       return command.peer !== proposer && mayManage(roster, proposer) ? kick(roster, command.peer, command.reason) : roster;
     case "spectate":
-      // Nobody makes itself a spare: a spare may manage others.
-      return mayManage(roster, proposer) || (command.peer === proposer && !command.spare) ? watch(roster, command) : roster;
+      return mayWatch(roster, command, proposer) ? watch(roster, command) : roster;
     case "rename":
       return rename(roster, proposer, command.name);
     case "reseat":
       return command.to !== proposer && mayManage(roster, proposer) ? reseat(roster, command) : roster;
   }
+}
+
+/** Nobody makes itself a spare: a spare may manage others. */
+function mayWatch(roster: Roster, command: RosterCommand & { type: "spectate" }, proposer: PeerId): boolean {
+  return roster.seats.length > 0 && !isKicked(roster, command.peer) && (mayManage(roster, proposer) || (command.peer === proposer && !command.spare));
 }
 
 function openRoster(roster: Roster, command: RosterCommand & { type: "open" }, proposer: PeerId): Roster {
@@ -127,9 +150,9 @@ function nameCore(roster: Roster, peers: readonly PeerId[], proposer: PeerId): R
 }
 
 function takeSeat(roster: Roster, command: RosterCommand & { type: "seat" }): Roster {
-  const { peer, seat, name } = command;
+  const { peer, seat, name, stoodUpAt: knownOf = Infinity } = command;
   const free = seat < roster.seats.length && roster.seats[seat] === undefined;
-  if (!free || seatOf(roster, peer) !== undefined || isKicked(roster, peer) || isOfCore(roster, peer)) return roster;
+  if (!free || seatOf(roster, peer) !== undefined || isKicked(roster, peer) || isOfCore(roster, peer) || knownOf < stoodUpAt(roster, peer)) return roster;
   return { ...roster, seats: withSeat(roster, seat, { peer, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== peer) };
 }
 
@@ -153,7 +176,7 @@ function kick(roster: Roster, peer: PeerId, reason: string): Roster {
 
 function watch(roster: Roster, command: RosterCommand & { type: "spectate" }): Roster {
   const { peer, name } = command;
-  if (isKicked(roster, peer) || isOfCore(roster, peer)) return roster;
+  if (isOfCore(roster, peer)) return roster;
   const others = roster.watchers.filter((watcher) => watcher.peer !== peer);
   const known = roster.watchers.find((watcher) => watcher.peer === peer);
   // Who stands up may go on managing, as it could while it sat, and saying so twice takes nothing away: it may be the only voter there is, and without one that may, the match is closed for ever.
@@ -188,7 +211,8 @@ export function encodeRosterCommand(command: RosterCommand): Uint8Array {
     case "open":
       return writer.uint(command.seats).text(command.name).bool(command.spectators === "open").uint(command.votersMax).uint(command.seat ?? 0).text(command.rules ?? "").finish();
     case "seat":
-      return writer.text(command.peer).uint(command.seat).text(command.name).finish();
+      writer.text(command.peer).uint(command.seat).text(command.name);
+      return (command.stoodUpAt === undefined ? writer : writer.uint(command.stoodUpAt)).finish();
     case "vacate":
       return writer.text(command.peer).finish();
     case "kick":
@@ -223,7 +247,7 @@ function readCommand(reader: ByteReader): RosterCommand {
         ...(reader.remaining > 0 ? { seat: readCount(reader, 0, SEATS_MAX - 1), rules: readRules(reader) } : {}),
       };
     case "seat":
-      return { type, peer: readPeer(reader), seat: readCount(reader, 0, SEATS_MAX - 1), name: readName(reader) };
+      return { type, peer: readPeer(reader), seat: readCount(reader, 0, SEATS_MAX - 1), name: readName(reader), ...(reader.remaining > 0 ? { stoodUpAt: reader.uint() } : {}) };
     case "vacate":
       return { type, peer: readPeer(reader) };
     case "kick":
@@ -288,27 +312,26 @@ function applyCommitted(roster: Roster, committed: CommittedCommand): Roster {
   } catch {
     return roster; // A committed command nobody can read is void on every peer alike.
   }
-  const next = applyRosterCommand(roster, command, committed.proposer);
+  const next = applyRosterCommand(roster, command, committed.proposer, committed.index);
   if (next === roster) return roster;
   return { ...next, openedAt: roster.seats.length === 0 ? committed.time : next.openedAt, index: committed.index };
 }
 
-/** History: 1 the first one, 2 ends with the rules, 3 with the fixed core behind them. */
-const ROSTER_FORMAT = 3;
-const ROSTER_FORMAT_WITHOUT_CORE = 2;
+/** History: 1 the first one, 2 ends with the rules, 3 with the fixed core behind them, 4 says whether there is one, and ends with who gave up a seat. */
+const ROSTER_FORMAT = 4;
 
 function encodeRoster(roster: Roster): Uint8Array {
   const { core } = roster;
-  const writer = new ByteWriter().byte(core === undefined ? ROSTER_FORMAT_WITHOUT_CORE : ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax).uint(roster.openedAt);
+  const writer = new ByteWriter().byte(ROSTER_FORMAT).uint(roster.index).bool(roster.spectators === "open").uint(roster.votersMax).uint(roster.openedAt);
   writer.list(roster.seats, (taken) => {
     writer.bool(taken !== undefined);
     if (taken !== undefined) writer.text(taken.peer).text(taken.name);
   });
   writer.list(roster.watchers, (watcher) => writer.text(watcher.peer).text(watcher.name).bool(watcher.spare));
   writer.list(roster.kicked, (entry) => writer.text(entry.peer).text(entry.reason));
-  writer.text(roster.rules ?? "");
+  writer.text(roster.rules ?? "").bool(core !== undefined);
   if (core !== undefined) writer.list(core, (peer) => writer.text(peer));
-  return writer.finish();
+  return writer.list(roster.stood, ({ peer, index }) => writer.text(peer).uint(index)).finish();
 }
 
 function decodeRoster(section: Uint8Array): Roster {
@@ -323,7 +346,9 @@ function decodeRoster(section: Uint8Array): Roster {
   const watchers = reader.list(() => ({ peer: readPeer(reader), name: readName(reader), spare: reader.bool() }), WATCHERS_MAX);
   const kicked = reader.list(() => ({ peer: readPeer(reader), reason: reader.text(TEXT_BYTES_MAX) }), KICKED_MAX);
   const rules = format === 1 ? undefined : readRules(reader);
-  const core = format < ROSTER_FORMAT ? undefined : reader.list(() => readPeer(reader), SEATS_MAX);
+  const hasCore = format === 3 || (format > 3 && reader.bool());
+  const core = hasCore ? reader.list(() => readPeer(reader), SEATS_MAX) : undefined;
+  const stood = format < 4 ? [] : reader.list(() => ({ peer: readPeer(reader), index: reader.uint() }), STOOD_MAX);
   reader.end();
-  return { seats, watchers, kicked, spectators, votersMax, rules, core, openedAt, index };
+  return { seats, watchers, kicked, stood, spectators, votersMax, rules, core, openedAt, index };
 }

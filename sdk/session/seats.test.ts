@@ -74,6 +74,35 @@ describe("a seat on request", () => {
     expect(again.presence.self.asksSeat).toBe(undefined);
   });
 
+  test("[SE56] a wish that a leader heard and not that it was taken back, its ear being deaf on that side, seats nobody; the next wish does", async () => {
+    for (const satBefore of [false, true]) {
+      open();
+      const [first, second, third] = await room.group([ann, bob, cat], { spares: false });
+      const watcher = satBefore ? third! : await room.get(room.spectate(room.seam(dan), { spares: false }));
+      const other = satBefore ? await room.get(room.spectate(room.seam(dan), { spares: false })) : undefined;
+      if (satBefore) await room.get(watcher.stand());
+      if (other !== undefined) await room.get(other.sit());
+      void watcher.sit().catch(() => {});
+      await room.clock.advance(1_000);
+      expect(first!.presence.states.get(watcher.selfId)?.asksSeat).toBe(true);
+      // From here on the first hears nothing of the watcher, and leads again before it misses it.
+      room.hub.block(watcher.selfId, ann);
+      await room.get(first!.node.transferLeadership(bob));
+      await room.get(watcher.stand());
+      await room.get(second!.node.transferLeadership(ann));
+      expect(await room.until(() => first!.node.role === "leader")).toBe(true);
+      await room.get((other ?? third!).stand());
+      await room.clock.advance(1_000);
+      expect([satBefore, first!.presence.states.get(watcher.selfId)?.asksSeat, seats(first!)]).toEqual([satBefore, true, [ann, bob, undefined]]);
+      room.hub.heal();
+      await room.clock.advance(2_000);
+      expect(seats(first!)).toEqual([ann, bob, undefined]);
+      await room.get(watcher.sit());
+      expect(seats(first!)).toEqual([ann, bob, watcher.selfId]);
+      await room.end();
+    }
+  });
+
   test("[SE44] who could not stand up because nobody answered still says that it plays", async () => {
     open();
     const [, second] = await room.group([ann, bob]);

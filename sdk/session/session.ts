@@ -15,7 +15,7 @@ import { cleanName, type Declaration, type PresenceState, type SeatClaim } from 
 import { People, type Attendee } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
-import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, seatOf, type Roster } from "./roster.ts";
+import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, seatOf, stoodUpAt, type Roster } from "./roster.ts";
 import { storageOfGroup } from "./stored-group.ts";
 import { waitFor } from "./wait.ts";
 import { WayBack } from "./way-back.ts";
@@ -357,7 +357,7 @@ export class Session implements GameSession {
     const isSettled = (): boolean => this.#isSeated && this.#standingUp === 0 && this.presence.self.synced;
     if (signal?.aborted === true || isSettled()) return signal?.aborted === true ? Promise.reject(signal.reason) : Promise.resolve();
     const wish = (this.#wish ??= {});
-    this.presence.set({ asksSeat: true });
+    this.presence.set({ asksSeat: true, stoodUpAt: stoodUpAt(this.#roster, this.selfId) || undefined });
     const check = (): true | undefined => {
       if (this.isClosed) throw this.#failure ?? new ClosedError("the session");
       if (isSettled()) return true;
@@ -373,14 +373,14 @@ export class Session implements GameSession {
     const over = (): void => {
       if (this.#wish !== wish) return;
       this.#wish = undefined;
-      this.presence.set({ asksSeat: undefined });
+      this.presence.set({ asksSeat: undefined, stoodUpAt: undefined });
     };
     return waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal }).then(() => {}).finally(over);
   }
 
   async stand(): Promise<void> {
     const { declares } = this.presence.self;
-    this.presence.set({ declares: "spectate", asksSeat: undefined });
+    this.presence.set({ declares: "spectate", asksSeat: undefined, stoodUpAt: undefined });
     this.#wish = undefined;
     this.#standingUp += 1;
     this.#events.emit("change");
@@ -482,6 +482,7 @@ export class Session implements GameSession {
     if (this.isClosed) return;
     this.#sayWhetherSynced();
     this.#takeSeat();
+    this.#stampWish();
     if (this.presence.self.leaving === undefined && this.#mandate !== undefined) this.wayBack.remember(this.#roster);
     this.#checkOut();
     if (this.isClosed) return;
@@ -495,6 +496,13 @@ export class Session implements GameSession {
     this.#isSeated = seatOf(this.#roster, this.selfId) !== undefined;
     if (this.#isSeated && !wasSeated) this.presence.set({ claim: undefined, asksSeat: undefined, declares: this.presence.self.declares === "spectate" ? "join" : this.presence.self.declares });
     if (wasSeated && !this.#isSeated) this.presence.set(this.#cameFor ?? { declares: "spectate", asksSeat: this.#wish !== undefined || undefined });
+  }
+
+  /** A wish says what it is newer than, so that nobody takes it for one after it was taken back. Who still wishes when it learns of more says so again. */
+  #stampWish(): void {
+    const { asksSeat, stoodUpAt: known } = this.presence.self;
+    const at = asksSeat === true ? stoodUpAt(this.#roster, this.selfId) || undefined : undefined;
+    if (at !== known) this.presence.set({ stoodUpAt: at });
   }
 
   /** The group this session is in, as its leader shows it, and what that one says of this peer: not somebody else's word while the node hears its leader. */

@@ -145,7 +145,7 @@ export interface Match<State, Action> {
   /**
    * A file with which this seat can be taken along to another browser (`openMatch({ returnAs })`), sealed with a passphrase. It holds no key of this tab and lets
    * nobody vote or speak as this peer; whoever has file and passphrase can claim the seat while this tab is gone, and it can not be taken back. Rejects with
-   * `ClosedError` where there is no identity to export: without WebCrypto, or over a seam made elsewhere. Costs about 0.3 s.
+   * `ClosedError` where there is no identity to export: over a seam made elsewhere. Costs about 0.3 s, on a page without WebCrypto several seconds, while the page goes on.
    */
   exportIdentity(passphrase: string): Promise<Uint8Array>;
   /** Puts a player out for good. Void unless this tab holds a seat. */

@@ -27,7 +27,7 @@ export type { Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-
  * Rejects with `InvalidArgumentError` (before anything starts), `KickedError`, `AdmissionRefusedError`, `RosterFullError` (full, and
  * nobody may watch), `RulesMismatchError` (what this tab would come back to was played under another version: load that one, or pass `resume: false`),
  * `WrongPasswordError` (a few seconds after the others were heard and none understood),
- * `WrongPassphraseError`, `MalformedError` and `PassportUnavailableError` (what `returnAs` brings can not be opened, the last because there is no WebCrypto),
+ * `WrongPassphraseError` and `MalformedError` (what `returnAs` brings can not be opened),
  * `JoinTimeoutError` or `SpectateTimeoutError` (a minute without anybody who could let it in), `SeamTornError` (signaling failed for good), or the
  * signal's reason. With `from` also, before anything starts, `CorruptStateError` (damaged, or not such a file) and `RulesMismatchError` (of another game
  * or version), and `DuplicateHostError` where the room plays already. Then nothing is left running.

@@ -54,7 +54,11 @@ export function identityOf(keys: KeyPair, subtle: SubtleCrypto): Identity {
 /** A new identity without WebCrypto, of the same kind, which ends with the page. Rejects when the code for it can not be loaded. */
 export async function makeSoftIdentity(): Promise<Identity> {
   const { makeSoftKeyPair } = await softKeys();
-  const { publicKey, sign } = makeSoftKeyPair();
+  return softIdentityOf(makeSoftKeyPair());
+}
+
+/** The identity of a key pair that JavaScript holds. */
+export function softIdentityOf({ publicKey, sign }: SoftKeys.SoftKeyPair): Identity {
   return { peerId: peerIdOfKey(publicKey), publicKey: publicKey.slice(), sign: (bytes) => Promise.resolve(sign(signed(bytes))) };
 }
 

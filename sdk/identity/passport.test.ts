@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { utf8 } from "../base/index.ts";
 import { identityOf, makeKeyPair, verifySignature, type Identity } from "./identity.ts";
 import { exportIdentity, importIdentity, verifyFormer } from "./index.ts";
+import { makeSoftSecret, pkcs8Of, secretIn } from "./soft-keys.ts";
 
 const { subtle } = globalThis.crypto;
 const message = utf8("my seat, please");
@@ -10,6 +11,18 @@ const somebody = async (): Promise<Identity> => identityOf(await makeKeyPair(sub
 
 async function proofOf({ peerId, publicKey, sign }: Identity): Promise<{ peerId: Identity["peerId"]; publicKey: Uint8Array; signature: Uint8Array }> {
   return { peerId, publicKey, signature: await sign(message) };
+}
+
+/** As on a page that the browser keeps WebCrypto from: randomness is all there is. */
+async function withoutWebCrypto<T>(work: () => Promise<T>): Promise<T> {
+  const real = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
+  const { crypto } = globalThis;
+  Object.defineProperty(globalThis, "crypto", { configurable: true, value: { getRandomValues: (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes) } });
+  try {
+    return await work();
+  } finally {
+    Object.defineProperty(globalThis, "crypto", real);
+  }
 }
 
 describe("an exported identity", () => {
@@ -52,17 +65,35 @@ describe("an exported identity", () => {
     }
   });
 
-  test("[ID13] is neither made nor opened where there is no WebCrypto, and the error says so", async () => {
+  test("[ID13] is made and opened without WebCrypto as with it, and what the one made the other opens", async () => {
     const ann = await somebody();
-    const file = await exportIdentity(ann, "a");
-    const real = Object.getOwnPropertyDescriptor(globalThis, "crypto")!;
-    Object.defineProperty(globalThis, "crypto", { configurable: true, value: {} });
-    try {
-      await expect(exportIdentity(ann, "a")).rejects.toMatchObject({ code: "passport-unavailable" });
-      await expect(importIdentity(file, "a")).rejects.toMatchObject({ code: "passport-unavailable" });
-    } finally {
-      Object.defineProperty(globalThis, "crypto", real);
+    const made = await exportIdentity(ann, "caf\u00e9");
+    const { file, opened, wrong } = await withoutWebCrypto(async () => ({
+      file: await exportIdentity(ann, "a"),
+      opened: await importIdentity(made, "cafe\u0301"),
+      wrong: await importIdentity(made, "b").catch((error: unknown) => error),
+    }));
+    expect(wrong).toMatchObject({ code: "wrong-passphrase" });
+    for (const former of [opened, await importIdentity(file, "a")]) {
+      expect([former.peerId, former.publicKey]).toEqual([ann.peerId, ann.publicKey]);
+      const proof = await withoutWebCrypto(() => proofOf(former));
+      expect([await verifyFormer(proof, message), await withoutWebCrypto(() => verifyFormer(proof, message))]).toEqual([true, true]);
+      expect(await withoutWebCrypto(() => verifyFormer(proof, utf8("another seat")))).toBe(false);
     }
+  }, 120_000);
+
+  test("[ID13] a private half is written as WebCrypto writes it, and found in what any browser writes", async () => {
+    for (let turn = 0; turn < 20; turn += 1) {
+      const secret = makeSoftSecret();
+      const written = pkcs8Of(secret);
+      const key = await subtle.importKey("pkcs8", written.slice(), { name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+      expect(Array.from(new Uint8Array(await subtle.exportKey("pkcs8", key)))).toEqual(Array.from(written));
+      expect(secretIn(written)).toEqual(secret);
+      // Without the public half, as some write it.
+      const short = Uint8Array.of(0x30, 0x41, 2, 1, 0, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 4, 0x27, 0x30, 0x25, 2, 1, 1, 4, 0x20, ...secret);
+      expect(secretIn(short)).toEqual(secret);
+    }
+    expect([secretIn(new Uint8Array(0)), secretIn(pkcs8Of(makeSoftSecret()).slice(0, 60)), secretIn(Uint8Array.of(2, 1, 1, 4, 0x20, ...new Uint8Array(32)))]).toEqual([undefined, undefined, undefined]);
   });
 
   test("[ID13] holds neither of its keys in clear, and is another file each time", async () => {

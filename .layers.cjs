@@ -10,7 +10,7 @@ module.exports = {
   replica: ["raft", "seam", "storage", "base"],
   session: ["seam", "replica", "durable", "storage", "base"],
   client: ["seam", "replica", "session", "durable", "storage", "platform", "base"],
-  server: ["node", "identity", "seam", "raft", "replica", "session", "game", "storage", "base"],
+  server: ["node", "identity", "seam", "raft", "replica", "session", "game", "cluster", "storage", "base"],
   node: ["seam", "identity", "storage", "base"],
   game: ["replica", "base"],
   bindings: [],

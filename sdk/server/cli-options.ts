@@ -5,6 +5,7 @@ import type { ServerOptions } from "./server.ts";
 
 /** What `--help` prints. */
 export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static DIR] [--origin URL]... [--witness]
+                [--core-id a --core a=URL,b=URL,c=URL --core-secret-file FILE --data DIR [--game FILE] [--core-joins]]
 
   --port    port to listen on; without it, 8080 or the next free one
   --host    address to listen on; 0.0.0.0 opens it to the network
@@ -12,12 +13,36 @@ export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static
   --origin  a page's origin that may use the signaling; repeatable; "any" for all
   --witness also vote in groups that ask for it, as a voter that never sees a move: a match of two survives the crash of either
   --help    this text
+
+  As a process of a fixed core, whose 1, 3 or 5 processes vote in every room while players learn and propose:
+
+  --core-id           the name of this process: a-z, 0-9 and "-"
+  --core              every process with the address the others reach it at, this one included; the same names for all
+  --core-secret-file  a file with the secret the processes share, at least 16 bytes; nobody else's
+  --data              folder of this process's records; never to be lost while its name is used, never copied to another
+  --game              a module that exports "game" (defineGame): with it logs are kept small; without it each room's is kept whole
+  --core-joins        this process takes the place of another one, under a name of its own
 `;
 
 const FURTHER_PORTS = 20;
 
+/** What the command line says of a core. */
+export interface CoreArguments {
+  readonly id: string;
+  readonly processes: Readonly<Record<string, string>>;
+  readonly secretFile: string;
+  readonly dataDir: string;
+  readonly gameFile: string | undefined;
+  readonly joins: boolean;
+}
+
+/** The command line: what the server is started with, and what of a core is to be read and opened first. */
+export interface CliOptions extends Omit<ServerOptions, "core"> {
+  readonly core?: CoreArguments | undefined;
+}
+
 /** Reads the arguments; "help" when asked for it. Throws `InvalidArgumentError` (or Node's own error) for what it does not know. */
-export function readArguments(args: readonly string[], defaultStaticDir: string | undefined): ServerOptions | "help" {
+export function readArguments(args: readonly string[], defaultStaticDir: string | undefined): CliOptions | "help" {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -26,18 +51,46 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
       static: { type: "string" },
       origin: { type: "string", multiple: true },
       witness: { type: "boolean" },
+      core: { type: "string" },
+      "core-id": { type: "string" },
+      "core-secret-file": { type: "string" },
+      "core-joins": { type: "boolean" },
+      data: { type: "string" },
+      game: { type: "string" },
       help: { type: "boolean" },
     },
   });
   if (values.help === true) return "help";
   const origins = values.origin ?? [];
+  const core = readCore(values);
   return {
     ...(values.port === undefined ? { furtherPorts: FURTHER_PORTS } : { port: readPort(values.port) }),
     host: values.host,
     staticDir: values.static ?? defaultStaticDir,
     origins: origins.includes("any") ? "any" : origins,
     ...(values.witness === true ? { witness: true } : {}),
+    ...(core === undefined ? {} : { core }),
   };
+}
+
+type CoreValues = Partial<Record<"core" | "core-id" | "core-secret-file" | "data" | "game", string>> & { readonly "core-joins"?: boolean | undefined };
+
+function readCore(values: CoreValues): CoreArguments | undefined {
+  const { core, "core-id": id, "core-secret-file": secretFile, data: dataDir, game: gameFile, "core-joins": joins = false } = values;
+  if ([core, id, secretFile, dataDir, gameFile].every((value) => value === undefined) && !joins) return undefined;
+  if (core === undefined || id === undefined || secretFile === undefined || dataDir === undefined) throw new InvalidArgumentError("a process of a core needs --core-id, --core, --core-secret-file and --data");
+  return { id, processes: readProcesses(core), secretFile, dataDir, gameFile, joins };
+}
+
+function readProcesses(text: string): Readonly<Record<string, string>> {
+  const pairs = text.split(",").map((part): readonly [string, string] => {
+    const at = part.indexOf("=");
+    const url = part.slice(at + 1).trim();
+    if (at < 1 || !URL.canParse(url)) throw new InvalidArgumentError(`--core is a list of name=URL, got ${JSON.stringify(part)}`);
+    return [part.slice(0, at).trim(), url];
+  });
+  if (new Set(pairs.map(([name]) => name)).size !== pairs.length) throw new InvalidArgumentError("--core names a process twice");
+  return Object.fromEntries(pairs);
 }
 
 function readPort(text: string): number {

@@ -1,5 +1,6 @@
 // The groups of a core, one per room: opened when somebody is in the room, closed when nobody was for long, their records kept.
 import { randomBytes } from "node:crypto";
+import { clusterLane } from "../cluster/index.ts";
 import { digest, seededRandom, toHex, utf8, type Clock, type Logger, type PeerId } from "../base/index.ts";
 import type { RaftConfig } from "../replica/index.ts";
 import { gameCore, type GameSession } from "../session/index.ts";
@@ -11,7 +12,14 @@ import type { CoreLimits } from "./limits.ts";
 import type { ServerCounts } from "./metrics.ts";
 
 /** What is run beside a room's node: what knows the game and can make its snapshots. */
-export type RunInRoom = (session: GameSession) => { stop(): void };
+export type RunInRoom = (session: GameSession) => RoomGame;
+
+/** A game that is run beside a room's node. */
+export interface RoomGame {
+  /** How many actions are committed, and the digest of the state after them; undefined while there is none. */
+  readonly state: CoreRoomStatus["game"];
+  stop(): void;
+}
 
 /** What the rooms of one process are made from. */
 export interface CoreRoomsOptions {
@@ -34,7 +42,7 @@ interface Room {
   readonly name: string;
   readonly seam: CoreRoomSeam;
   session: GameSession | undefined;
-  game: { stop(): void } | undefined;
+  game: RoomGame | undefined;
   idleMs: number;
   /** A node that ended by itself, because of its disk: not opened again for a while. */
   hasFailed: boolean;
@@ -78,10 +86,10 @@ export class CoreRooms {
 
   /** Every room, in the order they were opened. */
   get status(): readonly CoreRoomStatus[] {
-    return [...this.#rooms.values()].flatMap(({ name, session }): CoreRoomStatus[] => {
+    return [...this.#rooms.values()].flatMap(({ name, session, game }): CoreRoomStatus[] => {
       if (session === undefined || session.isClosed) return [];
       const { role, term, commitIndex, leader } = session.node.status;
-      return [{ group: coreGroupOf(name), role, term, commitIndex, leader, peers: this.#options.hub().peersIn(name).length }];
+      return [{ group: coreGroupOf(name), role, term, commitIndex, leader, peers: this.#options.hub().peersIn(name).length, game: game?.state }];
     });
   }
 
@@ -103,7 +111,8 @@ export class CoreRooms {
     const groupId = coreGroupOf(room.name);
     const seeds = randomBytes(8);
     const session = await gameCore(room.seam, {
-      core: cores, founds, groupId, clock, raftConfig, awayAfterMs, evictAfterMs, logger, wallClock: () => Date.now(),
+      // What a lane holds is lost where one peer does not fold it, and every match folds the cluster's.
+      core: cores, founds, groupId, clock, lanes: [clusterLane], raftConfig, awayAfterMs, evictAfterMs, logger, wallClock: () => Date.now(),
       random: seededRandom(seeds.readUInt32LE(0), seeds.readUInt32LE(4)), storage: scopedByteStore(storage, `room/${groupId}/`), name: room.seam.selfId,
     });
     room.session = session;

@@ -11,6 +11,8 @@ export interface LivenessOptions {
   readonly awayAfterMs: number;
   /** Silence after which a peer counts as gone, ms. */
   readonly goneAfterMs: number;
+  /** Somebody asks for a standing at least this often, ms, as long as this tab is awake; default: nobody promises that. */
+  readonly lookedAtEveryMs?: number | undefined;
 }
 
 /** Watches the frames and the roster of a seam. */
@@ -20,11 +22,13 @@ export class Liveness {
   readonly #heardAt = new Map<PeerId, number>();
   readonly #offs: (() => void)[];
   #sweptAt: number;
+  #lookedAt: number;
 
   constructor(seam: Seam, options: LivenessOptions) {
     this.#seam = seam;
     this.#options = options;
     this.#sweptAt = options.clock.now();
+    this.#lookedAt = this.#sweptAt;
     for (const peer of seam.peers) this.heard(peer);
     this.#offs = [seam.on("frame", (from) => this.heard(from)), seam.on("peers", (peers) => this.#meet(peers))];
   }
@@ -39,6 +43,7 @@ export class Liveness {
     const now = this.#options.clock.now();
     for (const peer of [...this.#heardAt.keys(), ...peers]) this.#heardAt.set(peer, now);
     this.#sweptAt = now;
+    this.#lookedAt = now;
   }
 
   /** To be called about every `everyMs`; when much more time passed, this tab slept and nobody is blamed for it. */
@@ -52,8 +57,9 @@ export class Liveness {
     }
   }
 
-  /** Silence of `peer`; one never heard of is gone. */
+  /** Silence of `peer`; one never heard of is gone. Whoever asks first after this tab slept hears of nobody what is only the tab's own silence. */
   standingOf(peer: PeerId): Standing {
+    this.#noticeSleep();
     if (peer === this.#seam.selfId) return "here";
     const at = this.#heardAt.get(peer);
     const silentMs = at === undefined ? Infinity : this.#options.clock.now() - at;
@@ -63,6 +69,14 @@ export class Liveness {
 
   stop(): void {
     for (const off of this.#offs) off();
+  }
+
+  /** When a machine wakes many timers are due at once, and whichever comes first may be the one that puts somebody out. */
+  #noticeSleep(): void {
+    const { clock, awayAfterMs, lookedAtEveryMs = Infinity } = this.#options;
+    const now = clock.now();
+    if (now - this.#lookedAt > lookedAtEveryMs + awayAfterMs) this.restart([]);
+    this.#lookedAt = now;
   }
 
   #meet(peers: ReadonlySet<PeerId>): void {

@@ -174,10 +174,11 @@ export class Session implements GameSession {
     this.#mux = new MuxSeam(seam);
     this.#apps = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     const { clock, awayAfterMs = 3_000, evictAfterMs = 10_000 } = options;
-    this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs });
+    const lookedAtEveryMs = Math.max(50, Math.min(1_000, awayAfterMs / 3));
+    this.#liveness = new Liveness(seam, { clock, awayAfterMs, goneAfterMs: evictAfterMs, lookedAtEveryMs });
     this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, opens, neverVotes, synced: false, asksSeat, hidden: options.visibility?.isHidden || undefined });
     this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), { clock, onChange: () => this.#events.emit("change"), stamp: () => this.presence.stamp, onStamp: (from, stamp) => this.presence.expect(from, stamp) });
-    this.#watchStandings(Math.max(50, Math.min(1_000, awayAfterMs / 3)));
+    this.#watchStandings(lookedAtEveryMs);
     this.wayBack = new WayBack(seam.selfId, options, () => this.changed());
     const { visibility } = options;
     if (visibility !== undefined) this.#offs.push(visibility.on("visibility", () => this.presence.set({ hidden: visibility.isHidden || undefined })));

@@ -4,7 +4,7 @@ import { isFenceRefusal } from "./durable/index.ts";
 import type { Beginning } from "./open-match-file.ts";
 import type { Meeting } from "./open-match-seam.ts";
 import { SeamTornError } from "./seam/index.ts";
-import { gameHost, gameJoin, gameResume, gameSpectate, waitFor, type GameSession, type SessionOptions } from "./session/index.ts";
+import { gameHost, gameJoin, gameResume, gameSpectate, waitFor, type GameSession, type MatchOpening, type SessionOptions } from "./session/index.ts";
 
 /** How long signaling may take to come up before this tab goes on without it, ms. */
 const WEAVE_TIMEOUT_MS = 10_000;
@@ -25,6 +25,8 @@ export interface EnterOptions {
   readonly mayResume: boolean;
   /** Opens a new match that begins in this state, or none: nothing is resumed, and nobody else's match is joined. */
   readonly beginning?: Beginning | undefined;
+  /** Servers run the match: nobody hosts here. */
+  readonly hasCore?: boolean | undefined;
   readonly session: SessionOptions;
 }
 
@@ -33,12 +35,12 @@ export async function enterMatch(options: EnterOptions): Promise<GameSession> {
   if (options.beginning !== undefined) return hostFrom(options, options.beginning);
   const back = await comeBack(options);
   if (back !== undefined) return back;
-  await settle(options);
+  if (options.hasCore !== true) await settle(options);
   const { clock } = options.session;
   const deadline = clock.now() + ENTER_TIMEOUT_MS;
   for (let forks = 0; ; ) {
     try {
-      return await (options.spectate ? gameSpectate(options.meeting.seam, options.session) : takePlace(options));
+      return await (options.spectate ? watch(options) : takePlace(options));
     } catch (error) {
       // Nobody leads just now: an election, or a host that has just yielded to another.
       const isWorthAnotherTry = hasCode(error, "join-timeout") || hasCode(error, "spectate-timeout") || hasCode(error, "duplicate-host");
@@ -73,23 +75,33 @@ async function hostFrom(options: EnterOptions, { log, seatFor, seats }: Beginnin
   return gameHost(seam, { ...options.session, peerCount: seats, returnAt: "alone", from: log, seat: seatFor(seam.selfId) });
 }
 
-async function takePlace({ meeting: { seam }, seats, session }: EnterOptions): Promise<GameSession> {
+async function takePlace(options: EnterOptions): Promise<GameSession> {
+  const { meeting: { seam }, seats, session, hasCore } = options;
   try {
-    return await gameHost(seam, { ...session, peerCount: seats, returnAt: "alone" });
+    if (hasCore !== true) return await gameHost(seam, { ...session, peerCount: seats, returnAt: "alone" });
   } catch (error) {
     if (!hasCode(error, "duplicate-host")) throw error;
   }
   try {
-    return await gameJoin(seam, session);
+    return await gameJoin(seam, { ...session, opens: opens(options) });
   } catch (error) {
     if (!hasCode(error, "roster-full")) throw error;
-    return watchInstead(seam, session, error);
+    return watchInstead(options, error);
   }
 }
 
-async function watchInstead(seam: Meeting["seam"], session: SessionOptions, full: unknown): Promise<GameSession> {
+function watch(options: EnterOptions): Promise<GameSession> {
+  return gameSpectate(options.meeting.seam, { ...options.session, opens: opens(options) });
+}
+
+/** What a core is asked for by the first who comes: the seats this tab would have opened. */
+function opens({ hasCore, seats }: EnterOptions): MatchOpening | undefined {
+  return hasCore === true ? { seats, spectators: "open" } : undefined;
+}
+
+async function watchInstead(options: EnterOptions, full: unknown): Promise<GameSession> {
   try {
-    return await gameSpectate(seam, session);
+    return await watch(options);
   } catch (error) {
     throw hasCode(error, "spectators-closed") ? full : error;
   }

@@ -40,6 +40,8 @@ export interface LiveMatchParts<State, Action> {
   readonly seats: number;
   /** The state a new match is to begin with; undefined: enter whatever the room plays. */
   readonly beginning: Beginning | undefined;
+  /** Its voters are servers. */
+  readonly hasCore: boolean;
   readonly home: Home;
   /** Goes out to meet the others: once at the start, and again when a page comes back from the back/forward cache. */
   readonly meet: (onSealed: (from: PeerId, bytes: Uint8Array) => void) => Meeting;
@@ -111,6 +113,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#meeting = this.#meet();
     this.#seam = new ManagedSeam(home.peerId, this.#meeting.seam.payloadBytesMax, (reason) => void this.#seam.end(reason));
     this.#seam.attach(this.#meeting.seam);
+    this.#watchWay();
     this.#mux = new MuxSeam(this.#seam);
     this.#channels = new NamedMux(this.#mux.channel(APPLICATION_TAG));
     this.#sharedChannels = new NamedMux(this.#mux.channel(SHARED_TAG));
@@ -119,7 +122,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#farewells = home.identity === undefined ? undefined : this.#farewellsOf(home.identity);
     this.#state = atom<State>(initial);
     this.#confirmed = atom<State>(initial);
-    this.#status = atom<MatchStatus>(statusWithout(this.#place, "connecting", undefined));
+    this.#status = atom<MatchStatus>(statusWithout(this.#place, "connecting"));
     this.#offs = [
       page.on("hide", () => this.#pageHides()),
       page.on("show", () => this.#pageShows()),
@@ -199,6 +202,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   cluster(options: MatchClusterOptions): MatchCluster {
     if (this.#closing !== undefined) throw new ClosedError("the match");
+    if (this.#parts.hasCore) throw new InvalidArgumentError("with a core there are no shards of tabs: its servers lead, and assign none");
     if (this.#cluster !== undefined) throw new InvalidArgumentError("a match has one cluster, and it is open already");
     const { home: { peerId: selfId }, session: { clock, wallClock = (): number => Math.floor(clock.now()) }, options: { logger } } = this.#parts;
     const channels = new NamedMux(this.#mux.channel(CLUSTER_TAG));
@@ -241,6 +245,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   async continueWithout(): Promise<void> {
+    if (this.#parts.hasCore) throw new InvalidArgumentError("with a core the servers decide, and players can not go on without them");
     const session = this.#inSession();
     const { selfId, node, groupId } = session;
     if (phaseOf(session) !== "no-quorum") throw new QuorumPresentError();
@@ -309,9 +314,9 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   #find(how: Entering, session: SessionOptions): Promise<GameSession> {
     if (typeof how === "object" && "from" in how) return gameFork(this.#seam, { ...session, ...how });
-    const { seats, options: { spectate = false } } = this.#parts;
+    const { seats, hasCore, options: { spectate = false } } = this.#parts;
     const beginning = typeof how === "object" ? how : undefined;
-    return enterMatch({ meeting: { seam: this.#seam, seen: this.#meeting.seen }, seats, spectate, mayResume: how === "resume", beginning, session });
+    return enterMatch({ meeting: { seam: this.#seam, seen: this.#meeting.seen }, seats, spectate, mayResume: how === "resume", beginning, hasCore, session });
   }
 
   #begin(session: GameSession): void {
@@ -405,10 +410,11 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #refresh(): undefined {
     if (this.#closing !== undefined) return;
     const session = this.#session;
+    if (session !== undefined) this.#meeting.way?.hears(session.node.leader !== undefined);
     const before = this.#status.get();
     // Before the first session it is on its way in, after it on its way back.
     const phase = before.phase === "connecting" ? "connecting" : "reconnecting";
-    const status = session === undefined ? statusWithout(this.#place, phase, undefined, before) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers, divergences: this.#divergences });
+    const status = session === undefined ? statusWithout(this.#place, phase, { way: this.#meeting.way?.status, before }) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers, way: this.#meeting.way?.status, divergences: this.#divergences });
     if (!looksSame(status, before)) this.#status.set(status);
     if (session === undefined) return;
     // A node without its disk promises nothing any more; nor can it come back under its id before this tab is opened anew.
@@ -431,7 +437,13 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#isUnloaded = false;
     this.#meeting = this.#meet();
     this.#seam.attach(this.#meeting.seam);
+    this.#watchWay();
     this.#wake?.();
+  }
+
+  /** What the way to a core says ends with it. */
+  #watchWay(): void {
+    this.#meeting.way?.on("status", () => this.#refreshSoon());
   }
 
   /** Out of the back/forward cache this comes before `show`, when there is no way to the others yet. */
@@ -479,7 +491,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     this.#wake?.();
     this.#sequencer?.close();
     for (const shared of this.#shared.values()) shared.stop();
-    this.#status.set(statusWithout(this.#place, "closed", reason, this.#status.get()));
+    this.#status.set(statusWithout(this.#place, "closed", { reason, before: this.#status.get() }));
     this.#cluster?.close(new ClosedError("the match"));
     const ended = this.#session?.close();
     this.#channels.close();

@@ -1,5 +1,6 @@
 // What a match shows of its people and of its state, computed from the session. Pure reads; compared by value, so that nothing new is shown for nothing.
 import type { PeerId } from "./base/index.ts";
+import type { LinkStatus } from "./client/index.ts";
 import type { Divergence } from "./game/index.ts";
 import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import { isWitness } from "./replica/index.ts";
@@ -33,13 +34,14 @@ const STORAGE_NOTES: Partial<Record<GameSession["node"]["status"]["storage"], st
 };
 
 /** What the status atom shows of a running session. */
-export function statusOf(session: GameSession, place: Place, { pendingCount, peers, divergences }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId>; readonly divergences: readonly Divergence[] }): MatchStatus {
+export function statusOf(session: GameSession, place: Place, { pendingCount, peers, way, divergences }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId>; readonly way: LinkStatus | undefined; readonly divergences: readonly Divergence[] }): MatchStatus {
   const { role, leader, term, commitIndex, storage } = session.node.status;
   const seat = seatOf(session.roster, session.selfId);
   return {
     ...place,
     storageNote: STORAGE_NOTES[storage] ?? place.storageNote,
-    phase: phaseOf(session),
+    // Without a socket to any server nobody knows how the others stand.
+    phase: way !== undefined && way.phase !== "connected" ? "reconnecting" : phaseOf(session),
     reason: undefined,
     seat,
     spectating: seat === undefined,
@@ -52,14 +54,15 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
     pendingCount,
     peers: [...peers].sort(),
     roundTripMs: session.roundTripMs,
+    way,
     divergences,
   };
 }
 
 /** The status of a match that has no session: on its way in, or back, or over. */
-export function statusWithout(place: Place, phase: "connecting" | "reconnecting" | "closed", reason: string | undefined, before?: MatchStatus): MatchStatus {
+export function statusWithout(place: Place, phase: "connecting" | "reconnecting" | "closed", { reason, way, before }: { readonly reason?: string | undefined; readonly way?: LinkStatus | undefined; readonly before?: MatchStatus | undefined } = {}): MatchStatus {
   const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, epoch: 1, pendingCount: 0, divergences: [] } as const;
-  return { ...blank, ...before, ...place, phase, reason, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], roundTripMs: {} };
+  return { ...blank, ...before, ...place, phase, reason, way, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], roundTripMs: {} };
 }
 
 /** Two values that would look the same: plain data, compared by what it holds. */

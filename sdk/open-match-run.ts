@@ -1,5 +1,6 @@
 // The game on one session: seats folded alongside the log, turns in order, speculation on top.
 import { silentLogger, type Clock, type Logger, type Random } from "./base/index.ts";
+import { isInCharge } from "./open-match-core.ts";
 import { exchangeDigests, type DigestTraffic } from "./open-match-digests.ts";
 import { DiceHand, SpeculativeSequencer, Timekeeper, TurnSequencer, type DefinedGame, type DiceSecrets, type GameReport } from "./game/index.ts";
 import { EMPTY_ROSTER, foldRoster, seatOf, type GameSession, type Roster } from "./session/index.ts";
@@ -58,7 +59,7 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
 function attend<State, Action>(options: RunOptions<State, Action>, sequencer: TurnSequencer<Action>, speculative: SpeculativeSequencer<State, Action>): void {
   const { session, game, clock, wallClock, random, secrets } = options;
   if (speculative.failure !== undefined || (game.clock === undefined && game.dice === undefined)) return;
-  const keeper = new Timekeeper({ game, sequencer, speculative, clock, wallClock, isLeading: () => session.node.role === "leader" });
+  const keeper = new Timekeeper({ game, sequencer, speculative, clock, wallClock, isLeading: () => isInCharge(session) });
   const hand = game.dice === undefined ? undefined : new DiceHand({ game, sequencer, speculative, clock, random, secrets, player: () => seatOf(session.roster, session.selfId) });
   const off = session.on("change", () => {
     keeper.look();

@@ -1,5 +1,6 @@
 // How a match meets the others when it is not given a seam: signaling of the room, and the WebRTC mesh on it.
 import { silentLogger, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
+import type { RotatingSeam } from "./client/index.ts";
 import { verifySignature, type Identity } from "./identity/index.ts";
 import { BroadcastChannelSignaling, combineSignaling, encryptedSignaling, MeshSignaling, MuxSeam, WebSocketSignaling, type EncryptedSignaling, type Seam, type Signaling, type SignalingFactory, type SignalingKey } from "./seam/index.ts";
 import { WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
@@ -30,6 +31,8 @@ export interface Meeting {
   readonly sendSealed: (to: PeerId, bytes: Uint8Array) => void;
   /** Tells once when others speak here and nobody can be understood: see {@link watchKeys}. Returns the end of it. */
   readonly onOtherKeys: (listener: () => void) => () => void;
+  /** With a core: which of its servers carries this, and what is wrong. */
+  readonly way?: Pick<RotatingSeam, "status" | "on" | "hears"> | undefined;
 }
 
 /** Tag of the channel on which those who are linked signal for each other. */

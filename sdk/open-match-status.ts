@@ -1,5 +1,6 @@
 // What a match shows of itself and of its people: plain values, a new one per change.
 import type { LogIndex, PeerId } from "./base/index.ts";
+import type { LinkStatus } from "./client/index.ts";
 import type { Divergence, Seat } from "./game/index.ts";
 
 /** Where a match is in its life. */
@@ -29,6 +30,8 @@ export interface MatchStatus {
   readonly roundTripMs: Readonly<Record<string, number>>;
   /** Peers that came to another state than this tab after the same entry, which no pure game of one version does; empty while all agree. Compared every 50 actions, in development after each. */
   readonly divergences: readonly Divergence[];
+  /** With a core: which server this tab is connected to or asks, which attempt that is, and what was wrong with the one before. Undefined where players own the match. */
+  readonly way: LinkStatus | undefined;
   /** Where this tab's part of the match lives; `memory` does not survive the tab. */
   readonly storage: "memory" | "indexeddb" | "custom";
   /** Why it is only memory, or what is wrong with the disk now, for people; undefined when all is well. */

@@ -9,7 +9,7 @@ import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftConfig } from "./raft/index.ts";
 import type { RaftNode } from "./replica/index.ts";
-import type { Seam, SignalingFactory } from "./seam/index.ts";
+import type { Seam, SignalingFactory, SocketFactory } from "./seam/index.ts";
 import type { Admit, Doc } from "./session/index.ts";
 import type { ByteStore } from "./storage/index.ts";
 
@@ -24,6 +24,12 @@ export interface MatchStart {
   readonly at?: LogIndex | undefined;
   /** The seat this tab takes. Default: the one it held there, else 0. */
   readonly as?: Seat | undefined;
+}
+
+/** Servers as the voters of a match. */
+export interface CorePlacement {
+  /** The processes of the core (`flotilla-server --core`), by their `wss:` URLs: asked in this order and round again. */
+  readonly core: readonly string[];
 }
 
 /** What `openMatch` takes: the game, and whatever differs from the defaults. */
@@ -59,6 +65,15 @@ export interface MatchOptions<State, Action> {
    * everybody in the room: it votes only once every tab that votes reaches it. What it can not do stands in `sdk/raft/SPEC.md`. Default false.
    */
   readonly witness?: boolean | string | undefined;
+  /** How sockets to servers are opened. Default: the global `WebSocket`; `openNodeSocket` of `flotilla/node` in Node. */
+  readonly openSocket?: SocketFactory | undefined;
+  /**
+   * Who votes. `session-owned`: the players' tabs, and there is no server in the match. A core: three servers (`flotilla-server --core`), or five or one, which keep the
+   * log whoever comes and goes, and read what is played; tabs have one socket to one of them and change servers by themselves, and players learn and propose. Everybody in the room gives the
+   * same. The game, `play`, seats, invitations, coming back and leaving are the same. With a core `seam`, `signaling`, `iceServers`, `relay`, `password`, `witness`, `from` and `admit` are
+   * refused, there is no `continueWithout` and no `cluster`, and nobody hosts: the first who comes says how many seats there are. Default `session-owned`.
+   */
+  readonly placement?: "session-owned" | CorePlacement | undefined;
   /** Only watch. Default false; a full room offers spectating by itself. */
   readonly spectate?: boolean | undefined;
   /** A value, or a function asked anew for every link. Default: two public STUN servers; TURN is yours to add. */
@@ -131,7 +146,7 @@ export interface Match<State, Action> {
    * Splits work into shards that the tabs at the table share: each shard is owned by one tab, which the log says, calls find it, and what it saves outlives
    * that tab. Every tab calls this with the same `shards` and `seed`; a tab that only watches may call shards, and owns none. The assignment is made by
    * whoever leads, follows who comes and goes (a closed tab at once, a silent one after `evictAfterMs`), and moves no more shards than it must. Once a
-   * match: a second call throws `InvalidArgumentError`, one after the end `ClosedError`. What shards saved is no part of `from`.
+   * match: a second call throws `InvalidArgumentError`, as any with a core does, one after the end `ClosedError`. What shards saved is no part of `from`.
    */
   cluster(options: MatchClusterOptions): MatchCluster;
   /** The node underneath, for inspectors. */
@@ -154,7 +169,7 @@ export interface Match<State, Action> {
    * Goes on without those who are gone, where too few are left to decide (`status.phase` is `no-quorum`): as a fork of the match, with everything this tab's
    * log holds and the same seats. It is for the people to decide, because the others may be playing on behind a broken network: whoever meets the fork
    * later gives its own version up and joins this one. In a match of two no confirmed move is lost by it; of more, or with a `witness`, moves the
-   * others confirmed among themselves may be. Rejects with `QuorumPresentError`, `NotAVoterError`, `ClosedError`; then nothing has changed.
+   * others confirmed among themselves may be. Rejects with `InvalidArgumentError` (with a core: its servers decide), `QuorumPresentError`, `NotAVoterError`, `ClosedError`; then nothing has changed.
    */
   continueWithout(): Promise<void>;
   /** Asks for a free seat, as a spectator; resolves once this tab holds one, and waits as long as none is free. `stand` takes the wish back (`ClosedError`). Rejects with `AdmissionRefusedError`. */

@@ -3,22 +3,24 @@ import { fromHex, hasCode, InvalidArgumentError, utf8, type Clock, type Random }
 import { clusterLane } from "./cluster/index.ts";
 import { defineGame, type DefinedGame } from "./game/index.ts";
 import { importIdentity, verifyFormer, type Identity } from "./identity/index.ts";
+import { coreMeeter, coreOf } from "./open-match-core.ts";
 import { beginningFrom, type Beginning } from "./open-match-file.ts";
 import { openHome, type Home } from "./open-match-home.ts";
 import { LiveMatch } from "./open-match-live.ts";
 import { inviteTo, roomFrom, storageNameOf, type RoomAddress } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
-import type { Match, MatchOptions, MatchStart } from "./open-match-types.ts";
+import type { CorePlacement, Match, MatchOptions, MatchStart } from "./open-match-types.ts";
 import { witnessLinks } from "./open-match-witness.ts";
 import { pageLifecycle, systemRandom, tabClock, wallClock, type PageLifecycle } from "./platform/index.ts";
 import { signalingKey, type Seam, type SignalingKey } from "./seam/index.ts";
 import { SEATS_MAX, type SessionOptions } from "./session/index.ts";
 
 export type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
+export { coreRoomOf } from "./open-match-core.ts";
 export { WrongPasswordError } from "./open-match-errors.ts";
 export type { Invite } from "./open-match-room.ts";
 export { exportMatch, importMatch, type ImportedMatch } from "./open-match-file.ts";
-export type { Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-types.ts";
+export type { CorePlacement, Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-types.ts";
 
 /**
  * Opens a room and plays in it: the first one in hosts, the next join, a full room is watched. Resolves once this tab is in, which for
@@ -35,6 +37,7 @@ export type { Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-
 export async function openMatch<State, Action>(options: MatchOptions<State, Action>): Promise<Match<State, Action>> {
   const { signal, logger, page = pageLifecycle() } = options;
   const game = defineGame(options.game);
+  const core = coreOf(options);
   const beginning = beginningOf(game, options);
   const seats = beginning?.seats ?? options.seats ?? 2;
   if (!Number.isInteger(seats) || seats < 1 || seats > SEATS_MAX) throw new InvalidArgumentError(`seats is a whole number from 1 to ${SEATS_MAX}, got ${seats}`);
@@ -46,7 +49,7 @@ export async function openMatch<State, Action>(options: MatchOptions<State, Acti
     // A seam made elsewhere has no signaling of ours.
     const key = await signalingKey({ room: address.room, secret: address.key, password: options.seam === undefined ? options.password : undefined });
     const former = options.returnAs && (await importIdentity(options.returnAs.file, options.returnAs.passphrase));
-    const world = { game, address, key, former, random, clock: options.clock ?? ownClock, page, seats, beginning };
+    const world = { game, address, key, former, random, clock: options.clock ?? ownClock, page, seats, beginning, core };
     const match = await openIn(world, options).catch((error: unknown) => {
       // What was stored can not be believed, and was put aside: this tab goes on as somebody new, who can prove whom it was.
       if (!hasCode(error, "corrupt-state") || options.seam !== undefined) throw error;
@@ -72,6 +75,7 @@ interface World<State, Action> {
   readonly page: PageLifecycle;
   readonly seats: number;
   readonly beginning: Beginning | undefined;
+  readonly core: CorePlacement | undefined;
 }
 
 function beginningOf<State, Action>(game: DefinedGame<State, Action>, { from, seats, spectate }: MatchOptions<State, Action>): Beginning | undefined {
@@ -87,7 +91,9 @@ async function openIn<State, Action>(world: World<State, Action>, options: Match
   const seam = typeof options.seam === "function" ? options.seam() : options.seam;
   const place = await openHome({ room: storageNameOf(address), selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
   const home: Home = former === undefined ? place : { ...place, displaced: former.peerId, takeOver: () => Promise.resolve(former) };
-  const match = await made(() => new LiveMatch({ ...world, options, home, meet: meeter(options, seam, { selfId: home.peerId, identity: home.identity, key, clock, random, logger }), session: sessionOptions(options, world, home), invite: inviteTo(address) }), async () => {
+  const self = { selfId: home.peerId, identity: home.identity, key, address, clock, random, logger, openSocket: options.openSocket };
+  const meetWith = (): ((onSealed: MeetingOptions["onSealed"]) => Meeting) => (world.core === undefined ? meeter(options, seam, self) : coreMeeter(world.core, self));
+  const match = await made(() => new LiveMatch({ ...world, options, hasCore: world.core !== undefined, home, meet: meetWith(), session: sessionOptions(options, world, home), invite: inviteTo(address) }), async () => {
     await seam?.close();
     await home.release();
   });

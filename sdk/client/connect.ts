@@ -5,15 +5,13 @@ import type { LaneReducer, RaftConfig } from "../replica/index.ts";
 import type { CoreSeamOptions } from "../seam/index.ts";
 import { gameSpectate, type GameSession, type MatchOpening, type SessionOptions } from "../session/index.ts";
 import type { ByteStore } from "../storage/index.ts";
-import type { ClientStatus, ClusterClient } from "./cluster-client.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { coreEndpoint } from "./core-endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ClientTimeoutError } from "./errors.ts";
 import { LogClient } from "./log-client.ts";
 import { RotatingSeam, type LinkStatus, type RotationOptions } from "./rotating-seam.ts";
 
-/** How long a way that hears no leader is kept where there are others, ms: several elections. */
-const LEADERLESS_MS = 10_000;
 /** How long one attempt to be let in may take before the next, ms. */
 const ADMISSION_MS = 10_000;
 
@@ -41,8 +39,6 @@ export interface ClusterClientOptions extends Partial<RotationOptions> {
   readonly raft?: Partial<RaftConfig> | undefined;
   /** The lanes of the group beside those of a session. */
   readonly lanes?: readonly LaneReducer<unknown>[] | undefined;
-  /** How long a connected endpoint that hears no leader is kept where there are others, ms. Default 10 000. */
-  readonly leaderlessMs?: number | undefined;
   /** How a socket to a URL is opened. Default: the global `WebSocket`; Node 20 has none: `nodeSocket`. */
   readonly openSocket?: CoreSeamOptions["openSocket"];
   /** Hears of the way in, before there is a client to ask. */
@@ -72,7 +68,7 @@ export async function clusterClient(options: ClusterClientOptions): Promise<Clus
   const stopTimer = deadlineMs === undefined ? (): void => {} : clock.after(deadlineMs, () => stopWaiting.abort(new ClientTimeoutError(deadlineMs, progressOf(link.status))));
   try {
     const session = await enter(link, options.opens, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
-    return attend(session, link, { clock, random, leaderlessMs: options.leaderlessMs });
+    return attend(session, link, { clock, random });
   } catch (error) {
     await link.close();
     throw error;
@@ -109,9 +105,7 @@ async function enter(link: RotatingSeam, opens: MatchOpening | undefined, option
   }
 }
 
-function attend(session: GameSession, link: RotatingSeam, { clock, random, leaderlessMs = LEADERLESS_MS }: { readonly clock: Clock; readonly random: Random; readonly leaderlessMs: number | undefined }): ClusterClient {
-  let stopPatience = (): void => {};
-  let isPatient = false;
+function attend(session: GameSession, link: RotatingSeam, { clock, random }: { readonly clock: Clock; readonly random: Random }): ClusterClient {
   const client = new LogClient(session.node, {
     clock,
     random,
@@ -119,26 +113,15 @@ function attend(session: GameSession, link: RotatingSeam, { clock, random, leade
     // Whoever leads takes it out at once.
     part: () => session.part(),
     close: async () => {
-      stopPatience();
       await session.close();
       await link.close();
     },
   });
-  const look = ({ phase }: Pick<ClientStatus, "phase">): void => {
-    if ((phase === "connected") === isPatient) return;
-    isPatient = phase === "connected";
-    stopPatience();
-    if (!isPatient) return;
-    stopPatience = clock.after(leaderlessMs, () => {
-      isPatient = false;
-      link.moveOn(`no leader was heard for ${leaderlessMs} ms`);
-    });
-  };
-  client.on("status", look);
+  client.on("status", ({ phase }) => link.hears(phase === "synced"));
   link.on("status", () => client.refresh());
   session.on("closed", (reason) => reason !== undefined && client.fail(reason));
   client.refresh();
-  look(client.status);
+  link.hears(client.status.phase === "synced");
   if (session.isClosed && session.failure !== undefined) client.fail(session.failure);
   return client;
 }

@@ -1,6 +1,6 @@
 // A learner of one log that proposes: for bots, overlays and tabs that never vote.
 export type { ClientEvents, ClientProposeOptions, ClientStatus, ClusterClient } from "./cluster-client.ts";
-export { clusterClient, type ClientIdentity, type ClusterClientOptions } from "./connect.ts";
+export { clusterClient, endpointsOf, type ClientIdentity, type ClusterClientOptions } from "./connect.ts";
 export { coreEndpoint, type CoreEndpointOptions } from "./core-endpoint.ts";
 export type { Endpoint, OpenedEndpoint } from "./endpoint.ts";
 export { ClientTimeoutError, EndpointTimeoutError, WindowClosedError } from "./errors.ts";

@@ -13,6 +13,9 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** How long a way must hold before it counts as good, ms: longer than a server that is going down, or a proxy before one that is down, keeps up appearances. */
 const GOOD_AFTER_MS = 10_000;
 
+/** How long a way that hears no leader is kept where there are others, ms: several elections. */
+const LEADERLESS_MS = 10_000;
+
 /** Where the way to a log stands; a new object per change. */
 export type LinkStatus =
   /** An endpoint was asked. `attempt` counts from 1 since one was last good. */
@@ -31,6 +34,8 @@ export interface RotationOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** How long a way must hold before it counts as good and the pauses begin anew, ms. Default 10 000. */
   readonly goodAfterMs?: number | undefined;
+  /** How long a way on which no leader is heard is kept where there are others, ms. Default 10 000. */
+  readonly leaderlessMs?: number | undefined;
   /** First and longest pause between endpoints. Default 250 and 15 000 ms. */
   readonly backoff?: BackoffLimits | undefined;
   /** `in-order` begins with the first; `anywhere` spreads clients over all of them. Default `in-order`. */
@@ -57,6 +62,7 @@ export class RotatingSeam {
   #token: Uint8Array | undefined;
   #isGood = false;
   #attempt: AbortController | undefined;
+  #stopPatience: (() => void) | undefined;
   #stopTimer: () => void = () => {};
 
   /** Asks the first endpoint at once. Throws `InvalidArgumentError` where there is none. */
@@ -95,6 +101,16 @@ export class RotatingSeam {
     // Its own end is not news any more: the endpoint was left.
     void this.#managed.detach()?.close();
     this.#leave(reason);
+  }
+
+  /** Told by what runs over this whether it hears a leader: a way on which it does not is left after a while. */
+  hears(isLeaderHeard: boolean): void {
+    if (isLeaderHeard || this.#status.phase !== "connected") return this.#calm();
+    const { clock, leaderlessMs = LEADERLESS_MS } = this.#options;
+    this.#stopPatience ??= clock.after(leaderlessMs, () => {
+      this.#stopPatience = undefined;
+      this.moveOn(`no leader was heard for ${leaderlessMs} ms`);
+    });
   }
 
   /** The end: closes the seam with whatever carries it. Idempotent. */
@@ -155,9 +171,15 @@ export class RotatingSeam {
     this.#say({ phase: "connected", endpoint: endpoint.name, window });
   }
 
+  #calm(): void {
+    this.#stopPatience?.();
+    this.#stopPatience = undefined;
+  }
+
   #leave(reason: string): void {
     if (this.#status.phase === "closed") return;
     this.#stopTimer();
+    this.#calm();
     const { clock, random, backoff = ROTATION_BACKOFF } = this.#options;
     this.#rotation = moveOn(this.#rotation, this.#endpoints.length, this.#isGood);
     this.#isGood = false;
@@ -173,6 +195,7 @@ export class RotatingSeam {
 
   #stop(): void {
     this.#stopTimer();
+    this.#calm();
     this.#say({ phase: "closed" });
     this.#attempt?.abort(new ClosedError("the client"));
     this.#events.events = {};

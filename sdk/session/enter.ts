@@ -110,7 +110,7 @@ export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<Ga
 export async function gameSpectate(seam: Seam, options: GameSpectateOptions): Promise<GameSession> {
   const { spectateAdmissionTimeoutMs: ms = 10_000, neverVotes = false, opens } = options;
   return enter(new Session(seam, "spectate", options, { opens, neverVotes: neverVotes || undefined }), async (session) => {
-    await follow(session, { ms, isIn: (entered) => entered.presence.self.synced, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) });
+    await follow(session, { ms, isIn: isWatching, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) });
     session.cameIn();
   });
 }
@@ -293,6 +293,11 @@ async function heardOut(session: Session): Promise<void> {
 
 function isSeated(session: Session): boolean {
   return session.openedNode?.membership.votersOutgoing.length === 0 && isPlaying(session, session.selfId);
+}
+
+/** It learns, or is fed, and shows all there was when it came. */
+function isWatching({ openedNode, presence, roster }: Session): boolean {
+  return presence.self.synced || (openedNode?.status.feed?.isCaughtUp === true && roster.seats.length > 0);
 }
 
 /** It sits, and votes unless voters are capped. */

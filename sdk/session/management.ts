@@ -6,6 +6,9 @@ import type { Standing } from "./liveness.ts";
 import type { Declaration, MatchOpening } from "./presence-state.ts";
 import { freeSeat, isEmpty, isKicked, mayManage, seatOf, stoodUpAt, type Roster, type RosterCommand } from "./roster.ts";
 
+/** Spectators that are members unless told otherwise: enough for every spare the voters may need, and a few to feed the others. */
+export const LEARNING_SPECTATORS = 4;
+
 /** Who votes and who learns, as the node says. */
 export type Membership = RaftNode["membership"];
 
@@ -49,6 +52,8 @@ export interface ManagementView {
   readonly people: ReadonlyMap<PeerId, Person>;
   /** Spectators lend their votes where the number of voters would be even. */
   readonly spares: boolean;
+  /** Spectators that are members; all others are fed. Default {@link LEARNING_SPECTATORS}. */
+  readonly learningSpectators?: number | undefined;
   /** The witness this peer reaches says that it holds everything committed before it became a member. */
   readonly witnessCaughtUp?: boolean | undefined;
   /** The fixed core, in byte order, this peer among it: exactly these vote, whoever comes and goes. Undefined where the players own the match. */
@@ -163,20 +168,59 @@ function isWishCurrent(view: ManagementView, peer: PeerId): boolean {
   return (personOf(view, peer)?.stoodUpAt ?? 0) >= stoodUpAt(view.roster, peer);
 }
 
-/** Newcomers let in now, as learners. */
-function newcomers(view: ManagementView): readonly PeerId[] {
+/** Newcomers let in now. */
+interface Newcomers {
+  /** As learners. */
+  readonly members: readonly PeerId[];
+  /** To be fed: they watch, and enough others who watch are members. */
+  readonly audience: readonly PeerId[];
+}
+
+function newcomers(view: ManagementView): Newcomers {
   const inside = new Set(members(view));
   let reserved = seatless(view).length;
-  const admitted: PeerId[] = [];
+  let room = roomToLearn(view);
+  const letIn: Newcomers & { readonly members: PeerId[]; readonly audience: PeerId[] } = { members: [], audience: [] };
   for (const [peer, person] of [...view.people].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const wants = person.declares === "spectate" ? "watch" : "seat";
     if (inside.has(peer) || peer === view.self || person.declares === undefined || person.declares === "node" || person.declares === "core") continue;
     if (!person.inGroup || !person.admitted || person.standing !== "here" || person.leaving !== undefined) continue;
     if (decideAdmission(view.roster, { peer, wants }, reserved).decision !== "admit") continue;
-    if (wants === "seat" && seatOf(view.roster, peer) === undefined) reserved += 1;
-    admitted.push(peer);
+    const isToSit = wants === "seat" ? seatOf(view.roster, peer) === undefined : mayComeToSit(view, person, reserved);
+    if (isToSit) reserved += 1;
+    if (wants === "seat" || isToSit || isOwner(view, peer, person)) {
+      letIn.members.push(peer);
+      continue;
+    }
+    const isWilling = person.neverVotes !== true;
+    const isLearning = room.any > 0 || (isWilling && room.spares > 0);
+    (isLearning ? letIn.members : letIn.audience).push(peer);
+    if (isLearning) room = { any: room.any - 1, spares: room.spares - (isWilling ? 1 : 0) };
   }
-  return admitted;
+  return letIn;
+}
+
+/** How many more spectators are to be members, and how many of those who would vote, whatever the number of the others. */
+function roomToLearn(view: ManagementView): { readonly any: number; readonly spares: number } {
+  const watching = members(view).filter((peer) => peer !== view.self && personOf(view, peer)?.declares === "spectate" && stays(view, peer) && seatOf(view.roster, peer) === undefined);
+  const willing = watching.filter((peer) => personOf(view, peer)?.neverVotes !== true);
+  const needed = view.core === undefined ? sparesNeeded(view, wantedPlayers(view).length) : 0;
+  return { any: (view.learningSpectators ?? LEARNING_SPECTATORS) - watching.length, spares: needed - willing.length };
+}
+
+/** Only a member can be given a seat, so a spectator that asks for one that is free becomes one. */
+function mayComeToSit(view: ManagementView, { asksSeat }: Person, reserved: number): boolean {
+  return asksSeat && view.roster.seats.filter((taken) => taken === undefined).length > reserved;
+}
+
+/** It holds a seat, or was somebody who does. */
+function isOwner(view: ManagementView, peer: PeerId, { was }: Person): boolean {
+  return seatOf(view.roster, peer) !== undefined || (was !== undefined && seatOf(view.roster, was) !== undefined);
+}
+
+/** Who watches without being a member, and may: it is fed. */
+export function audienceOf(view: ManagementView): readonly PeerId[] {
+  return view.roster.seats.length === 0 ? [] : newcomers(view).audience;
 }
 
 /** Who should vote and who should learn, given everything. */
@@ -187,7 +231,7 @@ export function wantedMembership(view: ManagementView): { readonly voters: reado
   const witness = wantedWitness(view, people);
   const voters = witness !== undefined && mayWitnessVote(view, witness, people) ? [...people, witness] : people;
   const staying = members(view).filter((peer) => !isWitness(peer) && stays(view, peer) && !overbooked(view, peer));
-  const learners = [...staying, ...newcomers(view), ...(witness === undefined ? [] : [witness])].filter((peer) => !voters.includes(peer));
+  const learners = [...staying, ...newcomers(view).members, ...(witness === undefined ? [] : [witness])].filter((peer) => !voters.includes(peer));
   return { voters: [...voters].sort(), learners: [...learners].sort() };
 }
 
@@ -197,7 +241,7 @@ function membershipOfCore(view: ManagementView, core: readonly PeerId[]): { read
   const isComplete = core.every((peer) => before.includes(peer) || isReady(view, peer));
   const voters = isComplete ? core : before;
   const staying = members(view).filter((peer) => !before.includes(peer) && !core.includes(peer) && !isWitness(peer) && stays(view, peer) && !overbooked(view, peer));
-  const learners = [...new Set([...staying, ...newcomers(view), ...core])].filter((peer) => !voters.includes(peer));
+  const learners = [...new Set([...staying, ...newcomers(view).members, ...core])].filter((peer) => !voters.includes(peer));
   return { voters: [...voters].sort(), learners: learners.sort() };
 }
 

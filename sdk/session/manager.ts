@@ -4,10 +4,10 @@ import type { OwnershipFence } from "../durable/index.ts";
 import { LANE_SESSION, type RaftNode } from "../replica/index.ts";
 import type { AdmissionRequest, Admit } from "./admission.ts";
 import type { Liveness } from "./liveness.ts";
-import { decideManagement, type ManagementStep, type ManagementView, type Person } from "./management.ts";
+import { audienceOf, decideManagement, type ManagementStep, type ManagementView, type Person } from "./management.ts";
 import { cleanText, REASON_CHARS_MAX, REFUSALS_MAX, SEATS_MAX, seatClaimText, type LeadNotice, type PresenceState, type PublishedRefusal, type SeatClaim } from "./presence-state.ts";
 import type { Presence } from "./presence.ts";
-import { encodeRosterCommand, freeSeat, seatOf, type Roster } from "./roster.ts";
+import { encodeRosterCommand, freeSeat, isKicked, seatOf, type Roster } from "./roster.ts";
 
 export interface ManagerOptions {
   readonly node: RaftNode;
@@ -21,6 +21,7 @@ export interface ManagerOptions {
   readonly admit: Admit | undefined;
   readonly verifyClaim: VerifyClaim | undefined;
   readonly spares: boolean;
+  readonly learningSpectators?: number | undefined;
   /** The witness this peer reaches is caught up. */
   readonly witnessCaughtUp: () => boolean;
   /** The fixed core this peer is of, in byte order. */
@@ -61,6 +62,8 @@ export class Manager {
   readonly #verdicts = new Map<PeerId, Asked>();
   /** Claims as they were made → whether they hold; undefined while that is being found out. */
   readonly #claims = new Map<SeatClaim, boolean | undefined>();
+  /** Who may be fed; empty while somebody else leads. */
+  #audience: ReadonlySet<PeerId> = new Set();
   #leadsTerm = 0;
   #running: Running | undefined;
   /** The last step done and the world it was done in: a step that changed nothing is not repeated before the world changes. */
@@ -82,6 +85,11 @@ export class Manager {
       this.#isScheduled = false;
       if (!this.#isStopped) this.#look();
     });
+  }
+
+  /** While this peer leads: the peer watches without being a member, and may. */
+  mayBeFed(peer: PeerId): boolean {
+    return this.#audience.has(peer);
   }
 
   /** Takes no further step; resolves once the one under way has ended, undefined when there is none. */
@@ -109,8 +117,15 @@ export class Manager {
     this.#forgetVerdicts();
     const view = this.#view();
     presence.set({ lead: { ...this.#notice(view), fence: mandate.fence } });
+    this.#audience = new Set([...audienceOf(view), ...[...this.#audience].filter((peer) => this.#watchesOn(view, peer))]);
     const step = decideManagement(view);
     if (step !== undefined) this.#take(step, view);
+  }
+
+  /** Who was let in to watch is in as long as it stays, also where it is refused a seat. */
+  #watchesOn({ membership: { voters, learners }, people, roster }: ManagementView, peer: PeerId): boolean {
+    const person = people.get(peer);
+    return person?.declares === "spectate" && person.inGroup && person.leaving === undefined && !isKicked(roster, peer) && !voters.includes(peer) && !learners.includes(peer);
   }
 
   #begin(term: number): void {
@@ -129,6 +144,7 @@ export class Manager {
     this.#stopWaiting();
     this.#running?.abort.abort();
     this.#leadsTerm = 0;
+    this.#audience = new Set();
     this.#options.presence.set({ lead: undefined });
   }
 
@@ -143,14 +159,14 @@ export class Manager {
   }
 
   #view(): ManagementView {
-    const { node, presence, spares, witnessCaughtUp, core } = this.#options;
+    const { node, presence, spares, learningSpectators, witnessCaughtUp, core } = this.#options;
     const { membership } = node;
     const known = new Set<PeerId>([...membership.voters, ...membership.votersOutgoing, ...membership.learners, ...presence.states.keys()]);
     for (const taken of this.#roster.seats) if (taken !== undefined) known.add(taken.peer);
     const people = new Map<PeerId, Person>();
     for (const peer of known) people.set(peer, peer === node.id ? selfAsPerson(presence.self) : this.#person(peer));
     this.#forgetClaims();
-    return { self: node.id, membership, roster: this.#roster, people, spares, witnessCaughtUp: witnessCaughtUp(), core };
+    return { self: node.id, membership, roster: this.#roster, people, spares, learningSpectators, witnessCaughtUp: witnessCaughtUp(), core };
   }
 
   get #roster(): Roster {
@@ -208,7 +224,7 @@ export class Manager {
   #isAdmitted(peer: PeerId, state: PresenceState | undefined): boolean {
     const { admit, node, presence, core } = this.#options;
     const isSeated = seatOf(this.#roster, peer) !== undefined;
-    const isInside = isSeated || node.membership.voters.includes(peer) || node.membership.learners.includes(peer);
+    const isInside = isSeated || node.membership.voters.includes(peer) || node.membership.learners.includes(peer) || this.#audience.has(peer);
     const wants = state?.declares === "spectate" && !(isInside && state.asksSeat === true) ? "watch" : "seat";
     const isKnown = isInside && (isSeated || state?.declares !== "spectate" || wants === "watch");
     if (isKnown || state === undefined) return true;

@@ -2,7 +2,7 @@
 import { createNanoEvents } from "nanoevents";
 import { ClosedError, hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { fenceLane, fenceFor, LogFence, type OwnershipFence } from "../durable/index.ts";
-import { LANE_FENCE, LANE_SESSION, isWitness, openReplica, raftConfig, witnessGroupOf, type LaneReducer, type LogEvent, type NodeChannel, type NodeStatus, type RaftConfig, type RaftNode, type Replica } from "../replica/index.ts";
+import { LANE_FENCE, LANE_SESSION, isWitness, openReplica, raftConfig, witnessGroupOf, type LaneReducer, type LogEvent, type NodeChannel, type NodeStatus, type RaftConfig, type RaftNode, type Replica, type ReplicaOptions } from "../replica/index.ts";
 import { APPLICATION_TAG, joinChannels, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import type { Admit } from "./admission.ts";
@@ -15,7 +15,7 @@ import { cleanName, type Declaration, type PresenceState, type SeatClaim } from 
 import { People, type Attendee } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
-import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, rosterLane, seatOf, stoodUpAt, type Roster } from "./roster.ts";
+import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, isKicked, rosterLane, seatOf, stoodUpAt, type Roster } from "./roster.ts";
 import { storageOfGroup } from "./stored-group.ts";
 import { waitFor } from "./wait.ts";
 import { WayBack } from "./way-back.ts";
@@ -25,6 +25,8 @@ import { WitnessWatch, type OpenWitnessLink } from "./witness.ts";
 const LINGER_MS = 1_000;
 /** Tag of the channel that carries probes; 1 to 3 are the contract's. */
 const PROBE_TAG = 4;
+/** Tag of the channel on which an audience is fed; 5 to 8 are those of a match. */
+const FEED_TAG = 9;
 
 /** Whether the page can be seen: a hidden one leaves leading to others. */
 export interface PageVisibility {
@@ -53,6 +55,10 @@ export interface SessionOptions {
   readonly evictAfterMs?: number | undefined;
   /** Spectators lend their votes where the number of voters would be even. Default true. */
   readonly spares?: boolean | undefined;
+  /** Spectators that are members of the group, and can lend their votes; further ones are fed by members and by each other. Asked of whoever leads, so give it to every peer. Default 4. */
+  readonly learningSpectators?: number | undefined;
+  /** Spectators that this peer feeds at most. Default 8. */
+  readonly feedFanOut?: number | undefined;
   /** This peer's own records, nobody else's: the logs of its groups, and which of them it was in last. It must hold everything this peer id ever wrote. Default: memory, which must never be followed by a return under the same id. Not closed with the session. */
   readonly storage?: ByteStore | undefined;
   /** Lanes of the log beside the session's own and the fences'. The same for everybody in the group: what a lane holds is lost where one peer does not fold it. Default: none. */
@@ -165,6 +171,8 @@ export class Session implements GameSession {
   #standingUp = 0;
   #stopWatching: () => void = () => {};
   #standings = "";
+  /** Whom the node begins with when it looks for somebody to be fed by. */
+  #fedFrom: PeerId | undefined;
   #managed: Pick<NodeStatus, "role" | "term" | "membership"> | undefined;
 
   constructor(seam: Seam, declares: Declaration, options: SessionOptions, { asksSeat, opens, neverVotes }: Pick<PresenceState, "asksSeat" | "opens" | "neverVotes"> = {}) {
@@ -261,13 +269,14 @@ export class Session implements GameSession {
     this.#roster = roster;
     const ownStorage = storage === undefined ? undefined : storageOfGroup(storage, groupId);
     const reopenStorage = reopen === undefined ? undefined : async (): Promise<ByteStore> => storageOfGroup(await reopen(), groupId);
-    const node = await openReplica({ groupId, seam: this.#channelOf(groupId), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane, fenceLane, ...(this.options.lanes ?? [])], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding });
+    const node = await openReplica({ groupId, seam: this.#channelOf(groupId), clock, random, config, wallClock, logger, voters, lanes: [this.#membersLane, fenceLane, ...(this.options.lanes ?? [])], storage: ownStorage, reopenStorage, identity: ownStorage === undefined ? "auto" : "durable", founding, feed: this.#feedOptions() });
     if (this.isClosed) {
       await node.close();
       await this.#witness?.stop();
       throw this.#failure ?? new ClosedError("the session");
     }
     this.#node = node;
+    this.#fedFrom = undefined;
     this.wayBack.opened(node, groupId);
     const offs = [node.on("status", (status) => this.#nodeChanged(status)), node.follow((event) => this.#fold(event))];
     this.#stopNode = () => offs.forEach((off) => off());
@@ -292,6 +301,23 @@ export class Session implements GameSession {
     this.#witness = watch;
     watch.look();
     return joinChannels(channel, link, isWitness);
+  }
+
+  #feedOptions(): ReplicaOptions["feed"] {
+    return {
+      channel: this.#mux.channel(FEED_TAG), fanOut: this.options.feedFanOut,
+      admits: (peer) => this.#manager?.mayBeFed(peer) === true,
+      refuses: (peer) => isKicked(this.#roster, peer),
+    };
+  }
+
+  /** Who watches is fed, unless it is a member; a machine that hears its leader needs nobody else. */
+  #watch(): void {
+    const { declares, groupId } = this.presence.self;
+    const leader = declares === "spectate" && groupId !== undefined ? visibleGroups(this.presence.states).find((group) => group.groupId === groupId)?.leader : undefined;
+    if (this.#fedFrom === leader) return;
+    this.#fedFrom = leader;
+    this.#node?.feedFrom(leader);
   }
 
   /** On its way in from now until `cameIn`: a seat that is lost on the way, in a log of before, takes nothing from what it came for. */
@@ -322,9 +348,9 @@ export class Session implements GameSession {
   /** Runs the session whenever this peer leads, from now on; as one of a fixed `core` where that is given. */
   manage(core?: readonly PeerId[]): void {
     this.#core = core;
-    const { clock, admit, verifyClaim, spares = true, evictAfterMs = 10_000, logger } = this.options;
+    const { clock, admit, verifyClaim, spares = true, learningSpectators, evictAfterMs = 10_000, logger } = this.options;
     const sweepMs = Math.max(50, Math.min(1_000, evictAfterMs / 5));
-    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, mandate: () => this.#mandate, admit, verifyClaim, spares, witnessCaughtUp: () => this.#witness?.isCaughtUp === true, core, sweepMs, logger });
+    this.#manager = new Manager({ node: this.node, groupId: this.#groupId, presence: this.presence, liveness: this.#liveness, clock, roster: () => this.#roster, mandate: () => this.#mandate, admit, verifyClaim, spares, learningSpectators, witnessCaughtUp: () => this.#witness?.isCaughtUp === true, core, sweepMs, logger });
     this.#manager.poke();
   }
 
@@ -481,6 +507,7 @@ export class Session implements GameSession {
   /** Looks again at everything: something changed. */
   changed(): void {
     if (this.isClosed) return;
+    this.#watch();
     this.#sayWhetherSynced();
     this.#takeSeat();
     this.#stampWish();
@@ -556,8 +583,9 @@ export class Session implements GameSession {
   /** A membership that came while this node runs and names this peer stands behind everything it has to know, so holding it means being caught up. */
   #sayWhetherSynced(): void {
     if (this.#node === undefined) return;
-    const { membership: { voters, learners } } = this.#node;
-    const isMember = voters.includes(this.selfId) || learners.includes(this.selfId);
+    const { membership: { voters, learners }, status: { feed } } = this.#node;
+    // What was fed may tell of this peer's membership before its own log does.
+    const isMember = feed === undefined && (voters.includes(this.selfId) || learners.includes(this.selfId));
     const synced = this.#roster.seats.length > 0 && isMember && this.wayBack.isCaughtUp(this.#node);
     if (synced !== this.presence.self.synced) this.presence.set({ synced });
   }

@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { peerId, type PeerId } from "../base/index.ts";
+import { LANE_GAME, type LogEvent } from "../replica/index.ts";
+import { seatOf } from "./roster.ts";
+import type { GameSession } from "./session.ts";
+import { ann, bob, cat, Room } from "./test-room.ts";
+
+const w = (at: number): PeerId => peerId(`w${at}`);
+let room: Room;
+beforeEach(() => void (room = new Room()));
+afterEach(async () => {
+  await room.end();
+  expect(room.clock.pendingTimers).toBe(0);
+});
+
+const leaderOf = (sessions: readonly GameSession[]): GameSession => sessions.find(({ node, isClosed }) => !isClosed && node.role === "leader")!;
+const isFed = ({ node }: GameSession): boolean => node.status.feed !== undefined;
+const isMember = ({ node, selfId }: GameSession): boolean => [...node.membership.voters, ...node.membership.learners].includes(selfId);
+const moves = (session: GameSession): number[] => {
+  const seen: number[] = [];
+  session.node.follow((event: LogEvent) => void (event.type === "command" && event.lane === LANE_GAME && seen.push(event.payload[0] ?? 0)))();
+  return seen;
+};
+const play = (session: GameSession, byte: number): Promise<unknown> => room.get(session.node.propose(Uint8Array.of(byte)));
+
+/** Three players and `count` spectators. */
+async function gathering(count: number, options = {}): Promise<{ readonly players: GameSession[]; readonly watchers: GameSession[] }> {
+  const players = await room.group([ann, bob, cat], options);
+  const watchers: GameSession[] = [];
+  for (let at = 1; at <= count; at += 1) watchers.push(await room.get(room.spectate(room.seam(w(at)), options)));
+  await room.clock.advance(1_000);
+  return { players, watchers };
+}
+
+test("[SE60] the first spectators are members, all further ones are fed, and all of them see the match", async () => {
+  const { players, watchers } = await gathering(9);
+  await play(players[0]!, 7);
+  await room.clock.advance(2_000);
+  expect(watchers.filter(isMember)).toHaveLength(4);
+  expect(watchers.filter(isFed)).toHaveLength(5);
+  for (const watcher of watchers) {
+    expect(moves(watcher)).toEqual([7]);
+    expect(watcher.roster).toEqual(players[0]!.roster);
+    expect(players[0]!.presence.states.get(watcher.selfId)).toMatchObject({ declares: "spectate" });
+  }
+  expect(leaderOf(players).node.membership.learners).toEqual(watchers.filter(isMember).map(({ selfId }) => selfId).sort());
+});
+
+test("[SE60] who is fed comes and goes without an entry in the log", async () => {
+  const { players } = await gathering(4);
+  const before = players[0]!.node.commitIndex;
+  const fed = [await room.get(room.spectate(room.seam(w(8)))), await room.get(room.spectate(room.seam(w(9))))];
+  await room.clock.advance(3_000);
+  expect(fed.every(isFed)).toBe(true);
+  await fed[0]!.leave();
+  room.depart(w(8));
+  await room.clock.advance(15_000);
+  expect(players[0]!.node.commitIndex).toBe(before);
+});
+
+test("[SE61] the feed goes on when the leader and when a parent goes", async () => {
+  const { players, watchers } = await gathering(7, { learningSpectators: 1, feedFanOut: 1 });
+  const fed = watchers.filter(isFed);
+  expect(fed.length).toBe(6);
+  const depths = fed.map(({ node }) => node.status.feed!.depth);
+  expect(Math.max(...depths)).toBeGreaterThan(1);
+  const parents = fed.map(({ node }) => node.status.feed!.parent);
+  const gone = fed.find(({ selfId }) => parents.includes(selfId))!;
+  room.hub.kill(gone.selfId, { noticedAfterMs: 500 });
+  await gone.close();
+  const host = leaderOf(players);
+  await play(players[1]!, 1);
+  await host.leave();
+  room.depart(host.selfId);
+  await room.until(() => players.some((player) => player !== host && player.node.role === "leader"));
+  const others = players.filter((player) => player !== host);
+  await play(others[0]!, 2);
+  await room.clock.advance(15_000);
+  for (const watcher of fed) if (watcher !== gone) expect([watcher.selfId, moves(watcher)]).toEqual([watcher.selfId, [1, 2]]);
+});
+
+test("[SE62] who is fed proposes, as itself", async () => {
+  const { players, watchers } = await gathering(6);
+  const fed = watchers.find(isFed)!;
+  await play(fed, 9);
+  await room.clock.advance(500);
+  const proposers: PeerId[] = [];
+  players[0]!.node.follow((event) => void (event.type === "command" && event.lane === LANE_GAME && proposers.push(event.proposer)))();
+  expect(proposers).toEqual([fed.selfId]);
+});
+
+test("[SE63] who is fed and asks for a seat becomes a member, sits, and votes", async () => {
+  const { players, watchers } = await gathering(6);
+  const fed = watchers.find(isFed)!;
+  await play(players[0]!, 3);
+  // No seat is free: it stays where it is.
+  const sitting = fed.sit();
+  await room.clock.advance(3_000);
+  expect(isFed(fed)).toBe(true);
+  await room.get(players[2]!.stand());
+  await room.get(sitting);
+  expect(seatOf(fed.roster, fed.selfId)).toBe(2);
+  await play(fed, 4);
+  await room.until(() => fed.node.membership.voters.includes(fed.selfId));
+  expect(isFed(fed)).toBe(false);
+  expect(fed.presence.self).toMatchObject({ declares: "join", synced: true });
+  expect(moves(fed)).toEqual([3, 4]);
+  expect(fed.node.membership.voters).toContain(fed.selfId);
+});
+
+test("[SE63] who is fed moves up when a spectator that was a member goes, and where a spare is wanted", async () => {
+  const { watchers } = await gathering(6);
+  const [member] = watchers.filter(isMember);
+  await member!.leave();
+  room.depart(member!.selfId);
+  expect(await room.until(() => watchers.filter((watcher) => watcher !== member && isMember(watcher) && !isFed(watcher)).length === 4)).toBe(true);
+  await room.end();
+  room = new Room();
+  const players = await room.group([ann, bob], { learningSpectators: 0 });
+  const spare = await room.get(room.spectate(room.seam(w(1)), { learningSpectators: 0 }));
+  const fed = await room.get(room.spectate(room.seam(w(2)), { learningSpectators: 0 }));
+  expect(await room.until(() => players[0]!.node.membership.voters.length === 3)).toBe(true);
+  expect([spare, fed].map(isFed)).toEqual([false, true]);
+});
+
+test("[SE7] [SE64] a kick ends a feed, with the reason", async () => {
+  const { players, watchers } = await gathering(6);
+  const fed = watchers.find(isFed)!;
+  await room.get(players[0]!.kick(fed.selfId, "spoilers"));
+  await room.until(() => fed.isClosed);
+  expect(fed.failure).toMatchObject({ code: "kicked" });
+  expect(fed.failure?.message).toContain("spoilers");
+  const again = await room.failure(room.spectate(room.seam(fed.selfId)));
+  expect(again).toMatchObject({ code: "kicked" });
+});
+
+test("[SE23] [SE64] the game's own rule is asked about who is to be fed, too", async () => {
+  const admit = ({ peer }: { readonly peer: PeerId }): true | { readonly refuse: string } => (peer === w(9) ? { refuse: "no cameras" } : true);
+  await gathering(5, { admit });
+  const refused = await room.failure(room.spectate(room.seam(w(9)), { admit }));
+  expect(refused).toMatchObject({ code: "admission-refused" });
+});

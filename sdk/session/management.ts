@@ -186,7 +186,7 @@ function newcomers(view: ManagementView): Newcomers {
     if (inside.has(peer) || peer === view.self || person.declares === undefined || person.declares === "node" || person.declares === "core") continue;
     if (!person.inGroup || !person.admitted || person.standing !== "here" || person.leaving !== undefined) continue;
     if (decideAdmission(view.roster, { peer, wants }, reserved).decision !== "admit") continue;
-    const isToSit = wants === "seat" ? seatOf(view.roster, peer) === undefined : mayComeToSit(view, person, reserved);
+    const isToSit = wants === "seat" ? seatOf(view.roster, peer) === undefined : mayComeToSit(view, peer, reserved);
     if (isToSit) reserved += 1;
     if (wants === "seat" || isToSit || isOwner(view, peer, person)) {
       letIn.members.push(peer);
@@ -209,8 +209,8 @@ function roomToLearn(view: ManagementView): { readonly any: number; readonly spa
 }
 
 /** Only a member can be given a seat, so a spectator that asks for one that is free becomes one. */
-function mayComeToSit(view: ManagementView, { asksSeat }: Person, reserved: number): boolean {
-  return asksSeat && view.roster.seats.filter((taken) => taken === undefined).length > reserved;
+function mayComeToSit(view: ManagementView, peer: PeerId, reserved: number): boolean {
+  return wantsSeat(view, peer) && view.roster.seats.filter((taken) => taken === undefined).length > reserved;
 }
 
 /** It holds a seat, or was somebody who does. */

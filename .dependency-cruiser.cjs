@@ -29,7 +29,7 @@ module.exports = {
     onlyIn("yjs-only-in-presence", "^sdk/session/presence\\.ts$", "(yjs|y-protocols)"),
     onlyIn("lib0-only-in-codec", "^sdk/base/codec\\.ts$", "lib0"),
     onlyIn("noble-hashes-only-in-hash", "^sdk/(base/hash|seam/slow-hash|identity/soft-seal)\\.ts$", "@noble/hashes"),
-    onlyIn("noble-curves-only-in-soft-keys", "^sdk/identity/soft-keys\\.ts$", "@noble/curves"),
+    onlyIn("noble-curves-only-in-soft-keys-and-agreement", "^sdk/(identity/soft-keys|seam/relay/agreement)\\.ts$", "@noble/curves"),
     onlyIn("noble-ciphers-only-in-sealing", "^sdk/(seam/sealing|identity/soft-seal)\\.ts$", "@noble/ciphers"),
     onlyIn("nanostores-only-in-store", "^sdk/(game/store|open-match-live|open-match-types)\\.ts$", "nanostores"),
     onlyIn("react-only-in-its-binding", "^sdk/bindings/react/", "react"),

@@ -16,6 +16,7 @@ export { checkResumeToken, CLUSTER_SECRET_BYTES_MIN, makeResumeToken, RESUME_TOK
 export { SeamCore } from "./seam-core.ts";
 export { BACKLOG_BYTES_MAX, BACKLOG_FRAMES_MAX, LOSSY_BYTES_MAX, PAYLOAD_BYTES_MAX, type Seam, type SeamEvents, type SeamState, type SendOptions } from "./seam.ts";
 export { SIGNALING_BYTES_MAX, type Signaling, type SignalingEvents, type SignalingFactory } from "./signaling.ts";
+export { addressName, decodeRelayFrame, encodeRelayFrame, RELAY_ADDRESS_BYTES, RELAY_FRAME_BYTES_MAX, RELAY_VERSION, type RelayFrame } from "./relay/relay-frame.ts";
 export { signalingKey, type SignalingKey, type SignalingSecret } from "./signaling-key.ts";
 export type { SealKey } from "./sealing.ts";
 export { decodeSignalingFrame, encodeSignalingFrame, SIGNALING_FRAME_BYTES_MAX, type SignalingFrame } from "./signaling-frame.ts";

@@ -46,3 +46,27 @@ export function unseal({ sealing }: SealKey, sealed: Uint8Array, context: Uint8A
 export function isSealed(bytes: Uint8Array): boolean {
   return bytes.length >= SEAL_BYTES && bytes[0] === SEAL_VERSION;
 }
+
+/** What {@link sealAt} adds. */
+export const SEAL_AT_BYTES: number = TAG_BYTES;
+
+/** The `count`th message under a key that nothing else was sealed with: the count is the nonce, so it is not sent, and no other place in the order opens it. */
+export function sealAt({ sealing }: SealKey, bytes: Uint8Array, count: number): Uint8Array {
+  return xchacha20poly1305(sealing, nonceOf(count)).encrypt(bytes);
+}
+
+/** The message sealed as the `count`th with this key; undefined for anything else. */
+export function unsealAt({ sealing }: SealKey, sealed: Uint8Array, count: number): Uint8Array | undefined {
+  if (sealed.length < TAG_BYTES) return undefined;
+  try {
+    return xchacha20poly1305(sealing, nonceOf(count)).decrypt(sealed);
+  } catch {
+    return undefined;
+  }
+}
+
+function nonceOf(count: number): Uint8Array {
+  const nonce = new Uint8Array(NONCE_BYTES);
+  new DataView(nonce.buffer).setBigUint64(NONCE_BYTES - 8, BigInt(count));
+  return nonce;
+}

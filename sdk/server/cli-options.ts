@@ -4,7 +4,7 @@ import { InvalidArgumentError } from "../base/index.ts";
 import type { ServerOptions } from "./server.ts";
 
 /** What `--help` prints. */
-export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static DIR] [--origin URL]... [--witness]
+export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static DIR] [--origin URL]... [--witness] [--no-relay]
                 [--core-id a --core a=URL,b=URL,c=URL --core-secret-file FILE --data DIR [--game FILE] [--core-joins]]
 
   --port    port to listen on; without it, 8080 or the next free one
@@ -12,6 +12,8 @@ export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static
   --static  folder of pages to serve; default: the demo beside this file
   --origin  a page's origin that may use the signaling; repeatable; "any" for all
   --witness also vote in groups that ask for it, as a voter that never sees a move: a match of two survives the crash of either
+  --no-relay  do not carry what peers say where they find no path of their own. It is carried by default, sealed, and you pay for it: at most
+            256 KiB/s per peer, 1 MiB/s per room and 8 MiB/s in all, and as much again on the way out
   --help    this text
 
   As a process of a fixed core, whose 1, 3 or 5 processes vote in every room while players learn and propose:
@@ -57,6 +59,7 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
       "core-joins": { type: "boolean" },
       data: { type: "string" },
       game: { type: "string" },
+      "no-relay": { type: "boolean" },
       help: { type: "boolean" },
     },
   });
@@ -70,6 +73,7 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
     origins: origins.includes("any") ? "any" : origins,
     ...(values.witness === true ? { witness: true } : {}),
     ...(core === undefined ? {} : { core }),
+    ...(values["no-relay"] === true ? { relay: false } : {}),
   };
 }
 

@@ -28,6 +28,15 @@ export interface ConnectionListener {
   readonly closed: () => void;
 }
 
+/** The same where who speaks too fast is made to wait. */
+export interface PatientListener {
+  /** Returns for how long nothing more is to be heard, ms. */
+  readonly message: (bytes: Uint8Array, nowMs: number) => number;
+  readonly closed: () => void;
+}
+
+/** The longest time for which a connection is not heard in one go, ms. */
+const PAUSE_MS_MAX = 5_000;
 const STOP_MS_MAX = 1_000;
 
 /** See the head of the file. */
@@ -64,11 +73,7 @@ export class Connections {
     const now = performance.now();
     const messages = new TokenBucket(limits.messagesPerSecond, limits.messageBurst, now);
     const bytes = new TokenBucket(limits.bytesPerSecond, limits.byteBurst, now);
-    connection.on("pong", () => this.#silent.delete(connection));
-    connection.on("close", () => {
-      this.#silent.delete(connection);
-      closed();
-    });
+    this.#watch(connection, closed);
     connection.on("message", (data: RawData) => {
       const frame = asBytes(data);
       const at = performance.now();
@@ -77,11 +82,34 @@ export class Connections {
     });
   }
 
+  /** Hands over what comes; who speaks faster than it may is not read for a while, so that its own machine holds what it has to say. */
+  hearInTime(connection: WebSocket, { message, closed }: PatientListener): void {
+    const { limits } = this.#options;
+    const now = performance.now();
+    const messages = new TokenBucket(limits.messagesPerSecond, limits.messageBurst, now);
+    const bytes = new TokenBucket(limits.bytesPerSecond, limits.byteBurst, now);
+    let pause: NodeJS.Timeout | undefined;
+    this.#watch(connection, () => {
+      clearTimeout(pause);
+      closed();
+    });
+    connection.on("message", (data: RawData) => {
+      const frame = asBytes(data);
+      const at = performance.now();
+      const waitMs = Math.max(messages.spend(1, at), bytes.spend(frame.length, at), message(frame, at));
+      if (waitMs <= 0) return;
+      this.#options.counts.pausesTotal += 1;
+      connection.pause();
+      clearTimeout(pause);
+      pause = setTimeout(() => connection.resume(), Math.min(waitMs, PAUSE_MS_MAX));
+    });
+  }
+
   /** Sends, if it is open; who does not take what is sent is refused. */
-  send(connection: WebSocket, bytes: Uint8Array): void {
+  send(connection: WebSocket, bytes: Uint8Array, sent?: () => void): void {
     if (connection.readyState !== connection.OPEN) return;
     if (connection.bufferedAmount > this.#options.limits.bufferedBytesMax) this.refuse(connection, REFUSALS.tooSlow);
-    else connection.send(bytes);
+    else connection.send(bytes, sent);
   }
 
   /** Ends it with a reason, and counts that. */
@@ -101,6 +129,14 @@ export class Connections {
     await Promise.all(closed);
     clearTimeout(force);
     this.#sockets.close();
+  }
+
+  #watch(connection: WebSocket, closed: () => void): void {
+    connection.on("pong", () => this.#silent.delete(connection));
+    connection.on("close", () => {
+      this.#silent.delete(connection);
+      closed();
+    });
   }
 
   #beat(): void {

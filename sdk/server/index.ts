@@ -1,8 +1,8 @@
-// The optional Node process: signaling rooms, witnesses, a fixed core, static pages, health and counters.
+// The optional Node process: signaling rooms, a relay, witnesses, a fixed core, static pages, health and counters.
 export { CORE_RAFT_CONFIG, type CoreOptions } from "./core.ts";
 export type { CoreRoomStatus } from "./core-room-status.ts";
 export type { RunInRoom } from "./core-rooms.ts";
-export { DEFAULT_CORE_LIMITS, DEFAULT_LIMITS, DEFAULT_WITNESS_LIMITS, type CoreLimits, type ServerLimits, type WitnessLimits } from "./limits.ts";
+export { DEFAULT_CORE_LIMITS, DEFAULT_LIMITS, DEFAULT_RELAY_LIMITS, DEFAULT_WITNESS_LIMITS, type CoreLimits, type RelayLimits, type ServerLimits, type WitnessLimits } from "./limits.ts";
 export type { ServerCounts } from "./metrics.ts";
 export type { AllowedOrigins } from "./origin.ts";
 export { startServer, type RunningServer, type ServerOptions } from "./server.ts";

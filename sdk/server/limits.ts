@@ -75,6 +75,33 @@ export const DEFAULT_CORE_LIMITS: CoreLimits = {
   linkBytesMax: 64 * 1024 * 1024,
 };
 
+/** Limits of the relay of one server. Who is over a rate is made to wait, and loses nothing; what is over a budget ends the link it belongs to. */
+export interface RelayLimits extends ServerLimits {
+  /** Bytes from one sender that may wait for one receiver; a peer of ours never has more than 64 KiB and a piece under way to another. */
+  readonly pairBytesMax: number;
+  /** Bytes all of a room may send per second, on average, and in one burst. */
+  readonly roomBytesPerSecond: number;
+  readonly roomByteBurst: number;
+  /** Bytes that all rooms may send per second together, on average, and in one burst: what the owner is ready to pay for. */
+  readonly totalBytesPerSecond: number;
+  readonly totalByteBurst: number;
+}
+
+/** A turn-based match of four sends under 4 KiB a second; the rest is for snapshots and for games that send every frame. At most 8 MiB a second in all, twice that with what goes out. */
+export const DEFAULT_RELAY_LIMITS: RelayLimits = {
+  ...DEFAULT_LIMITS,
+  messagesPerSecond: 500,
+  messageBurst: 4_000,
+  bytesPerSecond: 256 * 1024,
+  byteBurst: 4 * 1024 * 1024,
+  bufferedBytesMax: 8 * 1024 * 1024,
+  pairBytesMax: 256 * 1024,
+  roomBytesPerSecond: 1024 * 1024,
+  roomByteBurst: 8 * 1024 * 1024,
+  totalBytesPerSecond: 8 * 1024 * 1024,
+  totalByteBurst: 64 * 1024 * 1024,
+};
+
 /** A bucket that fills at a steady rate and is emptied by use. */
 export class TokenBucket {
   readonly #perSecond: number;
@@ -89,12 +116,23 @@ export class TokenBucket {
     this.#filledMs = nowMs;
   }
 
+  /** Takes `cost` tokens whether they are there or not; returns after how many milliseconds it is not in debt any more. */
+  spend(cost: number, nowMs: number): number {
+    this.#fill(nowMs);
+    this.#tokens -= cost;
+    return this.#tokens >= 0 ? 0 : (-this.#tokens / this.#perSecond) * 1000;
+  }
+
   /** Takes `cost` tokens; false, and nothing taken, when there are not enough. */
   take(cost: number, nowMs: number): boolean {
-    this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledMs) / 1000) * this.#perSecond);
-    this.#filledMs = nowMs;
+    this.#fill(nowMs);
     if (this.#tokens < cost) return false;
     this.#tokens -= cost;
     return true;
+  }
+
+  #fill(nowMs: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((nowMs - this.#filledMs) / 1000) * this.#perSecond);
+    this.#filledMs = nowMs;
   }
 }

@@ -4,6 +4,8 @@
 export interface ServerCounts {
   rooms: number;
   peers: number;
+  /** Peers at the relay. */
+  relayed: number;
   witnesses: number;
   witnessesVoting: number;
   /** Peers connected to this process of a core. */
@@ -17,11 +19,17 @@ export interface ServerCounts {
   bytesTotal: number;
   droppedTotal: number;
   refusedTotal: number;
+  relayedBytesTotal: number;
+  /** Pairs that ended because too much waited for the receiver. */
+  relayCutTotal: number;
+  /** How often somebody who spoke too fast was made to wait. */
+  pausesTotal: number;
 }
 
 const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter", string])[] = [
   ["rooms", "flotilla_rooms", "gauge", "Rooms with at least one peer."],
   ["peers", "flotilla_peers", "gauge", "Peers connected."],
+  ["relayed", "flotilla_relayed_peers", "gauge", "Peers at the relay."],
   ["witnesses", "flotilla_witnesses", "gauge", "Groups somebody asked a witness for."],
   ["witnessesVoting", "flotilla_witnesses_voting", "gauge", "Witnesses that are voters of their group."],
   ["corePeers", "flotilla_core_peers", "gauge", "Peers connected to this process of the core."],
@@ -32,11 +40,14 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
   ["bytesTotal", "flotilla_bytes_total", "counter", "Bytes received."],
   ["droppedTotal", "flotilla_dropped_total", "counter", "Messages dropped: malformed, or nobody to take them."],
   ["refusedTotal", "flotilla_refused_total", "counter", "Connections refused or ended for breaking a limit."],
+  ["relayedBytesTotal", "flotilla_relayed_bytes_total", "counter", "Bytes passed on by the relay."],
+  ["relayCutTotal", "flotilla_relay_cut_total", "counter", "Relayed pairs ended because too much waited for the receiver."],
+  ["pausesTotal", "flotilla_pauses_total", "counter", "Times somebody who spoke too fast was made to wait."],
 ];
 
 /** All counters at zero. */
 export function newCounts(): ServerCounts {
-  return { rooms: 0, peers: 0, witnesses: 0, witnessesVoting: 0, corePeers: 0, coreLinks: 0, coreRooms: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0 };
+  return { rooms: 0, peers: 0, relayed: 0, witnesses: 0, witnessesVoting: 0, corePeers: 0, coreLinks: 0, coreRooms: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0, relayedBytesTotal: 0, relayCutTotal: 0, pausesTotal: 0 };
 }
 
 /** The text of `/metrics`. */

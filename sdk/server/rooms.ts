@@ -32,6 +32,14 @@ export const REFUSALS = {
 /** One reason to refuse. */
 export type Refusal = (typeof REFUSALS)[keyof typeof REFUSALS];
 
+const ROOM_CHARS_MAX = 128;
+const CONTROL = /\p{Cc}/u;
+
+/** What a room may be called in an address. */
+export function isRoomName(room: string): boolean {
+  return room !== "" && room.length <= ROOM_CHARS_MAX && !CONTROL.test(room);
+}
+
 interface Room {
   readonly members: Map<PeerId, Member>;
   readonly announced: Set<PeerId>;

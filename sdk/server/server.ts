@@ -3,9 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { silentLogger, type Logger } from "../base/index.ts";
 import { Core, type CoreOptions } from "./core.ts";
 import { roomMetricsText, type CoreRoomStatus } from "./core-room-status.ts";
-import { DEFAULT_LIMITS, DEFAULT_WITNESS_LIMITS, type ServerLimits, type WitnessLimits } from "./limits.ts";
+import { DEFAULT_LIMITS, DEFAULT_RELAY_LIMITS, DEFAULT_WITNESS_LIMITS, type RelayLimits, type ServerLimits, type WitnessLimits } from "./limits.ts";
 import { metricsText, newCounts, type ServerCounts } from "./metrics.ts";
 import type { AllowedOrigins } from "./origin.ts";
+import { RelayEndpoint } from "./relay-endpoint.ts";
 import { requestTarget } from "./request-target.ts";
 import { SignalEndpoint } from "./signal-endpoint.ts";
 import { refuseUpgrade } from "./sockets.ts";
@@ -27,6 +28,11 @@ export interface ServerOptions {
   readonly limits?: Partial<ServerLimits> | undefined;
   /** Whether this server votes as a witness in groups that ask for it: never sees a move, forgets everything when it ends. An object: with other limits. Default false. */
   readonly witness?: boolean | Partial<WitnessLimits> | undefined;
+  /**
+   * Whether this server carries what peers say to each other where they find no path of their own. It sees sealed bytes, how many and when; whoever runs it pays
+   * for them: at most 8 MiB a second in and as much out by default. An object: with other limits. Default true.
+   */
+  readonly relay?: boolean | Partial<RelayLimits> | undefined;
   /** Makes this server a process of a fixed core, whose processes are the voters of every room's group. Default: none. */
   readonly core?: CoreOptions | undefined;
   /** Default 20 000 ms. */
@@ -49,12 +55,13 @@ export interface RunningServer {
 
 /** Starts a server; resolves when it listens. Rejects with Node's error (`EADDRINUSE`, `EACCES`) when it can not, and as a core's storage does. */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
-  const { host = "127.0.0.1", port = 8080, furtherPorts = 0, origins = [], heartbeatMs = 20_000, witness = false, logger = silentLogger } = options;
+  const { host = "127.0.0.1", port = 8080, furtherPorts = 0, origins = [], heartbeatMs = 20_000, witness = false, relay = true, logger = silentLogger } = options;
   const counts = newCounts();
   const shared = { origins, counts, heartbeatMs };
   const signal = new SignalEndpoint({ limits: { ...DEFAULT_LIMITS, ...options.limits }, ...shared });
   const endpoints = new Map<string, Endpoint>([["/signal", signal]]);
   if (witness !== false) endpoints.set("/witness", new WitnessEndpoint({ limits: { ...DEFAULT_WITNESS_LIMITS, ...(witness === true ? {} : witness) }, ...shared }));
+  if (relay !== false) endpoints.set("/relay", new RelayEndpoint({ limits: { ...DEFAULT_RELAY_LIMITS, ...(relay === true ? {} : relay) }, ...shared }));
   const core = options.core === undefined ? undefined : await Core.open(options.core, { ...shared, logger });
   if (core !== undefined) {
     endpoints.set("/core", core);

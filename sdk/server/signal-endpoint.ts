@@ -6,11 +6,9 @@ import { isPeerId } from "../base/index.ts";
 import { SIGNALING_FRAME_BYTES_MAX } from "../seam/index.ts";
 import { Connections, type EndpointOptions } from "./connections.ts";
 import type { ServerLimits } from "./limits.ts";
-import { REFUSALS, SignalingRooms, type Member } from "./rooms.ts";
+import { isRoomName, REFUSALS, SignalingRooms, type Member } from "./rooms.ts";
 
-const ROOM_CHARS_MAX = 128;
 const KEY_CHARS_MAX = 128;
-const CONTROL = /\p{Cc}/u;
 
 /** Takes upgrade requests for `/signal?room=…&peer=…&key=…`. */
 export class SignalEndpoint {
@@ -46,7 +44,7 @@ export class SignalEndpoint {
     const room = parameters.get("room") ?? "";
     const peer = parameters.get("peer") ?? "";
     const key = parameters.get("key") ?? "";
-    if (room === "" || room.length > ROOM_CHARS_MAX || CONTROL.test(room) || key === "" || key.length > KEY_CHARS_MAX || !isPeerId(peer)) return undefined;
+    if (!isRoomName(room) || key === "" || key.length > KEY_CHARS_MAX || !isPeerId(peer)) return undefined;
     return { room, peer, key, send: (bytes) => this.#connections.send(connection, bytes), close: (code, reason) => connection.close(code, reason) };
   }
 }

@@ -3,7 +3,8 @@ import { MalformedError, type Clock, type PeerId, type Random } from "../../base
 import { FrameJoiner, FrameSplitter, passingPiece } from "../framing.ts";
 import { Handshake, type LinkIdentity } from "./handshake.ts";
 import { decodeLinkControl, encodeLinkControl, isLinkControl, type LinkControl } from "./link-control.ts";
-import type { Link, LinkEnd, LinkFactory, LinkListener, LinkOptions, Negotiation } from "./link.ts";
+import type { Lane } from "./lane-rules.ts";
+import { roleOf, type Link, type LinkEnd, type LinkFactory, type LinkListener, type LinkOptions, type Negotiation } from "./link.ts";
 
 /** Bytes given to the data channel ahead of the network: enough to keep it busy, little enough that an urgent piece is not far behind (browsers hold 16 MiB). */
 export const BUFFERED_BYTES_MAX: number = 256 * 1024;
@@ -49,6 +50,7 @@ export interface AttemptOwner {
 /** What an attempt is made from. */
 export interface AttemptOptions {
   readonly number: number;
+  readonly lane: Lane;
   readonly selfId: PeerId;
   readonly peerId: PeerId;
   readonly identity: LinkIdentity | undefined;
@@ -57,11 +59,14 @@ export interface AttemptOptions {
   readonly clock: Clock;
   readonly payloadBytesMax: number;
   readonly dialTimeoutMs: number;
+  /** How long a path may be looked for once both sides have described themselves; undefined: as long as the attempt may take. */
+  readonly pathTimeoutMs: number | undefined;
 }
 
 /** One link; see the head of the file. */
 export class Attempt implements LinkListener {
   readonly number: number;
+  readonly lane: Lane;
   readonly #options: AttemptOptions;
   readonly #owner: AttemptOwner;
   readonly #splitter = new FrameSplitter(SEND_QUEUE_BYTES_MAX);
@@ -82,10 +87,12 @@ export class Attempt implements LinkListener {
   #roundTripMs: number | undefined;
   #byeHeard: (() => void) | undefined;
   #cancelDialTimeout: () => void;
+  readonly #cancelPathTimeout: () => void;
   #cancelUnsteady: () => void = () => {};
 
   constructor(options: AttemptOptions, owner: AttemptOwner) {
     this.number = options.number;
+    this.lane = options.lane;
     this.#options = options;
     this.#owner = owner;
     this.#joiner = new FrameJoiner(options.payloadBytesMax, JOIN_BYTES_MAX);
@@ -98,6 +105,8 @@ export class Attempt implements LinkListener {
     });
     this.#startedMs = options.clock.now();
     this.#cancelDialTimeout = options.clock.after(options.dialTimeoutMs, () => this.#timedOut());
+    const { pathTimeoutMs, clock } = options;
+    this.#cancelPathTimeout = pathTimeoutMs === undefined ? () => {} : clock.after(pathTimeoutMs, () => this.#describedThere && this.#timedOut());
   }
 
   get isOver(): boolean {
@@ -154,7 +163,7 @@ export class Attempt implements LinkListener {
     if (this.#over) return;
     this.#steps += 1;
     if (this.#steps > STEPS_MAX) return;
-    if (step.kind === "description") {
+    if (roleOf(step) !== undefined) {
       if (this.#describedThere) return;
       this.#describedThere = true;
     }
@@ -217,6 +226,7 @@ export class Attempt implements LinkListener {
     this.#over = true;
     this.#handshake.close();
     this.#cancelDialTimeout();
+    this.#cancelPathTimeout();
     this.#cancelUnsteady();
     this.#link?.close();
     this.#byeHeard?.();
@@ -228,6 +238,7 @@ export class Attempt implements LinkListener {
 
   open(): void {
     this.#isOpen = true;
+    this.#cancelPathTimeout();
     this.#handshake.open();
   }
 
@@ -266,7 +277,7 @@ export class Attempt implements LinkListener {
   // The common case, small frames on an idle link, does without the queue.
   #sendNow(bytes: Uint8Array, stream: number): boolean {
     const link = this.#link;
-    if (link === undefined || this.#splitter.queuedBytes > 0 || link.bufferedBytes >= BUFFERED_BYTES_MAX) return false;
+    if (link === undefined || this.#splitter.queuedBytes > 0 || link.bufferedBytes >= (link.bufferedBytesMax ?? BUFFERED_BYTES_MAX)) return false;
     const piece = passingPiece(bytes, stream);
     if (piece === undefined) return false;
     link.send(piece);
@@ -316,7 +327,7 @@ export class Attempt implements LinkListener {
   #pump(): void {
     const link = this.#link;
     if (link === undefined || this.#over) return;
-    while (link.bufferedBytes < BUFFERED_BYTES_MAX) {
+    while (link.bufferedBytes < (link.bufferedBytesMax ?? BUFFERED_BYTES_MAX)) {
       const piece = this.#splitter.next();
       if (piece === undefined) break;
       if (!link.send(piece)) return;
@@ -326,7 +337,7 @@ export class Attempt implements LinkListener {
 
   #timedOut(): void {
     if (this.#isOpen) this.#end("it was silent for too long", { isUnproven: this.#options.identity !== undefined });
-    else this.#end(this.#describedThere ? "no path was found in time" : "no answer", { noPath: this.#describedThere });
+    else this.#end(this.#describedThere ? "no path was found in time" : "no answer", { noPath: this.#describedThere && this.lane === "direct" });
   }
 
   #end(reason: string, { noPath = false, isUnproven = false, cause }: Partial<Omit<AttemptEnd, "reason">> = {}): void {

@@ -1,6 +1,7 @@
 // Who dials, and what a negotiation message means to the one who gets it: decisions without effects.
 import type { PeerId } from "../../base/index.ts";
 import type { DialMessage } from "./dial-message.ts";
+import { roleOf } from "./link.ts";
 
 /** Glare can not happen, because of each pair only the peer with the lower id (by UTF-16 code units) dials; the other asks it to. */
 export function dials(self: PeerId, other: PeerId): boolean {
@@ -27,15 +28,14 @@ export type DialVerdict = "begin" | "current" | "early" | "stale";
 export function judgeNegotiation(view: DialView, message: DialMessage & { readonly kind: "negotiate" }): DialVerdict {
   if (message.toIncarnation !== "" && message.toIncarnation !== view.selfIncarnation) return "stale";
   if (view.retired.has(message.incarnation)) return "stale";
-  const isDescription = message.step.kind === "description";
+  const role = roleOf(message.step);
   if (view.initiator) {
     const mine = message.toIncarnation === view.selfIncarnation && message.attempt === view.attempt;
-    const isOffer = message.step.kind === "description" && message.step.type === "offer";
     const sameLife = view.incarnation === "" || view.incarnation === message.incarnation;
-    return mine && sameLife && !isOffer ? "current" : "stale";
+    return mine && sameLife && role !== "offer" ? "current" : "stale";
   }
-  if (message.step.kind === "description" && message.step.type === "answer") return "stale";
+  if (role === "answer") return "stale";
   const newer = message.incarnation !== view.incarnation || message.attempt > view.attempt;
-  if (newer) return isDescription ? "begin" : "early";
+  if (newer) return role === "offer" ? "begin" : "early";
   return message.attempt === view.attempt ? "current" : "stale";
 }

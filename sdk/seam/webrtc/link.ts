@@ -1,10 +1,16 @@
 // The inner port of the mesh: one connection to one peer, not yet greeted. PeerLink is the real one; tests bring their own.
 import type { LinkFingerprints } from "./fingerprint.ts";
 
-/** One step of the WebRTC negotiation, as it crosses signaling. */
+/** One step of the negotiation, as it crosses signaling. `relay`: where an end is reached at the relay both use, and its public key for this one link. */
 export type Negotiation =
   | { readonly kind: "description"; readonly type: "offer" | "answer"; readonly sdp: string }
+  | { readonly kind: "relay"; readonly type: "offer" | "answer"; readonly address: Uint8Array; readonly key: Uint8Array }
   | { readonly kind: "candidate"; readonly candidate: string; readonly sdpMid: string | null; readonly sdpMLineIndex: number | null };
+
+/** Whether a step opens or answers an attempt; undefined for what comes in between. */
+export function roleOf(step: Negotiation): "offer" | "answer" | undefined {
+  return step.kind === "candidate" ? undefined : step.type;
+}
 
 /** Why a link ended. `no-path`: ICE found no way before the link was open. */
 export interface LinkEnd {
@@ -34,6 +40,8 @@ export interface LinkListener {
 export interface Link {
   /** Bytes handed over and not yet sent. */
   readonly bufferedBytes: number;
+  /** How many may be handed over ahead of the network. Default: what a data channel is given. */
+  readonly bufferedBytesMax?: number | undefined;
   /** The certificates of both ends, once open; undefined where it is not clear which they are. */
   readonly fingerprints: LinkFingerprints | undefined;
   /** Takes a step from the other side; steps that make no sense end the link. */

@@ -75,6 +75,7 @@ export class MemoryLink implements Link {
       this.candidates.push(step.candidate);
       return;
     }
+    if (step.kind === "relay") return this.fail("not a step of this link");
     this.#other = this.#net.links[Number(step.sdp)];
     if (step.type === "offer") this.#later(() => this.#describe("answer"));
     else this.#meet();

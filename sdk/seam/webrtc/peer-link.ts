@@ -47,6 +47,7 @@ class PeerLink implements Link {
 
   signal(step: Negotiation): void {
     if (this.#over) return;
+    if (step.kind === "relay") return this.#end({ kind: "error", cause: undefined });
     try {
       this.#peer.signal(
         step.kind === "description"

@@ -7,6 +7,7 @@ import { Attempt, SEND_QUEUE_BYTES_MAX, type AttemptEnd } from "./attempt.ts";
 import type { DialMessage } from "./dial-message.ts";
 import { dials, judgeNegotiation } from "./dial-rules.ts";
 import type { LinkIdentity } from "./handshake.ts";
+import { laneOf, type Lane } from "./lane-rules.ts";
 import type { LinkFactory, Negotiation } from "./link.ts";
 
 /** Re-dialling: quick at first, because most losses are short; after this many tries in a row only a sign of life starts it again. */
@@ -16,6 +17,10 @@ const TRIES_MAX = 8;
 const STEADY_MS = 5_000;
 /** An unanswered attempt younger than this is not restarted by a greeting: its answer is probably under way. */
 const ANSWER_MS = 2_000;
+/** Where there is a relay to fall back to, a path is not looked for longer than this. */
+const PATH_MS_MAX = 8_000;
+/** How often a relayed pair tries for a direct path: it is cheap, and seldom comes to anything. */
+const UPGRADE = { firstMs: 30_000, maxMs: 600_000 };
 /** Candidates kept for an offer that is still to come; the oldest leave. */
 const EARLY_STEPS_MAX = 64;
 /** Replaced incarnations remembered per peer; the oldest are forgotten. */
@@ -31,7 +36,12 @@ export interface Mesh {
   readonly payloadBytesMax: number;
   readonly dialTimeoutMs: number;
   readonly relayOnly: boolean;
+  /** False: every link goes through the relay. */
+  readonly canDirect: boolean;
+  readonly canRelay: boolean;
   readonly openLink: LinkFactory;
+  /** Asked only where `canRelay`. */
+  relayedLinks(): Promise<LinkFactory>;
   iceServers(): Promise<readonly RTCIceServer[]>;
   nextAttempt(): number;
   signal(to: PeerId, message: DialMessage): void;
@@ -64,6 +74,11 @@ export class RemotePeer {
   #cancelDoubt: () => void = () => {};
   #early: { readonly incarnation: string; readonly attempt: number; readonly step: Negotiation }[] = [];
   #tries = 0;
+  #onlyRelayed = false;
+  #foundNoPath = false;
+  #relayFailed = false;
+  #upgradeTries = 0;
+  #cancelUpgrade: () => void = () => {};
   #cancelRetry: (() => void) | undefined;
   #closed = false;
 
@@ -82,6 +97,11 @@ export class RemotePeer {
     return this.#carrier?.isEstablished ?? false;
   }
 
+  /** How the link that counts goes; undefined while there is none. */
+  get lane(): Lane | undefined {
+    return this.isConnected ? this.#carrier?.lane : undefined;
+  }
+
   get roundTripMs(): number | undefined {
     return this.#carrier?.roundTripMs;
   }
@@ -97,8 +117,9 @@ export class RemotePeer {
     else this.#greet();
   }
 
-  greeted(incarnation: string, lost: number): void {
+  greeted(incarnation: string, lost: number, onlyRelayed = false): void {
     if (this.#retired.has(incarnation)) return;
+    this.#onlyRelayed = onlyRelayed;
     // A new life is told that we are here, and counts once it dials and proves itself.
     if (!this.#initiator && this.#isProven && incarnation !== this.#incarnation) return this.#greet();
     this.#meet(incarnation);
@@ -108,8 +129,10 @@ export class RemotePeer {
       return;
     }
     const isDeadThere = attempt?.isEstablished === true && lost === attempt.number;
-    const isUnheard = attempt !== undefined && !attempt.isAnswered && attempt.ageMs > ANSWER_MS;
+    const isOutOfReach = attempt !== undefined && attempt.lane === "direct" && onlyRelayed && !attempt.isEstablished && this.#mesh.canRelay;
+    const isUnheard = attempt !== undefined && !attempt.isAnswered && (attempt.ageMs > ANSWER_MS || isOutOfReach);
     if (isDeadThere && this.#isProven) return this.#doubt(attempt);
+    if (isUnheard && this.#isUpgrading && this.#standing !== undefined) return this.#standOn(this.#standing);
     if (isDeadThere || isUnheard) this.#drop();
     if (this.#attempt === undefined) this.#dial();
   }
@@ -124,7 +147,9 @@ export class RemotePeer {
     };
     switch (judgeNegotiation(view, message)) {
       case "begin":
-        this.#answer(message);
+        // Not in this way: it is asked for another.
+        if (message.step.kind !== "relay" && !this.#mesh.canDirect) this.#greet();
+        else if (message.step.kind !== "relay" || this.#mesh.canRelay) this.#answer(message);
         return;
       case "current":
         this.#meet(message.incarnation);
@@ -172,6 +197,7 @@ export class RemotePeer {
     this.#closed = true;
     this.#cancelTrying();
     this.#cancelDoubt();
+    this.#cancelUpgrade();
     await Promise.all([this.#standing?.attempt.bye(), this.#attempt?.bye()]);
     this.#standing = undefined;
     this.#attempt = undefined;
@@ -188,7 +214,8 @@ export class RemotePeer {
   }
 
   #greet(): void {
-    this.#mesh.signal(this.id, { kind: "greet", incarnation: this.#mesh.incarnation, lost: this.#attempt === undefined ? this.#attemptNumber : 0 });
+    const { incarnation, canDirect } = this.#mesh;
+    this.#mesh.signal(this.id, { kind: canDirect ? "greet" : "relay-only", incarnation, lost: this.#attempt === undefined ? this.#attemptNumber : 0 });
   }
 
   // A peer that comes back has a new incarnation: what belonged to the old one ends here, before anything of the new one counts. Where
@@ -251,16 +278,49 @@ export class RemotePeer {
     });
   }
 
-  #dial(): void {
+  #dial(lane: Lane = this.#nextLane()): void {
     this.#attemptNumber = this.#mesh.nextAttempt();
-    this.#begin(this.#attemptNumber);
+    this.#begin(this.#attemptNumber, lane);
+  }
+
+  #nextLane(): Lane {
+    const { canDirect, canRelay } = this.#mesh;
+    return laneOf({ canDirect, canRelay, onlyRelayed: this.#onlyRelayed, foundNoPath: this.#foundNoPath, relayFailed: this.#relayFailed });
+  }
+
+  /** A relayed link stands, and a direct one is tried beside it. */
+  get #isUpgrading(): boolean {
+    return this.#standing?.incarnation === this.#incarnation && this.#standing.attempt.lane === "relay";
+  }
+
+  // Only where a link stands until its successor is proven: without identities the try itself would cost the link.
+  #upgradeLater(): void {
+    this.#cancelUpgrade();
+    const { clock, random, identity, canDirect } = this.#mesh;
+    if (!this.#initiator || !canDirect || this.#onlyRelayed || identity === undefined || this.#closed) return;
+    this.#cancelUpgrade = clock.after(backoffMs(this.#upgradeTries, UPGRADE, random), () => {
+      if (!this.isConnected || this.#carrier?.lane !== "relay") return;
+      this.#upgradeTries += 1;
+      if (this.#standing !== undefined || this.#onlyRelayed) return this.#upgradeLater();
+      this.#makeWay();
+      this.#dial("direct");
+    });
+  }
+
+  /** What an attempt's end says about the lanes. */
+  #learn({ lane, wasEstablished }: Attempt, noPath: boolean): void {
+    if (lane === "relay") this.#relayFailed = !wasEstablished;
+    else if (noPath) {
+      this.#foundNoPath = true;
+      this.#relayFailed = false;
+    }
   }
 
   #answer(offer: DialMessage & { readonly kind: "negotiate" }): void {
     this.#meet(offer.incarnation);
     this.#makeWay();
     this.#attemptNumber = offer.attempt;
-    const attempt = this.#begin(offer.attempt);
+    const attempt = this.#begin(offer.attempt, offer.step.kind === "relay" ? "relay" : "direct");
     attempt.signal(offer.step);
     for (const early of this.#early) {
       if (early.incarnation === offer.incarnation && early.attempt === offer.attempt) attempt.signal(early.step);
@@ -268,11 +328,12 @@ export class RemotePeer {
     this.#early = [];
   }
 
-  #begin(number: number): Attempt {
+  #begin(number: number, lane: Lane): Attempt {
     this.#cancelTrying();
     const mesh = this.#mesh;
     const { selfId, incarnation, identity, clock, random, payloadBytesMax, dialTimeoutMs } = mesh;
-    const attempt: Attempt = new Attempt({ number, selfId, peerId: this.id, incarnation, identity, clock, random, payloadBytesMax, dialTimeoutMs }, {
+    const pathTimeoutMs = lane === "direct" && mesh.canRelay ? Math.min(PATH_MS_MAX, dialTimeoutMs) : undefined;
+    const attempt: Attempt = new Attempt({ number, lane, pathTimeoutMs, selfId, peerId: this.id, incarnation, identity, clock, random, payloadBytesMax, dialTimeoutMs }, {
       negotiate: (step) => mesh.signal(this.id, { kind: "negotiate", incarnation, toIncarnation: this.#incarnation, attempt: number, step }),
       established: (theirs) => this.#established(attempt, theirs),
       frame: (bytes) => mesh.frame(this.id, bytes),
@@ -280,15 +341,18 @@ export class RemotePeer {
       ended: (end) => this.#ended(attempt, end),
     });
     this.#attempt = attempt;
-    mesh.iceServers().then(
-      (iceServers) => attempt.start(mesh.openLink, { initiator: this.#initiator, iceServers, relayOnly: mesh.relayOnly }),
-      (error: unknown) => {
+    this.#start(attempt).catch((error: unknown) => {
         if (attempt.isOver) return;
         attempt.close();
-        this.#ended(attempt, { reason: "iceServers failed", noPath: false, isUnproven: false, cause: error instanceof Error ? error : new Error(String(error)) });
-      },
-    );
+        this.#ended(attempt, { reason: "it could not begin", noPath: false, isUnproven: false, cause: error instanceof Error ? error : new Error(String(error)) });
+    });
     return attempt;
+  }
+
+  async #start(attempt: Attempt): Promise<void> {
+    const { openLink, relayOnly } = this.#mesh;
+    if (attempt.lane === "relay") attempt.start(await this.#mesh.relayedLinks(), { initiator: this.#initiator, iceServers: [], relayOnly });
+    else attempt.start(openLink, { initiator: this.#initiator, iceServers: await this.#mesh.iceServers(), relayOnly });
   }
 
   #established(attempt: Attempt, incarnation: string): void {
@@ -298,6 +362,13 @@ export class RemotePeer {
     this.#endStanding();
     this.#provenIncarnation = incarnation;
     this.#incarnation = incarnation;
+    this.#relayFailed = false;
+    if (attempt.lane === "relay") this.#upgradeLater();
+    else {
+      this.#foundNoPath = false;
+      this.#upgradeTries = 0;
+      this.#cancelUpgrade();
+    }
     this.#mesh.connected(this.id);
   }
 
@@ -316,10 +387,14 @@ export class RemotePeer {
     if (attempt === this.#standing?.attempt) return this.#endStanding();
     if (attempt !== this.#attempt) return;
     this.#attempt = undefined;
+    const wasUpgrade = this.#isUpgrading;
+    this.#learn(attempt, end.noPath);
     if (attempt.ageMs > STEADY_MS && attempt.wasEstablished) this.#tries = 0;
     const standing = this.#standing;
     if (standing === undefined) this.#mesh.disconnected(this.id);
     else this.#standOn(standing);
+    if (wasUpgrade && end.noPath) return this.#upgradeLater();
+    if (wasUpgrade) this.#upgradeLater();
     if (end.isUnproven) {
       this.#mesh.unproven(this.id);
       this.#mesh.trouble(new PeerNotProvenError(this.id, end.reason));

@@ -6,6 +6,7 @@ import { PAYLOAD_BYTES_MAX, type Seam, type SeamEvents } from "../seam.ts";
 import type { Signaling } from "../signaling.ts";
 import { decodeDialMessage, encodeDialMessage, SEALED_BYTES_MAX, type DialMessage } from "./dial-message.ts";
 import type { LinkIdentity } from "./handshake.ts";
+import type { Lane, RelayMode } from "./lane-rules.ts";
 import type { LinkFactory } from "./link.ts";
 import { openPeerLink } from "./peer-link.ts";
 import { RemotePeer, type Mesh } from "./remote-peer.ts";
@@ -20,6 +21,21 @@ const TICK_MS = 2_000;
 /** How often a seam says again that it is here: often while alone, seldom otherwise (it mends what a lost message broke). */
 const ANNOUNCE_ALONE_MS = 5_000;
 const ANNOUNCE_MS = 30_000;
+
+/** Links that go through a server: `RelayLane` of seam/relay is one. */
+export interface RelayedLinks {
+  readonly open: LinkFactory;
+  /** Ends them all and the way to the server. */
+  close(): void;
+}
+
+/** What a mesh does with a relay. */
+export interface RelayOptions {
+  /** Makes or loads it; asked once, when the first relayed link is to be made. */
+  readonly links: () => RelayedLinks | Promise<RelayedLinks>;
+  /** Default `fallback`; where there is no WebRTC it is `always`. */
+  readonly mode?: RelayMode | undefined;
+}
 
 /** What a {@link WebRtcSeam} is made from. */
 export interface WebRtcSeamOptions {
@@ -38,6 +54,11 @@ export interface WebRtcSeamOptions {
   readonly iceServers?: readonly RTCIceServer[] | (() => readonly RTCIceServer[] | Promise<readonly RTCIceServer[]>) | undefined;
   /** Only relayed paths, so that peers do not learn each other's addresses; needs a TURN server. Default false. */
   readonly relayOnly?: boolean | undefined;
+  /**
+   * Links for pairs between which ICE finds no path, and to peers without WebRTC: sealed and proven like any other, and slower. A relayed pair goes on trying for
+   * a direct one where identities are proven. Default: none, and such pairs do not meet.
+   */
+  readonly relay?: RelayOptions | undefined;
   /** How long one attempt may take from the first step to the last of the handshake. Default 15 000 ms. */
   readonly dialTimeoutMs?: number | undefined;
   /** Largest frame in bytes; must be the same for the whole group. Default {@link PAYLOAD_BYTES_MAX}. */
@@ -72,6 +93,8 @@ export class WebRtcSeam extends SeamCore implements Seam {
   #ignored = 0;
   #unproven = 0;
   #signalingFailure: string | undefined;
+  readonly #relay: RelayOptions | undefined;
+  #relayed: Promise<RelayedLinks> | undefined;
   #cancelTick: () => void = () => {};
   #cancelAnnounce: () => void = () => {};
   #closing: Promise<void> | undefined;
@@ -82,6 +105,7 @@ export class WebRtcSeam extends SeamCore implements Seam {
     this.#random = options.random;
     this.#signaling = options.signaling;
     this.#onSealed = options.onSealed ?? (() => {});
+    this.#relay = options.relay;
     this.#mesh = this.#makeMesh(options);
     this.#offs = [
       options.signaling.on("announced", (peer) => this.#remote(peer)?.announced()),
@@ -96,6 +120,11 @@ export class WebRtcSeam extends SeamCore implements Seam {
   /** Last measured way to a peer and back, in milliseconds; measured every two seconds. */
   roundTripMs(peer: PeerId): number | undefined {
     return this.#remotes.get(peer)?.roundTripMs;
+  }
+
+  /** How frames go to a peer: `direct`, or through the `relay`; undefined while it is not connected. */
+  laneOf(peer: PeerId): Lane | undefined {
+    return this.#remotes.get(peer)?.lane;
   }
 
   /** Bytes sent to a peer that have not left this tab: for pacing large transfers. */
@@ -149,7 +178,10 @@ export class WebRtcSeam extends SeamCore implements Seam {
       payloadBytesMax: this.payloadBytesMax,
       dialTimeoutMs: options.dialTimeoutMs ?? 15_000,
       relayOnly: options.relayOnly ?? false,
+      canDirect: options.relay?.mode !== "always" && (options.relay === undefined || options.openLink !== undefined || typeof RTCPeerConnection !== "undefined"),
+      canRelay: options.relay !== undefined,
       openLink: options.openLink ?? openPeerLink,
+      relayedLinks: async () => (await this.#loadRelay()).open,
       iceServers: async () => (typeof iceServers === "function" ? iceServers() : iceServers),
       nextAttempt: () => (this.#attempts += 1),
       signal: (to, message) => this.#signal(to, message),
@@ -159,6 +191,18 @@ export class WebRtcSeam extends SeamCore implements Seam {
       unproven: () => void (this.#unproven += 1),
       trouble: (error) => this.trouble(error),
     };
+  }
+
+  async #loadRelay(): Promise<RelayedLinks> {
+    if (this.#relay === undefined) throw new Error("there is no relay");
+    this.#relayed ??= Promise.resolve(this.#relay.links());
+    try {
+      return await this.#relayed;
+    } catch (error) {
+      // A chunk that did not load may do so next time.
+      this.#relayed = undefined;
+      throw error;
+    }
   }
 
   #connected(peer: PeerId): void {
@@ -197,7 +241,7 @@ export class WebRtcSeam extends SeamCore implements Seam {
     try {
       const message = decodeDialMessage(payload);
       if (message.kind === "sealed") this.#onSealed(from, message.bytes);
-      else if (message.kind === "greet") this.#remote(from)?.greeted(message.incarnation, message.lost);
+      else if (message.kind !== "negotiate") this.#remote(from)?.greeted(message.incarnation, message.lost, message.kind === "relay-only");
       else this.#remote(from)?.negotiated(message);
     } catch (error) {
       if (!(error instanceof MalformedError)) throw error;
@@ -251,5 +295,6 @@ export class WebRtcSeam extends SeamCore implements Seam {
     const partings = [...this.#remotes.values()].map((remote) => remote.close());
     this.#remotes.clear();
     await Promise.all([...partings, this.#signaling.close()]);
+    await this.#relayed?.then((links) => links.close(), () => {});
   }
 }

@@ -13,6 +13,7 @@ const entries = {
   raft: at("sdk/raft/index.ts"),
   seam: at("sdk/seam/index.ts"),
   "seam-webrtc": at("sdk/seam/webrtc/index.ts"),
+  "seam-relay": at("sdk/seam/relay/index.ts"),
   storage: at("sdk/storage/index.ts"),
   "storage-indexeddb": at("sdk/storage/indexeddb/index.ts"),
   identity: at("sdk/identity/index.ts"),
@@ -45,7 +46,7 @@ export default defineConfig(({ mode }) => ({
       { test: { name: "node", include: ["sdk/**/*.test.ts", "demo/**/*.test.ts"], exclude: ["**/*.browser.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 } },
       {
         // Named here, so that the first start does not discover them in the middle of a run and reload the page.
-        optimizeDeps: { include: ["nanoevents", "nanostores", "idb-keyval", "yjs", "y-protocols/awareness", "y-protocols/sync", "lib0/encoding", "lib0/decoding", "@noble/hashes/blake2.js", "@noble/hashes/pbkdf2.js", "@noble/hashes/sha2.js", "@noble/curves/nist.js", "@noble/ciphers/chacha.js", "simple-peer/simplepeer.min.js", "fast-check", "@nats-io/nats-core"] },
+        optimizeDeps: { include: ["nanoevents", "nanostores", "idb-keyval", "yjs", "y-protocols/awareness", "y-protocols/sync", "lib0/encoding", "lib0/decoding", "@noble/hashes/blake2.js", "@noble/hashes/pbkdf2.js", "@noble/hashes/sha2.js", "@noble/curves/nist.js", "@noble/curves/ed25519.js", "@noble/ciphers/chacha.js", "simple-peer/simplepeer.min.js", "fast-check"] },
         test: {
           name: "browser",
           include: ["sdk/**/*.browser.test.ts"],

@@ -60,7 +60,7 @@ export function coreMeeter({ core }: CorePlacement, { selfId, identity, address,
   const endpoints = endpointsOf({ endpoints: core, identity, room: coreRoomOf(address), openSocket: world.openSocket }, world.clock);
   return () => {
     const way = new RotatingSeam(selfId, endpoints, { ...world, token, onToken });
-    return { seam: way.seam, seen: new Set(), sendSealed: () => {}, onOtherKeys: () => () => {}, way };
+    return { seam: way.seam, seen: new Set(), sendSealed: () => {}, laneOf: () => undefined, onOtherKeys: () => () => {}, way };
   };
 }
 

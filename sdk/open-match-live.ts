@@ -414,7 +414,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const before = this.#status.get();
     // Before the first session it is on its way in, after it on its way back.
     const phase = before.phase === "connecting" ? "connecting" : "reconnecting";
-    const status = session === undefined ? statusWithout(this.#place, phase, { way: this.#meeting.way?.status, before }) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers, way: this.#meeting.way?.status, divergences: this.#divergences });
+    const status = session === undefined ? statusWithout(this.#place, phase, { way: this.#meeting.way?.status, before }) : statusOf(session, this.#place, { pendingCount: this.#sequencer?.pendingCount ?? 0, peers: this.#seam.peers, laneOf: this.#meeting.laneOf, way: this.#meeting.way?.status, divergences: this.#divergences });
     if (!looksSame(status, before)) this.#status.set(status);
     if (session === undefined) return;
     // A node without its disk promises nothing any more; nor can it come back under its id before this tab is opened anew.

@@ -2,6 +2,7 @@
 import type { PeerId } from "./base/index.ts";
 import type { LinkStatus } from "./client/index.ts";
 import type { Divergence } from "./game/index.ts";
+import type { Meeting } from "./open-match-seam.ts";
 import type { MatchPhase, MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import { isWitness } from "./replica/index.ts";
 import { seatOf, type GameSession } from "./session/index.ts";
@@ -34,7 +35,7 @@ const STORAGE_NOTES: Partial<Record<GameSession["node"]["status"]["storage"], st
 };
 
 /** What the status atom shows of a running session. */
-export function statusOf(session: GameSession, place: Place, { pendingCount, peers, way, divergences }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId>; readonly way: LinkStatus | undefined; readonly divergences: readonly Divergence[] }): MatchStatus {
+export function statusOf(session: GameSession, place: Place, { pendingCount, peers, laneOf, way, divergences }: { readonly pendingCount: number; readonly peers: ReadonlySet<PeerId>; readonly laneOf: Meeting["laneOf"]; readonly way: LinkStatus | undefined; readonly divergences: readonly Divergence[] }): MatchStatus {
   const { role, leader, term, commitIndex, storage } = session.node.status;
   const seat = seatOf(session.roster, session.selfId);
   return {
@@ -53,6 +54,7 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
     epoch: session.fence?.epoch ?? 1,
     pendingCount,
     peers: [...peers].sort(),
+    relayed: [...peers].filter((peer) => laneOf(peer) === "relay").sort(),
     roundTripMs: session.roundTripMs,
     way,
     divergences,
@@ -62,7 +64,7 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
 /** The status of a match that has no session: on its way in, or back, or over. */
 export function statusWithout(place: Place, phase: "connecting" | "reconnecting" | "closed", { reason, way, before }: { readonly reason?: string | undefined; readonly way?: LinkStatus | undefined; readonly before?: MatchStatus | undefined } = {}): MatchStatus {
   const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, epoch: 1, pendingCount: 0, divergences: [] } as const;
-  return { ...blank, ...before, ...place, phase, reason, way, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], roundTripMs: {} };
+  return { ...blank, ...before, ...place, phase, reason, way, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], relayed: [], roundTripMs: {} };
 }
 
 /** Two values that would look the same: plain data, compared by what it holds. */

@@ -2,8 +2,10 @@
 import { silentLogger, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
 import type { RotatingSeam } from "./client/index.ts";
 import { verifySignature, type Identity } from "./identity/index.ts";
-import { BroadcastChannelSignaling, combineSignaling, encryptedSignaling, MeshSignaling, MuxSeam, WebSocketSignaling, type EncryptedSignaling, type Seam, type Signaling, type SignalingFactory, type SignalingKey } from "./seam/index.ts";
-import { WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
+import { BroadcastChannelSignaling, combineSignaling, encryptedSignaling, MeshSignaling, MuxSeam, WebSocketSignaling, type EncryptedSignaling, type Seam, type Signaling, type SignalingFactory, type SignalingKey, type SocketFactory } from "./seam/index.ts";
+import { relayOf } from "./open-match-relay.ts";
+import type { MatchOptions } from "./open-match-types.ts";
+import { WebRtcSeam, type Lane, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 
 /** What a seam is made of. */
 export interface MeetingOptions {
@@ -14,6 +16,8 @@ export interface MeetingOptions {
   readonly key: SignalingKey;
   readonly signaling: string | SignalingFactory | readonly SignalingFactory[] | undefined;
   readonly iceServers: WebRtcSeamOptions["iceServers"];
+  readonly relay?: MatchOptions<unknown, unknown>["relay"];
+  readonly openSocket?: SocketFactory | undefined;
   /** Hears what others send beside their links. */
   readonly onSealed?: WebRtcSeamOptions["onSealed"];
   readonly clock: Clock;
@@ -29,6 +33,8 @@ export interface Meeting {
   readonly seen: ReadonlySet<PeerId>;
   /** Sends beside the links, by signaling: last words that must arrive although the link may be gone. Best effort. */
   readonly sendSealed: (to: PeerId, bytes: Uint8Array) => void;
+  /** How frames go to a peer; undefined while it is not connected, and where nobody knows. */
+  readonly laneOf: (peer: PeerId) => Lane | undefined;
   /** Tells once when others speak here and nobody can be understood: see {@link watchKeys}. Returns the end of it. */
   readonly onOtherKeys: (listener: () => void) => () => void;
   /** With a core: which of its servers carries this, and what is wrong. */
@@ -51,10 +57,11 @@ export function meet(options: MeetingOptions): Meeting {
   signaling.on("announced", (peer) => seen.add(peer));
   signaling.on("message", (from) => seen.add(from));
   signaling.on("left", (peer) => seen.delete(peer));
-  const seam = new WebRtcSeam({ selfId, identity, signaling, clock, random, iceServers, onSealed });
+  const relay = relayOf({ relay: options.relay, signaling: options.signaling, place: options.key.place, clock, random, openSocket: options.openSocket });
+  const seam = new WebRtcSeam({ selfId, identity, signaling, clock, random, iceServers, relay, onSealed });
   seam.on("trouble", (error) => logger.info(error.message, error));
   links.carry(new MuxSeam(seam).channel(SIGNALING_TAG));
-  return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes), onOtherKeys: (listener) => watchKeys(signaling, clock, listener) };
+  return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes), laneOf: (peer) => seam.laneOf(peer), onOtherKeys: (listener) => watchKeys(signaling, clock, listener) };
 }
 
 /**
@@ -84,7 +91,7 @@ export function watchKeys(signaling: Pick<EncryptedSignaling, "on">, clock: Cloc
 
 /** A seam made elsewhere: nobody is seen before being connected. */
 export function meetOver(seam: Seam): Meeting {
-  return { seam, seen: new Set(), sendSealed: () => {}, onOtherKeys: () => () => {} };
+  return { seam, seen: new Set(), sendSealed: () => {}, laneOf: () => undefined, onOtherKeys: () => () => {} };
 }
 
 /** Sealed once for all channels, so that copies of one message are still told to be copies. */
@@ -97,10 +104,10 @@ function openSignaling(options: MeetingOptions, links: Signaling): EncryptedSign
 }
 
 /** A server's address stands for the server and, beside it, the tabs of this browser, which need no server to find each other. */
-function factoriesFrom({ signaling, clock, random }: MeetingOptions): readonly SignalingFactory[] {
+function factoriesFrom({ signaling, clock, random, openSocket }: MeetingOptions): readonly SignalingFactory[] {
   if (typeof signaling === "function") return [signaling];
   if (typeof signaling !== "string") return signaling ?? [];
-  const server: SignalingFactory = (options) => new WebSocketSignaling({ ...options, clock, random, url: signaling });
+  const server: SignalingFactory = (options) => new WebSocketSignaling({ ...options, clock, random, openSocket, url: signaling });
   const here: SignalingFactory = (options) => new BroadcastChannelSignaling(options);
   return typeof BroadcastChannel === "undefined" ? [server] : [here, server];
 }

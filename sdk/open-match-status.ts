@@ -26,6 +26,8 @@ export interface MatchStatus {
   readonly epoch: number;
   readonly pendingCount: number;
   readonly peers: readonly PeerId[];
+  /** Those of them that are reached through the relay of a server, sealed, because there is no direct path. */
+  readonly relayed: readonly PeerId[];
   /** Peer → last measured round trip, ms. */
   readonly roundTripMs: Readonly<Record<string, number>>;
   /** Peers that came to another state than this tab after the same entry, which no pure game of one version does; empty while all agree. Compared every 50 actions, in development after each. */

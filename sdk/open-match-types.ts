@@ -10,6 +10,7 @@ import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftConfig } from "./raft/index.ts";
 import type { RaftNode } from "./replica/index.ts";
 import type { Seam, SignalingFactory, SocketFactory } from "./seam/index.ts";
+import type { RelayMode } from "./seam/webrtc/index.ts";
 import type { Admit, Doc } from "./session/index.ts";
 import type { ByteStore } from "./storage/index.ts";
 
@@ -65,6 +66,12 @@ export interface MatchOptions<State, Action> {
    * everybody in the room: it votes only once every tab that votes reaches it. What it can not do stands in `sdk/raft/SPEC.md`. Default false.
    */
   readonly witness?: boolean | string | undefined;
+  /**
+   * What is done for a pair between which there is no direct path: the bundled server carries what they say, sealed by the two of them and proven like any link.
+   * `fallback`: such pairs, while it is so, and peers without WebRTC. `always`: everybody, so that nobody learns this tab's address. `never`: such pairs do not
+   * meet. An object: at another server than that of `signaling`. Default `fallback` where `signaling` is the URL of a server, else `never`.
+   */
+  readonly relay?: "never" | RelayMode | { readonly url: string; readonly mode?: RelayMode | undefined } | undefined;
   /** How sockets to servers are opened. Default: the global `WebSocket`; `openNodeSocket` of `flotilla/node` in Node. */
   readonly openSocket?: SocketFactory | undefined;
   /**

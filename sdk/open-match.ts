@@ -112,8 +112,8 @@ async function made<T>(make: () => T, letGo: () => Promise<void>): Promise<T> {
 }
 
 /** How this tab goes out to the others, the first time and every later one. */
-function meeter<State, Action>({ seam, signaling, iceServers }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "identity" | "key" | "clock" | "random" | "logger">): (onSealed: MeetingOptions["onSealed"]) => Meeting {
-  if (first === undefined) return (onSealed) => meet({ ...self, signaling, iceServers, onSealed });
+function meeter<State, Action>({ seam, signaling, iceServers, relay, openSocket }: MatchOptions<State, Action>, first: Seam | undefined, self: Pick<MeetingOptions, "selfId" | "identity" | "key" | "clock" | "random" | "logger">): (onSealed: MeetingOptions["onSealed"]) => Meeting {
+  if (first === undefined) return (onSealed) => meet({ ...self, signaling, iceServers, relay, openSocket, onSealed });
   let next: Seam | undefined = first;
   return () => {
     const met = next ?? (typeof seam === "function" ? seam() : first);

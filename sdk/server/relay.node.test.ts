@@ -1,14 +1,11 @@
 // The relay over real sockets: who meets through it, what the server can see, and what happens to who is too much.
 import { afterEach, describe, expect, test } from "vitest";
-import { WebSocket } from "ws";
 import { seededRandom, type Clock, type PeerId } from "../base/index.ts";
 import { identityOf, makeKeyPair, verifySignature, type Identity } from "../identity/identity.ts";
 import { openNodeSocket } from "../node/index.ts";
 import { MemorySignalingHub, type Seam } from "../seam/index.ts";
-import { seamContract } from "../seam/seam.contract.ts";
 import { RelayLane } from "../seam/relay/index.ts";
 import { WebRtcSeam, type WebRtcSeamOptions } from "../seam/webrtc/index.ts";
-import { describeContract } from "../testing/contract.ts";
 import { startServer, type RunningServer, type ServerOptions } from "./server.ts";
 
 const clock: Clock = {
@@ -68,7 +65,7 @@ const heardBy = (seam: Seam): { readonly frames: (readonly [PeerId, Uint8Array])
   const waiting = new Set<() => void>();
   seam.on("frame", (from, bytes) => {
     frames.push([from, bytes]);
-    for (const look of [...waiting]) look();
+    for (const look of waiting) look();
   });
   const count = (n: number): Promise<void> =>
     new Promise((done) => {
@@ -97,4 +94,3 @@ describe("two seams in Node", () => {
   });
 });
 
-export { WebSocket, seamContract, describeContract };

@@ -129,7 +129,7 @@ export class RelayLane implements RelayPort {
   #welcomed(address: Uint8Array): void {
     if (this.#address !== undefined) return;
     this.#address = address.slice();
-    for (const link of [...this.#links]) link.ready(this.#address);
+    for (const link of this.#links) link.ready(this.#address);
   }
 
   #frame(from: Uint8Array, bytes: Uint8Array): void {
@@ -140,7 +140,7 @@ export class RelayLane implements RelayPort {
 
   #gone(address: Uint8Array): void {
     const name = addressName(address);
-    for (const { link, from } of [...this.#byTag.values()]) if (addressName(from) === name) link.end({ kind: "lost", cause: undefined });
+    for (const { link, from } of this.#byTag.values()) if (addressName(from) === name) link.end({ kind: "lost", cause: undefined });
   }
 
   #post(frame: RelayFrame): void {
@@ -164,7 +164,7 @@ export class RelayLane implements RelayPort {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();
-    for (const link of [...this.#links]) link.end({ kind: "lost", cause: new Error(`the relay is out of reach: ${reason}`) });
+    for (const link of this.#links) link.end({ kind: "lost", cause: new Error(`the relay is out of reach: ${reason}`) });
     this.#cancelIdle();
   }
 }

@@ -3,7 +3,7 @@ import type { ReadableAtom } from "nanostores";
 import type { Clock, Logger, LogIndex, PeerId, Random } from "./base/index.ts";
 import type { MatchCluster, MatchClusterOptions } from "./cluster/index.ts";
 import type { Game, GameReport, Outcome, Seat, UndoAnswer } from "./game/index.ts";
-import type { Durability } from "./open-match-home.ts";
+import type { Durability, OwnPlace } from "./open-match-home.ts";
 import type { Invite } from "./open-match-room.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
 import type { PageLifecycle } from "./platform/index.ts";
@@ -92,9 +92,10 @@ export interface MatchOptions<State, Action> {
   /**
    * Where this tab's part of the match lives. `indexeddb`: it survives reload, crash and closing, and the tab is the same peer with the same seat
    * again; where the browser can not (private mode, no https) it is memory all the same, and the status says why. A store of your own must hold
-   * what this peer id wrote and nothing of another; a function opens it, and is asked again when its connection is lost. Default `indexeddb`; with `seam`, memory.
+   * what this peer id wrote and nothing of another; a function opens it, and is asked again when its connection is lost. An identity with its records
+   * (`openPlayerFolder` of `flotilla/node`): that player. Default `indexeddb`; with `seam`, memory.
    */
-  readonly storage?: "indexeddb" | "memory" | ByteStore | (() => Promise<ByteStore>) | undefined;
+  readonly storage?: "indexeddb" | "memory" | ByteStore | (() => Promise<ByteStore>) | OwnPlace | undefined;
   /** What a confirmed move survives on this device: `strict` also a power cut, `relaxed` the end of tab and browser. Default `strict`. */
   readonly durability?: Durability | undefined;
   /** Come back to the match this tab (or another of this browser) was in. Default true; false plays whatever the room plays now, or opens a new match. */

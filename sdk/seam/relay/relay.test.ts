@@ -82,8 +82,8 @@ function watch(seam: WebRtcSeam): Watched {
 const lanesOf = (low: WebRtcSeam, high: WebRtcSeam): unknown[] => [low.laneOf(HIGH), high.laneOf(LOW)];
 
 for (const [title, wayOf] of [
-  ["with all links relayed", () => "relayed"],
-  ["with some pairs direct and some relayed", (at: number) => (at === 0 ? "relayed" : "fallback")],
+  ["with all links relayed", (): Way => "relayed"],
+  ["with some pairs direct and some relayed", (at: number): Way => (at === 0 ? "relayed" : "fallback")],
 ] as const) {
   const worlds = new Map<Seam, World>();
   describeContract(`WebRtcSeam keeps the seam contract ${title}`, seamContract, {
@@ -113,7 +113,7 @@ describe("which way a pair goes", () => {
     const watched = seams.map(watch);
     await world.run(20_000);
     expect(lanesOf(...seams)).toEqual(["relay", "relay"]);
-    expect(watched.every(({ troubles }) => troubles.length === 0 || troubles.every((code) => code === "nat-traversal"))).toBe(true);
+    expect(watched.every(({ troubles }) => troubles.every((code) => code === "nat-traversal"))).toBe(true);
   });
 
   test("[RL1] the failure is told before the relay is tried", async () => {
@@ -319,7 +319,7 @@ describe("who sits in the middle", () => {
     const [a, b] = [side(own.publicKey, 1), side(other.publicKey, 2)];
     expect(agree(own, other.publicKey, a, b)).toEqual(agree(other, own.publicKey, a, b));
     expect(agree(own, other.publicKey, a, b).toInitiator).not.toEqual(agree(own, other.publicKey, a, side(other.publicKey, 3)).toInitiator);
-    expect(() => agree(own, new Uint8Array(32), a, b)).toThrow();
+    expect(() => agree(own, new Uint8Array(32), a, b)).toThrow("invalid");
   });
 });
 

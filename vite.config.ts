@@ -46,7 +46,7 @@ export default defineConfig(({ mode }) => ({
       { test: { name: "node", include: ["sdk/**/*.test.ts", "demo/**/*.test.ts"], exclude: ["**/*.browser.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 } },
       {
         // Named here, so that the first start does not discover them in the middle of a run and reload the page.
-        optimizeDeps: { include: ["nanoevents", "nanostores", "idb-keyval", "yjs", "y-protocols/awareness", "y-protocols/sync", "lib0/encoding", "lib0/decoding", "@noble/hashes/blake2.js", "@noble/hashes/pbkdf2.js", "@noble/hashes/sha2.js", "@noble/curves/nist.js", "@noble/curves/ed25519.js", "@noble/ciphers/chacha.js", "simple-peer/simplepeer.min.js", "fast-check"] },
+        optimizeDeps: { include: ["nanoevents", "nanostores", "idb-keyval", "yjs", "y-protocols/awareness", "y-protocols/sync", "lib0/encoding", "lib0/decoding", "@noble/hashes/blake2.js", "@noble/hashes/pbkdf2.js", "@noble/hashes/sha2.js", "@noble/curves/nist.js", "@noble/curves/ed25519.js", "@noble/ciphers/chacha.js", "simple-peer/simplepeer.min.js", "fast-check", "@nats-io/nats-core"] },
         test: {
           name: "browser",
           include: ["sdk/**/*.browser.test.ts"],

@@ -65,8 +65,8 @@ class RunningGame<State, Action> implements RoomGame {
   }
 
   get state(): RoomGame["state"] {
-    const { confirmedState, confirmedCount } = this.#speculative;
-    return { count: confirmedCount, digest: stateDigest(this.#game, confirmedState) };
+    const { confirmedState, confirmedIndex: index } = this.#speculative;
+    return { index, digest: stateDigest(this.#game, confirmedState) };
   }
 
   look(): void {

@@ -1,5 +1,5 @@
 // The rooms of a core as health and metrics show them.
-import type { PeerId } from "../base/index.ts";
+import type { LogIndex, PeerId } from "../base/index.ts";
 
 /** A room as health and metrics show it. */
 export interface CoreRoomStatus {
@@ -11,8 +11,8 @@ export interface CoreRoomStatus {
   readonly leader: PeerId | undefined;
   /** Peers in the room within this process's reach. */
   readonly peers: number;
-  /** Where the core runs the game: committed actions, and the digest of the state after them. */
-  readonly game: { readonly count: number; readonly digest: string } | undefined;
+  /** Where the core runs the game: the entry of the last action, and the digest of the state after it. */
+  readonly game: { readonly index: LogIndex; readonly digest: string } | undefined;
 }
 
 const ROOM_HELP: readonly (readonly ["term" | "commitIndex" | "peers", string, string])[] = [

@@ -16,7 +16,7 @@ export type RunInRoom = (session: GameSession) => RoomGame;
 
 /** A game that is run beside a room's node. */
 export interface RoomGame {
-  /** How many actions are committed, and the digest of the state after them; undefined while there is none. */
+  /** The last action's entry and the digest of the state after it; undefined while there is none. */
   readonly state: CoreRoomStatus["game"];
   stop(): void;
 }

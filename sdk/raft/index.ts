@@ -7,7 +7,7 @@ export type {
   Addressed, AppendReply, AppendRequest, ForwardReply, ForwardRequest, Heartbeat, HeartbeatReply, Message, PartingGrant, PreVoteReply, PreVoteRequest,
   ReadReply, ReadRequest, SnapshotChunk, SnapshotReply, TimeoutNow, VoteReply, VoteRequest,
 } from "./message.ts";
-export { PackedEntries, type PackedEntry, type StoredState } from "./packed-entries.ts";
+export { PackedEntries, type EntryColumns, type PackedEntry, type PackedRun, type StoredState } from "./packed-entries.ts";
 export { jointIndex, jointVote, majority, majorityIndex, majorityVote, type VoteResult } from "./quorum.ts";
 export type { Goodbye, RaftMachine, RaftMetrics, RaftOptions, Refusal, TraceEvent } from "./raft-machine.ts";
 export { Raft } from "./raft.ts";

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { bytesEqual, concatBytes, peerId } from "../base/index.ts";
 import { RaftLog } from "./log.ts";
 import { EMPTY_MEMBERSHIP, encodeMembership } from "./membership.ts";
+import { entryOf, PackedEntries } from "./packed-entries.ts";
 import type { Entry, Membership } from "./types.ts";
 
 type Action =
@@ -55,14 +56,22 @@ function restoreSome(log: RaftLog, model: Model, memberships: Map<Uint8Array, Me
       return data;
     });
     const source = concatBytes(...held.flatMap((data) => [new Uint8Array(pad).fill(255), data]));
+    const entries = new PackedEntries(model.last.index + 1, 1);
+    entries.begin(source, held.length);
     let end = 0;
     for (const data of held) {
       end += pad + data.length;
       const { index, term, time } = model.last;
       const entry: Entry = { index: index + 1, term: Math.max(1, term), kind: memberships.has(data) ? 2 : 1, time: time + 1, data };
-      log.appendPart({ ...entry, source, start: end - data.length, end });
+      entries.push({ ...entry, start: end - data.length, end });
       model.entries.push(entry);
     }
+    // As a start does: what is no membership at one go, memberships one by one.
+    entries.eachRun((run, first) => {
+      const from = memberships.has(held[0] ?? source) ? 1 : 0;
+      if (from === 1) log.appendEntry(entryOf(run, first, run.from));
+      if (held.length > from) log.appendRun({ ...run, from: run.from + from });
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 // The log in memory: entries packed into segments of bytes, terms as runs, memberships beside it. Knows nothing of roles or messages.
 import { assert, type LogIndex, type Term } from "../base/index.ts";
 import { decodeMembership, EMPTY_MEMBERSHIP } from "./membership.ts";
-import type { PackedEntry } from "./packed-entries.ts";
+import type { PackedRun } from "./packed-entries.ts";
 import { ENTRY_MEMBERSHIP, type Entry, type EntryKind, type Membership, type Snapshot } from "./types.ts";
 
 /** Entries per segment. 1024 keeps the fixed part of a segment at 13 KiB, so a short game stays small. */
@@ -57,14 +57,21 @@ class Segment {
     this.used += data.length;
   }
 
-  /** Takes a part of `source`, which never changes, as what lies in `slot`: of a large one without a copy. */
-  addPart(slot: number, source: Uint8Array, start: number, end: number): void {
+  /** Takes over as what lies in `slot` and behind it the `count` entries of a run from `from` on, whose source never changes: of a large one without a copy. */
+  addRun(slot: number, { columns: { starts, ends }, source }: PackedRun, from: number, count: number): void {
     if (source.length < SOURCE_BYTES_MIN) {
-      this.add(slot, source.subarray(start, end));
+      for (let at = 0; at < count; at += 1) this.add(slot + at, source.subarray(starts[from + at], ends[from + at]));
       return;
     }
-    this.#sources ??= this.#makeSources();
-    this.#place(slot, source, start, end - start);
+    const { homes, starts: placed } = (this.#sources ??= this.#makeSources());
+    let end = this.startOf(slot);
+    for (let at = 0; at < count; at += 1) {
+      const start = starts[from + at] ?? 0;
+      end += (ends[from + at] ?? 0) - start;
+      this.ends[slot + at] = end;
+      placed[slot + at] = start;
+      homes[slot + at] = source;
+    }
   }
 
   /** So far one entry lies behind the other. */
@@ -253,15 +260,37 @@ export class RaftLog {
     this.#recent[index % RECENT_ENTRIES] = entry;
   }
 
-  /** Appends a restored entry whose data is `source` from `start` to before `end`, which never changes; no object is made for it before somebody asks. */
-  appendPart(entry: PackedEntry): void {
-    const { kind, source, start, end } = entry;
-    assert(entry.term >= this.#lastTerm, "terms never fall");
-    const index = this.#last + 1;
-    const segment = this.#segmentForNext(index);
-    segment.addPart(index % SEGMENT_ENTRIES, source, start, end);
-    this.#note(segment, entry, kind === ENTRY_MEMBERSHIP ? source.subarray(start, end) : source);
-    this.#recent[index % RECENT_ENTRIES] = undefined;
+  /** Appends restored entries, none of them a membership; their source never changes, and no object is made for one before somebody asks. */
+  appendRun(run: PackedRun): void {
+    const { columns: { terms, kinds, times }, to } = run;
+    for (let from = run.from; from < to; ) {
+      const segment = this.#segmentForNext(this.#last + 1);
+      const slot = (this.#last + 1) % SEGMENT_ENTRIES;
+      const count = Math.min(to - from, SEGMENT_ENTRIES - slot);
+      segment.addRun(slot, run, from, count);
+      for (let at = 0; at < count; at += 1) {
+        segment.kinds[slot + at] = kinds[from + at] ?? 0;
+        segment.times[slot + at] = times[from + at] ?? 0;
+      }
+      this.#noteTerms(terms, from, count);
+      this.#lastTime = times[from + count - 1] ?? 0;
+      from += count;
+    }
+  }
+
+  /** Takes up the terms of the next `count` entries, and that they are there. */
+  #noteTerms(terms: Float64Array, from: number, count: number): void {
+    const first = this.#last + 1;
+    for (let at = 0; at < count; at += 1) {
+      const term = terms[from + at] ?? 0;
+      if (term === this.#lastTerm && this.#runStarts.length > 0) continue;
+      assert(term >= this.#lastTerm, "terms never fall");
+      this.#runStarts.push(first + at);
+      this.#runTerms.push(term);
+      this.#lastTerm = term;
+    }
+    this.#last += count;
+    if (this.#recent.length > 0) for (let at = 0; at < count; at += 1) this.#recent[(first + at) % RECENT_ENTRIES] = undefined;
   }
 
   /** States that everything appended so far is on the disk, and nothing else. */

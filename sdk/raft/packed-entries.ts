@@ -2,20 +2,37 @@
 import type { LogIndex } from "../base/index.ts";
 import type { Entry, EntryKind, RestoredState } from "./types.ts";
 
-/** One entry; its data are the bytes from `start` to before `end` of `source`. */
-export interface PackedEntry extends Omit<Entry, "data"> {
-  readonly source: Uint8Array;
+/** One entry; its data are the bytes from `start` to before `end` of what was given to `begin`. */
+export interface PackedEntry extends Omit<Entry, "data" | "index"> {
   readonly start: number;
   readonly end: number;
 }
 
-/** Consecutive entries as columns of numbers beside the arrays their data lies in, which must not change. Nothing is checked here but that indexes follow each other, by construction. */
+/** What is known of entries, a column of numbers for each property: a start looks at many, and an object for each would cost more than all the rest. */
+export interface EntryColumns {
+  readonly terms: Float64Array;
+  readonly kinds: Uint8Array;
+  readonly times: Float64Array;
+  /** Where each one's data begins in its source, and before where it ends. */
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+}
+
+/** Neighbours in the columns, from the place `from` to before `to`, whose data lies in one array. */
+export interface PackedRun {
+  readonly columns: EntryColumns;
+  readonly source: Uint8Array;
+  readonly from: number;
+  readonly to: number;
+}
+
+function columnsOf(room: number): EntryColumns {
+  return { terms: new Float64Array(room), kinds: new Uint8Array(room), times: new Float64Array(room), starts: new Uint32Array(room), ends: new Uint32Array(room) };
+}
+
+/** Consecutive entries as columns beside the arrays their data lies in, which must not change. Nothing is checked here but that indexes follow each other, by construction. */
 export class PackedEntries {
-  #terms: Float64Array;
-  #kinds: Uint8Array;
-  #times: Float64Array;
-  #starts: Uint32Array;
-  #ends: Uint32Array;
+  #columns: EntryColumns;
   /** So many are in the columns. */
   #used = 0;
   readonly #sources: Uint8Array[] = [];
@@ -29,11 +46,7 @@ export class PackedEntries {
   /** None yet; the first one will have the index `first`. There is room for `expected`, which saves growing. */
   constructor(first: LogIndex, expected: number) {
     this.#origin = first;
-    this.#terms = new Float64Array(expected);
-    this.#kinds = new Uint8Array(expected);
-    this.#times = new Float64Array(expected);
-    this.#starts = new Uint32Array(expected);
-    this.#ends = new Uint32Array(expected);
+    this.#columns = columnsOf(expected);
   }
 
   get length(): number {
@@ -45,27 +58,31 @@ export class PackedEntries {
     this.#sources.push(source);
     this.#begins.push(this.#used);
     const wanted = this.#used + count;
-    if (wanted > this.#terms.length) this.#grow(Math.max(wanted, this.#terms.length * 2));
+    const room = this.#columns.terms.length;
+    if (wanted > room) this.#grow(Math.max(wanted, room * 2));
   }
 
   /** Adds the next entry, whose data is what was given to {@link begin} from `start` to before `end`. */
-  push({ term, kind, time, start, end }: Omit<PackedEntry, "index" | "source">): void {
+  push({ term, kind, time, start, end }: PackedEntry): void {
     const at = this.#used;
-    this.#terms[at] = term;
-    this.#kinds[at] = kind;
-    this.#times[at] = time;
-    this.#starts[at] = start;
-    this.#ends[at] = end;
+    const { terms, kinds, times, starts, ends } = this.#columns;
+    terms[at] = term;
+    kinds[at] = kind;
+    times[at] = time;
+    starts[at] = start;
+    ends[at] = end;
     this.#used = at + 1;
   }
 
   #grow(room: number): void {
-    const [terms, kinds, times, starts, ends] = [this.#terms, this.#kinds, this.#times, this.#starts, this.#ends];
-    (this.#terms = new Float64Array(room)).set(terms);
-    (this.#kinds = new Uint8Array(room)).set(kinds);
-    (this.#times = new Float64Array(room)).set(times);
-    (this.#starts = new Uint32Array(room)).set(starts);
-    (this.#ends = new Uint32Array(room)).set(ends);
+    const { terms, kinds, times, starts, ends } = this.#columns;
+    const larger = columnsOf(room);
+    larger.terms.set(terms);
+    larger.kinds.set(kinds);
+    larger.times.set(times);
+    larger.starts.set(starts);
+    larger.ends.set(ends);
+    this.#columns = larger;
   }
 
   /** Forgets the entry at `index` and all behind it. */
@@ -82,24 +99,31 @@ export class PackedEntries {
     this.#skipped = Math.min(Math.max(0, index - this.#origin), this.#used);
   }
 
-  /** Shows every entry in order. */
-  each(visit: (entry: PackedEntry) => void): void {
-    const [terms, kinds, times, starts, ends] = [this.#terms, this.#kinds, this.#times, this.#starts, this.#ends];
-    for (const [number, source] of this.#sources.entries()) {
-      const end = this.#begins[number + 1] ?? this.#used;
-      for (let at = Math.max(this.#begins[number] ?? 0, this.#skipped); at < end; at += 1) {
-        // The column holds what was given to push, be it a kind or not: whoever believes it checks it.
-        visit({ index: this.#origin + at, term: terms[at] ?? 0, kind: kinds[at] as EntryKind, time: times[at] ?? 0, source, start: starts[at] ?? 0, end: ends[at] ?? 0 });
-      }
+  /** Shows all entries in order, those of one array at a time, with the index of the first of them. */
+  eachRun(visit: (run: PackedRun, index: LogIndex) => void): void {
+    const columns = this.#columns;
+    for (let number = 0; number < this.#sources.length; number += 1) {
+      const source = this.#sources[number];
+      const from = Math.max(this.#begins[number] ?? 0, this.#skipped);
+      const to = this.#begins[number + 1] ?? this.#used;
+      if (source !== undefined && from < to) visit({ columns, source, from, to }, this.#origin + from);
     }
   }
 
   /** The same as objects, their data as views. */
   toEntries(): Entry[] {
     const entries: Entry[] = [];
-    this.each(({ index, term, kind, time, source, start, end }) => entries.push({ index, term, kind, time, data: source.subarray(start, end) }));
+    this.eachRun((run, first) => {
+      for (let at = run.from; at < run.to; at += 1) entries.push(entryOf(run, first, at));
+    });
     return entries;
   }
+}
+
+/** The entry at a place of a run whose first one has the index `first`. */
+export function entryOf({ columns: { terms, kinds, times, starts, ends }, source, from }: PackedRun, first: LogIndex, at: number): Entry {
+  // The column holds what was given to push, be it a kind or not: whoever believes it checks it.
+  return { index: first + at - from, term: terms[at] ?? 0, kind: kinds[at] as EntryKind, time: times[at] ?? 0, data: source.subarray(starts[at], ends[at]) };
 }
 
 /** What a node starts from: as {@link RestoredState}, or with the entries still in the bytes they were read from. */

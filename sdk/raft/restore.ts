@@ -1,10 +1,10 @@
 // Starting from what was stored: checked before it is believed, because a node that forgot or invents something can break the group.
-import { InvalidArgumentError, isPeerId, type PeerId } from "../base/index.ts";
+import { InvalidArgumentError, isPeerId, type LogIndex, type PeerId } from "../base/index.ts";
 import type { Core } from "./core.ts";
 import { CorruptStateError } from "./errors.ts";
 import type { RaftLog } from "./log.ts";
 import { decodeMembership, encodeMembership, isEmpty, membershipFault, membershipFor } from "./membership.ts";
-import { PackedEntries, type PackedEntry, type StoredState } from "./packed-entries.ts";
+import { entryOf, PackedEntries, type PackedRun, type StoredState } from "./packed-entries.ts";
 import { ENTRY_COMMAND, ENTRY_MEMBERSHIP, ENTRY_NOOP, type Entry, type HardState, type RestoredState, type Snapshot } from "./types.ts";
 
 /** The state of a node that knows nobody yet: a joiner, which learns the group from whoever leads it. */
@@ -59,20 +59,45 @@ class CheckedAppend {
   }
 
   all(entries: StoredState["entries"]): void {
-    if (entries instanceof PackedEntries) entries.each((entry) => this.#next(entry));
-    else for (const { data, ...entry } of entries) this.#next({ ...entry, source: data, start: 0, end: data.length });
+    if (entries instanceof PackedEntries) entries.eachRun((run, first) => this.#run(run, first));
+    else for (const entry of entries) this.#next(entry);
   }
 
-  #next(entry: PackedEntry): void {
-    const { index, kind, source, start, end } = entry;
+  /** What is as it should be and no membership is taken over at one go, the rest one by one. */
+  #run(run: PackedRun, first: LogIndex): void {
+    let from = run.from;
+    while (from < run.to) {
+      const to = first + from - run.from === this.#log.last + 1 ? this.#plainUntil(run, from) : from;
+      if (to > from) this.#log.appendRun({ ...run, from, to });
+      if (to < run.to) this.#next(entryOf(run, first, to));
+      from = to + 1;
+    }
+  }
+
+  /** Where from `from` on the first entry is that something may be wrong with, or that is a membership. */
+  #plainUntil({ columns: { terms, kinds, times }, to }: PackedRun, from: number): number {
+    let { lastTerm: term, lastTime: time } = this.#log;
+    for (let at = from; at < to; at += 1) {
+      const kind = kinds[at];
+      const nextTerm = terms[at] ?? 0;
+      const nextTime = times[at] ?? 0;
+      if ((kind !== ENTRY_COMMAND && kind !== ENTRY_NOOP) || !(nextTerm >= term && nextTerm >= 1 && nextTerm <= this.#term && nextTime >= time && isCount(nextTerm) && isCount(nextTime))) return at;
+      term = nextTerm;
+      time = nextTime;
+    }
+    return to;
+  }
+
+  #next(entry: Entry): void {
+    const { index, kind, data } = entry;
     const fault = this.#fault(entry);
     if (fault !== undefined) throw new CorruptStateError(`entry ${this.#log.last + 1}`, fault);
-    if (kind === ENTRY_MEMBERSHIP) checkMembership(index, source.subarray(start, end));
-    this.#log.appendPart(entry);
+    if (kind === ENTRY_MEMBERSHIP) checkMembership(index, data);
+    this.#log.appendEntry(entry);
   }
 
-  /** Words are made only where there is a fault: a start checks every entry of a long log. */
-  #fault({ index, term, kind, time }: PackedEntry): string | undefined {
+  /** Words are made only where there is a fault. */
+  #fault({ index, term, kind, time }: Entry): string | undefined {
     const { last, lastTerm, lastTime } = this.#log;
     if (index !== last + 1) return `found index ${index} in its place`;
     if (!isCount(term) || term < 1 || term < lastTerm || term > this.#term) return `term ${term} is not between the term before it, ${lastTerm}, and the current term ${this.#term}`;

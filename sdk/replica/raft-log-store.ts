@@ -152,9 +152,12 @@ function restoreLog(records: readonly (readonly [key: string, value: Uint8Array]
 
 function checkTerms({ hardState, snapshot, entries }: PackedState): void {
   let term = snapshot?.term ?? 0;
-  entries.each(({ index, term: next }) => {
-    if (next < term) throw new CorruptStateError(logKey(index), `term ${next} after term ${term}`);
-    term = next;
+  entries.eachRun(({ columns: { terms }, from, to }, first) => {
+    for (let at = from; at < to; at += 1) {
+      const next = terms[at] ?? 0;
+      if (next < term) throw new CorruptStateError(logKey(first + at - from), `term ${next} after term ${term}`);
+      term = next;
+    }
   });
   if (term > hardState.term) throw new CorruptStateError(HARD, `term ${hardState.term}, but the log has term ${term}`);
   const last = (snapshot?.index ?? 0) + entries.length;

@@ -101,6 +101,23 @@ describe("when tabs die", () => {
     }
   });
 
+  test("who goes on alone in the middle of a roll has it made of its own part, once the patience has passed", async () => {
+    const table = await openTable(pig, { players: 3, seed: 12 });
+    const roller = table.player(0);
+    await table.until(() => roller.confirmed.dice.hands.filter(({ tip }) => tip !== null).length === 3);
+    roller.match.play({ type: "roll" }).catch(() => {});
+    await table.until(() => roller.confirmed.dice.open?.phase === "revealing");
+    table.player(1).kill();
+    table.player(2).kill();
+    await table.until(() => roller.status.phase === "no-quorum");
+    await table.get(roller.match.continueWithout());
+    await table.until(() => roller.confirmed.dice.waiting === null);
+    // What the others have promised is secret still, and what they promise in the fork is new: here nobody but this one is asked any more.
+    expect(roller.confirmed.eyes).toHaveLength(1);
+    await playOn(table, (state) => state.eyes.length >= 2 || state.turn !== 0);
+    await table.close();
+  });
+
   test("a deadline outlives the leader that knew it, and passes once", async () => {
     const table = await openTable(pig, { players: 3, seed: 9 });
     await table.player(0).play({ type: "roll" });

@@ -7,4 +7,5 @@ export { ByteReader, ByteWriter, jsonCodec, type Codec } from "./codec.ts";
 export { ClosedError, hasCode, InvalidArgumentError, MalformedError, PayloadTooLargeError, SdkError } from "./errors.ts";
 export { authCode, digest, digest64, digestHex } from "./hash.ts";
 export { silentLogger, type Logger } from "./log.ts";
+export { LoggedClock, type LoggedClockOptions } from "./logged-clock.ts";
 export { below, fraction, seededRandom, type Random } from "./random.ts";

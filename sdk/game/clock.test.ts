@@ -140,6 +140,17 @@ describe("the timekeeper", () => {
     keeper.close();
   });
 
+  test("[GA94] a leader whose clock is behind the log goes on from the log's time: the deadline comes when it has passed, and not when that clock has caught up", async () => {
+    const table = start();
+    // The allowance of a second began at 1_000 by the log; here it is an hour earlier.
+    const { clock, keeper } = keep(table, () => true, -3_600_000);
+    await clock.advance(999);
+    expect(table.log.proposals).toHaveLength(1);
+    await clock.advance(1);
+    expect(table.log.proposals).toHaveLength(2);
+    keeper.close();
+  });
+
   test("[GA94] a tick that fails or comes too early for the log's time is proposed again after a pause, one that changes nothing is not", async () => {
     const table = start();
     const { clock, keeper } = keep(table, () => true, 60_000);

@@ -53,7 +53,7 @@ export interface EventContext {
  * Deadlines that the log enforces. Time is the log's: what the leader's clock said when an entry was appended, never falling. At the first entry of
  * the game whose time is at or after the deadline `timeout` is applied, before that entry's own action is judged; whoever leads adds an entry of its own (a
  * tick) when no action comes. So there is one timeout per deadline, however many leaders race, and a late move is judged in the state after it. A leader
- * whose clock is wrong shifts everybody's deadlines; it can not make time run backwards.
+ * whose clock is ahead brings everybody's deadlines forward, and the log's time goes on from there; one whose clock is behind goes on from the log's time.
  */
 export interface GameClock<State> {
   /** When the state falls due (usually a logged time kept in the state, plus an allowance), ms since 1970; undefined: nothing is waited for. Pure. */

@@ -1,5 +1,5 @@
 // Sees to it that what is due happens also when nobody acts: whoever leads adds a tick to the log. Deciding what happens is happenings.ts.
-import type { Clock } from "../base/index.ts";
+import { LoggedClock, type Clock } from "../base/index.ts";
 import type { DefinedGame } from "./game.ts";
 import { nextDue } from "./happenings.ts";
 import type { SpeculativeSequencer } from "./speculative-sequencer.ts";
@@ -28,6 +28,7 @@ export interface TimekeeperOptions<State, Action> {
  */
 export class Timekeeper<State, Action> {
   readonly #options: TimekeeperOptions<State, Action>;
+  readonly #time: LoggedClock;
   readonly #offs: readonly (() => void)[];
   #cancel: () => void = () => {};
   #isProposing = false;
@@ -37,12 +38,14 @@ export class Timekeeper<State, Action> {
 
   constructor(options: TimekeeperOptions<State, Action>) {
     this.#options = options;
+    this.#time = new LoggedClock(options);
     this.#offs = [options.speculative.on("change", () => this.look()), options.speculative.on("closed", () => this.close())];
     this.look();
   }
 
   /** Looks again at what is due: call it when leadership changed. Cheap. */
   look(): void {
+    this.#time.heard(this.#options.speculative.confirmedTime);
     this.#cancel();
     this.#cancel = (): void => {};
     const { game, speculative, isLeading } = this.#options;
@@ -63,7 +66,8 @@ export class Timekeeper<State, Action> {
 
   /** What an entry of this leader would be stamped with now. */
   #loggedNow(): number {
-    return Math.max(this.#options.wallClock(), this.#options.speculative.confirmedTime);
+    this.#time.heard(this.#options.speculative.confirmedTime);
+    return this.#time.now();
   }
 
   #wait(ms: number): void {

@@ -62,6 +62,8 @@ export interface RaftMachine {
   readonly commitIndex: LogIndex;
   /** Last index of the log, durable or not. */
   readonly lastIndex: LogIndex;
+  /** Logged time of the last entry, ms since 1970; 0: nothing was ever logged. */
+  readonly lastTime: number;
   /** Last index durable here and agreeing with the log. */
   readonly stableIndex: LogIndex;
   /** Index of the newest snapshot; entries up to it are gone. */

@@ -65,6 +65,10 @@ export class Raft implements RaftMachine {
     return this.#core.commit;
   }
 
+  get lastTime(): number {
+    return this.#core.log.lastTime;
+  }
+
   get lastIndex(): LogIndex {
     return this.#core.log.last;
   }

@@ -313,3 +313,27 @@ describe("a node's life", () => {
     await group.close();
   });
 });
+
+test("[RN20] logged time goes on under a leader whose wall clock is an hour behind what the one before it has logged", async () => {
+  const ahead = new Map<PeerId, number>();
+  const wall: { clock?: VirtualClock } = {};
+  const times: number[] = [];
+  const world3 = await world(3, 12, {}, (id) => ({ wallClock: () => 1_700_000_000_000 + (wall.clock?.now() ?? 0) + (ahead.get(id) ?? 0) }));
+  wall.clock = world3.clock;
+  const first = await world3.leader();
+  ahead.set(first.id, 3_600_000);
+  world3.logs.find((log) => log !== first)!.follow((event) => void (event.type === "command" && times.push(event.time)));
+  await world3.until(first.propose(new Uint8Array(1)));
+  await world3.clock.advance(1_000);
+  const at = world3.clock.now();
+  await world3.until(first.close());
+  await world3.clock.advance(5_000);
+  const second = world3.logs.find((log) => log !== first && log.role === "leader")!;
+  await world3.until(second.propose(new Uint8Array(1)));
+  await world3.clock.advance(1_000);
+  const passed = world3.clock.now() - at;
+  expect(times[0]! - 1_700_000_000_000).toBeGreaterThan(3_600_000);
+  expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(5_000);
+  expect(times[1]! - times[0]!).toBeLessThan(passed + 1_000);
+  await world3.close();
+});

@@ -1,6 +1,6 @@
 // Opens a node: reads what is stored, founds a group where that is asked for, and starts the loop.
 import { createNanoEvents } from "nanoevents";
-import { InvalidArgumentError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { InvalidArgumentError, LoggedClock, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { BLANK_STATE, bootstrapState, CorruptStateError, raftConfig, type RaftConfig, type StoredState } from "../raft/index.ts";
 import { MemoryByteStore, type ByteStore, type ByteStoreOp } from "../storage/index.ts";
 import { createReplicaCore } from "./core.ts";
@@ -95,7 +95,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     feed: feed && { ...feed, peers: () => feed.channel.peers },
   });
   const node = new RunningNode({
-    core, seam, feed: feed?.channel, storage, reopenStorage: options.reopenStorage, owner: { id, groupId: options.groupId }, layout, config, writer, logger, wallClock: options.wallClock, events, outbox,
+    core, seam, feed: feed?.channel, storage, reopenStorage: options.reopenStorage, owner: { id, groupId: options.groupId }, layout, config, writer, logger, time: new LoggedClock({ clock, wallClock: options.wallClock }), events, outbox,
   });
   if (options.autoTick !== false) {
     const ticker = new Ticker({ clock, tickMs: config.tickMs, awayMs: config.electionTimeoutMsMin, tick: () => node.tick() });

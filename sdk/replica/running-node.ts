@@ -1,6 +1,6 @@
 // A RaftNode: the one loop of the SDK. Takes the core's work, sends, stores, hands events up, settles; never more than one write under way.
 import type { Emitter } from "nanoevents";
-import { ClosedError, hasCode, InvalidArgumentError, PayloadTooLargeError, type LogIndex, type Logger, type PeerId } from "../base/index.ts";
+import { ClosedError, hasCode, InvalidArgumentError, PayloadTooLargeError, type LoggedClock, type LogIndex, type Logger, type PeerId } from "../base/index.ts";
 import type { CorruptStateError, Membership, MembershipTarget, RaftConfig, RaftMetrics, Role, WorkOptions, Write } from "../raft/index.ts";
 import type { ByteStore } from "../storage/index.ts";
 import { onAbort, throwIfAborted } from "./abort.ts";
@@ -34,7 +34,8 @@ export interface RunningNodeParts {
   readonly config: RaftConfig;
   readonly writer: WriterIdentity;
   readonly logger: Logger;
-  readonly wallClock: () => number;
+  /** What this node stamps entries with while it leads. */
+  readonly time: LoggedClock;
   /** What an earlier incarnation of the writer left behind. */
   readonly outbox: FoundOutbox;
   readonly events: Emitter<RaftNodeEvents>;
@@ -171,7 +172,7 @@ export class RunningNode implements RaftNode {
   /** One tick of the config's length passed. For who drives the node without a clock of its own. */
   tick(): void {
     if (this.#stopped !== undefined) return;
-    this.#core.observeTime(this.#parts.wallClock());
+    this.#tellTime();
     this.#core.tick();
     this.#disk.tick();
     this.#parts.writer.sweep((requestId) => this.#core.firstIndex({ clientId: this.clientId, requestId }));
@@ -289,9 +290,9 @@ export class RunningNode implements RaftNode {
   }
 
   exportLog({ uncommitted = false }: { readonly uncommitted?: boolean | undefined } = {}): Uint8Array {
-    const { owner, wallClock } = this.#parts;
+    const { owner, time } = this.#parts;
     if (this.#core.failure !== undefined) throw this.#core.failure;
-    const image = this.#core.image(Math.max(0, Math.floor(wallClock())), uncommitted);
+    const image = this.#core.image(Math.max(0, Math.floor(time.now())), uncommitted);
     if (image === undefined) throw new BusyError("a snapshot is being taken in");
     return encodeExport({ groupId: owner.groupId, ...image });
   }
@@ -413,7 +414,7 @@ export class RunningNode implements RaftNode {
     this.#inTurn = true;
     try {
       // Only a leader stamps entries; whoever may become one was told the time with the last tick.
-      if (this.#core.raft.role === "leader") this.#core.observeTime(this.#parts.wallClock());
+      if (this.#core.raft.role === "leader") this.#tellTime();
       while (this.#stopped === undefined && this.#core.hasWork(how)) {
         const work = this.#core.takeWork(how);
         for (const { to, bytes } of work.frames) this.#send(to, bytes);
@@ -434,6 +435,13 @@ export class RunningNode implements RaftNode {
     }
     if (!this.#isTelling && this.#stopped === undefined && this.#core.hasWork()) void this.#tellNews();
     this.#publish();
+  }
+
+  /** What an entry appended now is stamped with. */
+  #tellTime(): void {
+    const { time } = this.#parts;
+    time.heard(this.#core.raft.lastTime);
+    this.#core.observeTime(time.now());
   }
 
   #send(to: PeerId, bytes: Uint8Array, seam: NodeChannel = this.#parts.seam): void {

@@ -8,6 +8,10 @@ export { CoreSeam, type CoreSeamOptions, type CoreWelcome } from "./core-seam.ts
 export { encryptedSignaling, type EncryptedSignaling, type EncryptedSignalingEvents } from "./encrypted-signaling.ts";
 export { joinChannels, type JoinedChannel } from "./joined-channel.ts";
 export { ManagedSeam } from "./managed-seam.ts";
+export { MANUAL_CANDIDATES_MAX, type ManualCandidate, type ManualDescription } from "./manual-description.ts";
+export { openManualLink, type ManualLink, type ManualLinkFactory, type ManualLinkListener } from "./manual-link.ts";
+export { ManualSignaling, type ManualSignalingOptions, type ManualStepOptions } from "./manual-signaling.ts";
+export { ManualStringError, type ManualStringFault } from "./manual-string.ts";
 export { MemoryHub, NO_FAULTS, type LinkFaults, type MemoryHubCounts, type MemoryHubOptions, type MemorySeam } from "./memory-seam.ts";
 export { MeshSignaling, type MeshSignalingOptions } from "./mesh-signaling.ts";
 export { MemorySignalingHub } from "./memory-signaling.ts";

@@ -18,8 +18,8 @@ export {
   type CommittedAt, type CommittedCommand, type DedupKey, type LogEvent, type NodeStatus, type OrderedLog, type ProposeOptions, type RaftNode,
 } from "./replica/index.ts";
 export {
-  BroadcastChannelSignaling, combineSignaling, MuxSeam, NamedMux, NatTraversalError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, WebSocketSignaling,
-  type Seam, type SeamEvents, type SeamState, type Signaling, type SignalingFactory,
+  BroadcastChannelSignaling, combineSignaling, ManualSignaling, ManualStringError, MuxSeam, NamedMux, NatTraversalError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, WebSocketSignaling,
+  type ManualSignalingOptions, type ManualStepOptions, type Seam, type SeamEvents, type SeamState, type Signaling, type SignalingFactory,
 } from "./seam/index.ts";
 export { DEFAULT_ICE_SERVERS, WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 export {

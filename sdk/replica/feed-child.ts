@@ -76,9 +76,8 @@ export class FeedChild {
     return this.#root;
   }
 
-  /** Asks nobody any more. */
+  /** Leaves its parent; begins at the root when it asks again. */
   stop(): void {
-    this.#root = undefined;
     this.#lose(0);
     this.#tries = 0;
     this.#orphanTicks = 0;

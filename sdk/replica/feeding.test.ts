@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { peerId, seededRandom, type PeerId } from "../base/index.ts";
+import { peerId, seededRandom, toHex, type PeerId } from "../base/index.ts";
 import { BLANK_STATE, bootstrapState, ENTRY_COMMAND, ENTRY_MEMBERSHIP, LAN_CONFIG, type Entry } from "../raft/index.ts";
 import { createReplicaCore } from "./core.ts";
 import { encodeEnvelope } from "./envelope.ts";
@@ -281,4 +281,19 @@ test("[FD7] every message is read back as it was written, and an entry adds no m
   const two = [command(1, 1), command(2, 2)];
   const sizes = [[], two.slice(0, 1), two].map((entries) => encodeFeedFrame(header, { type: "entries", seq: 1, commit: 2, way: undefined, entries }).length);
   expect(sizes[2]! - sizes[1]! - two[1]!.data.length).toBe(4);
+});
+
+test("[FD7] the bytes of version 1 stay as they are: other bytes are another version", () => {
+  const hex = (message: FeedMessage): string => toHex(encodeFeedFrame(header, message).subarray(header.length));
+  expect(hex({ type: "ask", seq: 5, next: 300, prevTerm: 4, snapshot: 7, offset: 9, way: 11, tries: 2 })).toMatchInlineSnapshot(`"010005ac020407090b02"`);
+  expect(hex({
+    type: "entries", seq: 5, commit: 301, way: { stamp: 11, above: [leader] },
+    entries: [{ index: 300, term: 4, kind: 0, time: 1_700_000_000_000, data: new Uint8Array(0) }, { index: 301, term: 6, kind: 1, time: 1_700_000_000_123, data: Uint8Array.of(1, 2) }],
+  })).toMatchInlineSnapshot(`"010105ad02ac0202040080d095ffbc310002017b020102010b01016c"`);
+  const membership = { voters: [leader], votersOutgoing: [], learners: [relay], learnersNext: [] };
+  expect(hex({ type: "chunk", seq: 5, index: 7, term: 2, time: 1_700_000_000_000, membership, total: 9, digest: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), offset: 4, bytes: Uint8Array.of(9, 9) })).toMatchInlineSnapshot(`"010205070280d095ffbc3101016c000101720009010203040506070804020909"`);
+  expect(hex({ type: "elsewhere", seq: 5, to: [relay] })).toMatchInlineSnapshot(`"010305010172"`);
+  expect(hex({ type: "differs", seq: 5 })).toMatchInlineSnapshot(`"010405"`);
+  expect(hex({ type: "leave", peer: relay })).toMatchInlineSnapshot(`"01050172"`);
+  expect(hex({ type: "submit", commands: [Uint8Array.of(1), Uint8Array.of(2, 3)] })).toMatchInlineSnapshot(`"0106020101020203"`);
 });

@@ -140,3 +140,23 @@ test("[SE23] [SE64] the game's own rule is asked about who is to be fed, too", a
   const refused = await room.failure(room.spectate(room.seam(w(9)), { admit }));
   expect(refused).toMatchObject({ code: "admission-refused" });
 });
+
+test("[SE63] a spectator that lost its place among the members while it was away is fed when it is back", async () => {
+  const options = { learningSpectators: 1 };
+  const { players, watchers } = await gathering(3, options);
+  const [first, ...fed] = watchers;
+  await first!.leave();
+  room.depart(first!.selfId);
+  expect(await room.until(() => fed.some((watcher) => isMember(watcher) && !isFed(watcher)))).toBe(true);
+  const moved = fed.find((watcher) => !isFed(watcher))!;
+  const other = fed.find((watcher) => watcher !== moved)!;
+  room.hub.partition([moved.selfId]);
+  expect(await room.until(() => isMember(other) && !isFed(other))).toBe(true);
+  await play(players[0]!, 5);
+  room.hub.heal();
+  expect(await room.until(() => isFed(moved) && moves(moved).includes(5))).toBe(true);
+  await play(moved, 6);
+  await room.clock.advance(1_000);
+  expect(moves(players[1]!)).toEqual([5, 6]);
+  expect(isMember(moved)).toBe(false);
+});

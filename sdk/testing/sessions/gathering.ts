@@ -100,9 +100,9 @@ export class Gathering {
     void person.ending.then(() => {
       if (!person.stays || person.tab !== undefined) return;
       this.say(`${person.id} opens a tab to ${person.wants}`);
-      const { seats, spares } = this.plan;
+      const { seats, spares, learningSpectators } = this.plan;
       person.tab = new Tab({
-        id: person.id, name: person.id, disk: person.disk, watches: person.wants === "watch", seats, spares, clock: this.clock, hub: this.hub, random: this.#random,
+        id: person.id, name: person.id, disk: person.disk, watches: person.wants === "watch", seats, spares, learningSpectators, clock: this.clock, hub: this.hub, random: this.#random,
         onSession: (session, isFirst) => this.#entered(person, session, isFirst),
         onOver: (why) => this.#over(person, why),
       });
@@ -122,8 +122,14 @@ export class Gathering {
     this.say(`${person.id} is in ${session.groupId} ${seatOf(session.roster, person.id) === undefined ? "watching" : "seated"}`);
     person.downAt = this.clock.now();
     const { home } = person;
+    let wasFed = false;
     const settle = (): void => {
-      if (!session.isClosed) person.home = seatOf(session.roster, person.id) === undefined ? undefined : session.groupId;
+      if (session.isClosed) return;
+      person.home = seatOf(session.roster, person.id) === undefined ? undefined : session.groupId;
+      const isFed = session.node.status.feed !== undefined;
+      if (isFed && !wasFed) this.mark("fed");
+      if (!isFed && wasFed) this.mark("fed-no-more");
+      wasFed = isFed;
     };
     settle();
     session.on("change", settle);

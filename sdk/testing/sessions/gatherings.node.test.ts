@@ -21,6 +21,7 @@ test("[SE47] five hundred gatherings keep every promise and meet every kind of h
   expect(tally.stranded / tally.seeds, "share of gatherings nobody could decide in any more").toBeLessThanOrEqual(STRANDED_MAX);
   const missed = HAPPENING_KINDS.filter((kind) => (tally.marks[kind] ?? 0) < tally.seeds / 100);
   expect(missed, "happenings met by less than one gathering in a hundred").toEqual([]);
+  for (const way of ["fed", "fed-no-more"]) expect(tally.marks[way] ?? 0, `spectators that were ${way}`).toBeGreaterThan(tally.seeds / 20);
 });
 
 test("one seed is one gathering, event for event", async () => {

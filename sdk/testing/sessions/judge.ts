@@ -66,7 +66,8 @@ function disagreement(sessions: readonly GameSession[]): Unkept | undefined {
     if (!bytesEqual(rosterLane.encode(seen), roster)) return unkept("different rosters");
     if (node.appliedIndex !== first.node.appliedIndex) return unkept("some have not heard everything");
   }
-  const here = sessions.map(({ selfId }) => selfId).sort();
+  // Who is fed is here and in no membership.
+  const here = sessions.filter(({ node }) => node.status.feed === undefined).map(({ selfId }) => selfId).sort();
   return members.join() === here.join() ? undefined : unkept(`the members are not those who are here (${members.join()})`);
 }
 

@@ -33,10 +33,15 @@ export interface GatheringPlan {
   /** Share of frames lost although both ends stay connected, until the healing. */
   readonly drop: number;
   readonly spares: boolean;
+  /** Spectators that are members; further ones are fed. Left out: as many as by default, which in so small a room is everybody. */
+  readonly learningSpectators?: number | undefined;
   readonly happenings: readonly Happening[];
   /** When the healing begins. */
   readonly endMs: number;
 }
+
+/** By seed: in most gatherings that anybody watches some are fed. */
+const LEARNING_SPECTATORS = [undefined, 0, 1] as const;
 
 /** People who come in the first so many ms; some of them in the same moment. */
 const ARRIVALS_MS = 4_000;
@@ -49,7 +54,9 @@ export function drawGathering(seed: number): GatheringPlan {
   const delayMs = between(random, 2, chance(random, 0.2) ? 200 : 60);
   const world = { seed, people, seats, delayMs, jitterMs: between(random, 0, delayMs), drop: chance(random, 0.3) ? between(random, 1, 30) / 1_000 : 0, spares: chance(random, 0.85) };
   const happenings = drawHappenings(stream(seed, STREAM.faults), people);
-  return { ...world, happenings, endMs: (happenings.at(-1)?.atMs ?? 0) + between(random, 500, 5_000) };
+  // Drawn by nothing but the seed, so that all else in a seed's world stays as it was.
+  const learningSpectators = LEARNING_SPECTATORS[seed % LEARNING_SPECTATORS.length];
+  return { ...world, learningSpectators, happenings, endMs: (happenings.at(-1)?.atMs ?? 0) + between(random, 500, 5_000) };
 }
 
 function drawHappenings(random: Random, people: number): readonly Happening[] {

@@ -16,6 +16,7 @@ export interface TabOptions {
   readonly watches: boolean;
   readonly seats: number;
   readonly spares: boolean;
+  readonly learningSpectators: number | undefined;
   readonly clock: EventClock;
   readonly hub: MemoryHub;
   readonly random: Random;
@@ -119,8 +120,8 @@ export class Tab {
   }
 
   #enter(mayResume: boolean): void {
-    const { watches: spectate, seats, name, spares, random } = this.#options;
-    const options = { clock: this.#clock, random: seededRandom(random.uint32(), random.uint32()), name, spares, storage: this.#store, visibility: this.page, rules: "sim@1", signal: this.#leaving.signal };
+    const { watches: spectate, seats, name, spares, learningSpectators, random } = this.#options;
+    const options = { clock: this.#clock, random: seededRandom(random.uint32(), random.uint32()), name, spares, learningSpectators, feedFanOut: 2, storage: this.#store, visibility: this.page, rules: "sim@1", signal: this.#leaving.signal };
     this.#entering = enterMatch({ meeting: { seam: this.#counted, seen: new Set() }, seats, spectate, mayResume, session: options }).then(
       (session) => this.#entered(session, mayResume),
       (error: unknown) => {

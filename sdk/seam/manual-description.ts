@@ -1,5 +1,5 @@
 // What one end of a link must know of the other, in as few bytes as fit into a QR code: an SDP of a data channel, and nothing that is the same in all of them.
-import { ByteReader, ByteWriter, fromHex, MalformedError, toHex } from "../base/index.ts";
+import { fromHex, MalformedError, toHex, type ByteReader, type ByteWriter } from "../base/index.ts";
 
 /** Where one end may be reached. */
 export interface ManualCandidate {

@@ -57,12 +57,12 @@ function harness(): SignalingHarness {
 describeContract("ManualSignaling keeps the signaling contract over real links", signalingContract, harness());
 
 describe("[MN1] strings of a real browser", () => {
-  test("fit a QR code, and a mesh meets by them and outlives them", async () => {
+  test("fit a QR code, and a mesh meets by them", async ({ annotate }) => {
     const [one, two] = [make(), make()];
     const mine = new WebRtcSeam({ selfId: ann, signaling: one.factory({ selfId: ann, room: "r" }), clock, random: seededRandom(101), iceServers: [] });
     const invitation = await one.invite("s");
     const reply = await two.reply(invitation, "s");
-    console.info(`an invitation of ${invitation.length} characters, a reply of ${reply.length}: as a QR code of digits and capitals`);
+    await annotate(`an invitation of ${invitation.length} characters, a reply of ${reply.length}: as a QR code of digits and capitals`);
     // A QR code of version 14 takes 528 of them with correction level M.
     expect(Math.max(invitation.length, reply.length)).toBeLessThan(500);
     await one.accept(reply);

@@ -200,7 +200,7 @@ describe("[MN2] a string that can not be used is refused for its reason, and not
   test("whatever is pasted, it is refused by name", async () => {
     const [secret, random] = [manualSecret("s"), seededRandom(7)];
     const good = await make(new Air()).invite("s");
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.tuple(fc.nat(good.length - 1), fc.constantFrom(..."0123456789ABCDEFGHJKMNPQRSTVWXYZ-!")).map(([at, letter]) => good.slice(0, at) + letter + good.slice(at + 1))), (text) => {
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.tuple(fc.nat(good.length - 1), fc.constantFrom(...Array.from("0123456789ABCDEFGHJKMNPQRSTVWXYZ-!"))).map(([at, letter]) => good.slice(0, at) + letter + good.slice(at + 1))), (text) => {
       try {
         expect(readManualString(text, secret)).toEqual(readManualString(good, secret));
       } catch (error) {

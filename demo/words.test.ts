@@ -13,7 +13,7 @@ const BOTH = [player(ANA, { seat: 0, isLeader: true }), player(BO, { seat: 1 })]
 
 const status = (more: Partial<MatchStatus> = {}): MatchStatus => ({
   phase: "live", reason: undefined, selfId: ANA, seat: 0, spectating: false, leader: ANA, isLeader: true, role: "leader",
-  term: 1, commitIndex: 3, epoch: 1, pendingCount: 0, peers: [ANA, BO], relayed: [], roundTripMs: {}, storage: "memory", storageNote: undefined, way: undefined, divergences: [], ...more,
+  term: 1, commitIndex: 3, epoch: 1, pendingCount: 0, game: 1, rematchAsked: [], peers: [ANA, BO], relayed: [], roundTripMs: {}, storage: "memory", storageNote: undefined, way: undefined, divergences: [], ...more,
 });
 
 const put = (board: Scene["state"]["board"], at: number, seat: number | null): Scene["state"]["board"] => board.map((was, cell) => (cell === at ? seat : was));

@@ -138,9 +138,11 @@ function recordingOf(events: readonly LogEvent[], match: { readonly rules: strin
   let start: Recording["start"] = { index: 0, section: undefined };
   const turns: RecordedTurn[] = [];
   for (const event of events) {
+    const { game } = roster;
     roster = foldRoster(roster, event);
     if (event.type === "install") start = { index: event.index, section: event.sections.get(LANE_GAME) };
     else if (event.lane === LANE_GAME) turns.push(turnOf(event, seatOf(roster, event.proposer)));
+    else if (roster.game !== game) turns.push({ ...turnOf(event, undefined), payload: new Uint8Array(0), begins: true });
   }
   return { recording: { ...match, start, turns }, roster };
 }

@@ -21,7 +21,7 @@ import { exportIdentity, type Identity } from "./identity/index.ts";
 import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftNode } from "./replica/index.ts";
 import { APPLICATION_TAG, ManagedSeam, MuxSeam, NamedMux, type Seam } from "./seam/index.ts";
-import { gameFork, seatClaimText, shareDoc, type GameForkOptions, type Doc, type GameSession, type SessionOptions, type SharedDoc } from "./session/index.ts";
+import { gameFork, seatClaimText, shareDoc, type GameForkOptions, type Doc, type GameSession, type SessionOptions, type SharedDoc, waitFor } from "./session/index.ts";
 
 /** Tag of the channel that carries shared documents, so that their names and `channel`'s never meet. */
 const SHARED_TAG = 5;
@@ -87,6 +87,8 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   #divergences: readonly Divergence[] = [];
   /** Who this tab was before, once it can prove it. */
   #formerSelf: Identity | undefined;
+  /** Wishes for a rematch that are not fulfilled or taken back. */
+  #rematching = 0;
   #isRefreshing = false;
   #isUnloaded = false;
   /** What is stored can not be believed: this identity is not used again. */
@@ -181,6 +183,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   play(action: Action): Promise<Outcome> {
     if (this.#closing !== undefined || this.#isLeaving) return Promise.resolve({ outcome: "rejected", reason: "closed" });
     if (this.#sequencer === undefined) return Promise.resolve({ outcome: "rejected", reason: "not-seated" });
+    if (this.#rematching > 0 || this.#session?.roster.asked.includes(this.#place.selfId) === true) return Promise.resolve({ outcome: "rejected", reason: "rematch-asked" });
     return this.#sequencer.propose(action);
   }
 
@@ -222,6 +225,26 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   async stand(): Promise<void> {
     await this.#inSession().stand();
+  }
+
+  async rematch({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const [session, sequencer] = [this.#inSession(), this.#sequencer];
+    const subscribe = (changed: () => void): (() => void) => {
+      const offs = [session.on("change", changed), session.on("closed", changed), sequencer?.on("change", changed)];
+      return () => offs.forEach((off) => off?.());
+    };
+    const isNothingOpen = (): true | undefined => {
+      if (session.isClosed) throw session.failure ?? new ClosedError("the match");
+      return (sequencer?.openCount ?? 0) === 0 || undefined;
+    };
+    this.#rematching += 1;
+    try {
+      // What is open now would be decided in the next game.
+      await waitFor({ check: isNothingOpen, subscribe, clock: this.#parts.session.clock, ms: Infinity, onTimeout: () => true as const, signal });
+      await session.rematch({ signal });
+    } finally {
+      this.#rematching -= 1;
+    }
   }
 
   async rename(name: string): Promise<void> {

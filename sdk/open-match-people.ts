@@ -53,6 +53,8 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
     commitIndex,
     epoch: session.fence?.epoch ?? 1,
     pendingCount,
+    game: session.roster.game,
+    rematchAsked: session.roster.asked,
     peers: [...peers].sort(),
     relayed: [...peers].filter((peer) => laneOf(peer) === "relay").sort(),
     roundTripMs: session.roundTripMs,
@@ -63,7 +65,7 @@ export function statusOf(session: GameSession, place: Place, { pendingCount, pee
 
 /** The status of a match that has no session: on its way in, or back, or over. */
 export function statusWithout(place: Place, phase: "connecting" | "reconnecting" | "closed", { reason, way, before }: { readonly reason?: string | undefined; readonly way?: LinkStatus | undefined; readonly before?: MatchStatus | undefined } = {}): MatchStatus {
-  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, epoch: 1, pendingCount: 0, divergences: [] } as const;
+  const blank = { seat: undefined, spectating: false, term: 0, commitIndex: 0, epoch: 1, pendingCount: 0, game: 1, rematchAsked: [], divergences: [] } as const;
   return { ...blank, ...before, ...place, phase, reason, way, leader: undefined, isLeader: false, role: "learner", peers: [place.selfId], relayed: [], roundTripMs: {} };
 }
 

@@ -33,13 +33,17 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
   const { session, game, seats, development, digests, logger = silentLogger } = options;
   // The roster as of the entry being applied, not the newest: who acted is decided where the action stands in the log.
   let roster: Roster = EMPTY_ROSTER;
+  let isBeginning = false;
   const sequencer = new TurnSequencer<Action>({
     log: session.node,
     actions: game.actions,
     playerOf: (proposer) => seatOf(roster, proposer),
     observe: (event) => {
+      const { game: before } = roster;
       roster = foldRoster(roster, event);
+      isBeginning = event.type === "command" && roster.game !== before;
     },
+    isBeginning: () => isBeginning,
   });
   const onReport = options.onReport ?? ((report: GameReport) => logger.info(report.message, report));
   const speculative = new SpeculativeSequencer({

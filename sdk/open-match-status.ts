@@ -25,6 +25,10 @@ export interface MatchStatus {
   /** 1 in the match as it was opened. A match that somebody went on with alone (`continueWithout`) is a fork of it and has the later epoch that was claimed for it. */
   readonly epoch: number;
   readonly pendingCount: number;
+  /** Which game the table plays: 1 the first, one more with every `rematch`. */
+  readonly game: number;
+  /** Who sits and asks for a rematch. */
+  readonly rematchAsked: readonly PeerId[];
   readonly peers: readonly PeerId[];
   /** Those of them that are reached through the relay of a server, sealed, because there is no direct path. */
   readonly relayed: readonly PeerId[];

@@ -136,7 +136,7 @@ export interface Match<State, Action> {
   readonly players: ReadableAtom<readonly MatchPlayer[]>;
   /** This tab's actions that are not settled yet, oldest first. */
   readonly pending: ReadableAtom<readonly Action[]>;
-  /** Applies to `state` in this very task and proposes. Rejections carry the game's reason, or `not-seated`, `closed`. Throws `OutcomeUnknownError` (with `settled` to await) when the fate stays open. */
+  /** Applies to `state` in this very task and proposes. Rejections carry the game's reason, or `not-seated`, `rematch-asked`, `closed`. Throws `OutcomeUnknownError` (with `settled` to await) when the fate stays open. */
   play(action: Action): Promise<PlayOutcome>;
   /**
    * Takes this tab's newest open action back, if it has not left the tab: while nobody leads (`status.phase` is `reconnecting` or `no-quorum`), or in the very
@@ -184,6 +184,14 @@ export interface Match<State, Action> {
   sit(): Promise<void>;
   /** Gives up the seat, or the wish for one, and watches on. */
   stand(): Promise<void>;
+  /**
+   * Asks for another game with the same people in the same seats; resolves once it has begun: when everybody who sits asks (who is gone counts, until its seat is
+   * freed). Then every tab's state begins anew from `setup`, watchers' too; the log goes on, and `status.game` is one more. Until then `status.rematchAsked`
+   * tells everybody, and this tab plays nothing (`rematch-asked`), so that no action meant for one game counts in the next; what is open is waited for first. The
+   * signal takes the wish back and rejects with its reason. Rejects with `ClosedError` when the seat or the match is lost meanwhile, `InvalidArgumentError` without
+   * a seat. Who asked and reloaded asks still: call it again to wait, or to take it back. A game that keeps a score from round to round has an action for the next round instead.
+   */
+  rematch(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Changes this player's name for everybody. */
   rename(name: string): Promise<void>;
   /** Gives up the seat, says goodbye, hands leadership over, frees everything. Idempotent. */

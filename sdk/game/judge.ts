@@ -13,12 +13,14 @@ export type Judge<State, Action> = (state: State, turn: Turn<Action>, reads?: Pr
 /** The judge of a game with `seats` seats. */
 export function createJudge<State, Action>(game: DefinedGame<State, Action>, seats: number): Judge<State, Action> {
   const judge = judgeOfActions(game, seats);
-  if (game.clock === undefined && game.dice === undefined) return judge;
+  const isPlain = game.clock === undefined && game.dice === undefined;
   return (before, turn, reads) => {
+    const { system } = turn;
+    if (system?.type === "begin") return { reason: undefined, state: game.setup({ seats }) };
+    if (isPlain) return judge(before, turn, reads);
     // What is due by now comes first: a move that is late is judged in the state after the timeout.
     if (reads !== undefined) reads.time = true;
     const due = happened(game, before, turn, { seats, when: "before" });
-    const { system } = turn;
     const verdict = system === undefined ? judge(due.state, turn, reads) : systemApplied(game, due.state, turn, system);
     const after = happened(game, verdict.state, turn, { seats, when: "after" });
     // Random numbers of an event hang on the index, which is only guessed.

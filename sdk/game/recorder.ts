@@ -35,7 +35,7 @@ export class Recorder<State, Action> {
     }
     const { index, time, player, proposer, dedupKey, duplicate, payload } = event;
     if (this.#turns.length >= (this.#options.turnsMax ?? RECORDING_TURNS_MAX)) this.#fold();
-    this.#turns.push({ index, time, player, proposer, dedupKey, duplicate, payload });
+    this.#turns.push({ index, time, player, proposer, dedupKey, duplicate, payload, ...(event.system?.type === "begin" ? { begins: true } : {}) });
   };
 
   /** The recording so far, as a value that does not change any more. */

@@ -3,8 +3,8 @@ import { ByteReader, ByteWriter, MalformedError, peerId, type LogIndex, type Pee
 import type { DedupKey } from "../replica/index.ts";
 import type { Seat } from "./game.ts";
 
-/** Version of the file's layout. History: 1 rules, seats, start, turns. */
-export const RECORDING_VERSION = 1;
+/** Version of the file's layout. History: 1 rules, seats, start, turns; 2 each turn says whether the game begins anew there. */
+export const RECORDING_VERSION = 2;
 
 /** Most turns one file may hold: a million 64-byte actions are about 100 MB in memory. */
 export const RECORDING_TURNS_MAX = 1_000_000;
@@ -18,6 +18,8 @@ export interface RecordedTurn {
   readonly dedupKey: DedupKey;
   readonly duplicate: boolean;
   readonly payload: Uint8Array;
+  /** The game begins anew here, from its setup, and this is no action. */
+  readonly begins?: boolean | undefined;
 }
 
 /** A match, or its part after a snapshot. Plain values; share it freely. */
@@ -50,14 +52,14 @@ export function decodeRecording(bytes: Uint8Array): Recording {
   const reader = new ByteReader(bytes);
   if (reader.text(MAGIC.length) !== MAGIC) throw new MalformedError("not a recording of a match");
   const version = reader.byte();
-  if (version !== RECORDING_VERSION) throw new MalformedError(`a recording of version ${version}, this SDK reads ${RECORDING_VERSION}`);
+  if (version < 1 || version > RECORDING_VERSION) throw new MalformedError(`a recording of version ${version}, this SDK reads ${RECORDING_VERSION}`);
   const rules = reader.text(RULES_BYTES_MAX);
   const seats = reader.uint();
   const index = reader.uint();
   const section = reader.bool() ? reader.bytes().slice() : undefined;
   let last = index;
   const turns = reader.list(() => {
-    const turn = readTurn(reader);
+    const turn = readTurn(reader, version);
     if (turn.index <= last) throw new MalformedError(`turn ${turn.index} stands after ${last}`);
     last = turn.index;
     return turn;
@@ -72,12 +74,12 @@ export function cutRecording(recording: Recording, index: LogIndex): Recording {
 }
 
 function writeTurn(writer: ByteWriter, turn: RecordedTurn): void {
-  const { index, time, player, proposer, dedupKey, duplicate, payload } = turn;
+  const { index, time, player, proposer, dedupKey, duplicate, payload, begins = false } = turn;
   writer.uint(index).uint(Math.max(0, Math.floor(time))).uint(player === undefined ? 0 : player + 1).text(proposer);
-  writer.text(dedupKey.clientId).uint(dedupKey.requestId).bool(duplicate).bytes(payload);
+  writer.text(dedupKey.clientId).uint(dedupKey.requestId).bool(duplicate).bytes(payload).bool(begins);
 }
 
-function readTurn(reader: ByteReader): RecordedTurn {
+function readTurn(reader: ByteReader, version: number): RecordedTurn {
   const index = reader.uint();
   const time = reader.uint();
   const seat = reader.uint();
@@ -89,6 +91,7 @@ function readTurn(reader: ByteReader): RecordedTurn {
     dedupKey: { clientId: reader.text(CLIENT_BYTES_MAX), requestId: reader.uint() },
     duplicate: reader.bool(),
     payload: reader.bytes().slice(),
+    ...(version > 1 && reader.bool() ? { begins: true } : {}),
   };
 }
 

@@ -29,8 +29,8 @@ export function* replaySteps<State, Action>(game: DefinedGame<State, Action>, re
   let step: ReplayStep<State, Action> = { ...start, index: recording.start.index, turn: undefined, action: undefined, reason: undefined };
   yield step;
   for (const turn of recording.turns) {
-    const { index, time, player, dedupKey, duplicate, payload } = turn;
-    const system = systemCommandOf(game.actions, payload);
+    const { index, time, player, dedupKey, duplicate, payload, begins } = turn;
+    const system = begins === true ? ({ type: "begin" } as const) : systemCommandOf(game.actions, payload);
     const action = system === undefined ? decodeSafely(game, payload) : undefined;
     // Written out: spreading every turn cost a quarter of a replay.
     const { state, reason } = duplicate ? { state: step.state, reason: "duplicate" } : judge(step.state, { index, time, player, dedupKey, action, system });

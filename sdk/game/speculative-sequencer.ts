@@ -177,6 +177,11 @@ export class SpeculativeSequencer<State, Action> {
     return this.#pending.length;
   }
 
+  /** How many own actions are open in whatever way: shown, or not shown any more and still to be decided. */
+  get openCount(): number {
+    return this.#flights.length;
+  }
+
   /** The own actions that are shown and not decided, oldest first. The same array until it changes. */
   get pending(): readonly PendingAction<Action>[] {
     return this.#pending;

@@ -13,6 +13,11 @@ export type SystemCommand =
   /** The proposer's seat shows its contribution to the open roll. */
   | { readonly type: "reveal"; readonly value: Uint8Array };
 
+/** Whoever folds the log beside the game says that it begins anew here: no bytes of the game's lane, so that nobody can propose it there. */
+export interface BeginCommand {
+  readonly type: "begin";
+}
+
 // First byte of every command of such a game's lane. 0: an action follows.
 const ACTION = 0;
 const TICK = 1;

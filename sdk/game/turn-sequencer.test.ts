@@ -139,3 +139,15 @@ test("[GA26] a second follower is refused while one is there, and welcome after 
   expect([listener.mock.calls.length, log.followers]).toEqual([0, 0]);
   expect(follow(sequencer)).toMatchObject([{ index: 1 }]);
 });
+
+test("[GA130] the game begins anew where whoever folds the log says so, and not where somebody proposes it in the game's lane", () => {
+  const log = new ScriptedLog();
+  let isBeginning = false;
+  const sequencer = new TurnSequencer<CounterAction>({ log, actions, playerOf: () => 0, observe: (event) => void (isBeginning = event.type === "command" && event.payload[0] === 9), isBeginning: () => isBeginning });
+  const events = follow(sequencer);
+  sit(log, "ann", 9);
+  play(log, "ann");
+  sit(log, "ann", 1);
+  log.append({ payload: new Uint8Array(0), proposer: peerId("eve") });
+  expect(events.map((event) => (event.type === "committed" ? [event.index, event.system?.type, event.player] : []))).toEqual([[1, "begin", undefined], [2, undefined, 0], [4, undefined, 0]]);
+});

@@ -18,6 +18,8 @@ export interface TurnSequencerOptions<Action> {
   readonly playerOf: (proposer: PeerId) => Seat | undefined;
   /** Hears every event that is not the game's, in log order: commands of other lanes and installs (before the reset is delivered). Here the caller folds its seat map. */
   readonly observe?: ((event: LogEvent) => void) | undefined;
+  /** Whether the game begins anew, from its setup, at the command just observed. Default: never. */
+  readonly isBeginning?: (() => boolean) | undefined;
 }
 
 /** How one action is proposed. */
@@ -142,7 +144,8 @@ export class TurnSequencer<Action> {
   #toTurn(event: LogEvent): TurnEvent<Action> | undefined {
     if (event.type === "command" && event.lane === GAME_LANE) return this.#committed(event);
     this.#options.observe?.(event);
-    return event.type === "install" ? reset(event) : undefined;
+    if (event.type === "install") return reset(event);
+    return this.#options.isBeginning?.() === true ? begun(event) : undefined;
   }
 
   #committed(event: CommittedCommand): CommittedTurn<Action> {
@@ -166,6 +169,11 @@ function proposeSafely(log: OrderedLog, payload: Uint8Array, options: TurnPropos
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** A turn like any other: counted, recorded and replayed. */
+function begun({ index, time, key: dedupKey, proposer }: CommittedCommand): CommittedTurn<never> {
+  return { type: "committed", index, time, dedupKey, proposer, duplicate: false, payload: new Uint8Array(0), player: undefined, action: undefined, system: { type: "begin" } };
 }
 
 function reset({ index, sections }: InstalledSnapshot): TurnEvent<never> {

@@ -2,14 +2,14 @@
 import type { LogIndex, PeerId } from "../base/index.ts";
 import type { DedupKey } from "../replica/index.ts";
 import type { Seat } from "./game.ts";
-import type { SystemCommand } from "./system-command.ts";
+import type { BeginCommand, SystemCommand } from "./system-command.ts";
 
 /** Everything the judging of one action depends on besides the state. */
 export interface Turn<Action> {
   /** Undefined when the payload is not an action of this game. */
   readonly action: Action | undefined;
-  /** Set when it is a command of the table itself (a tick, a contribution to the dice), and no player's action. */
-  readonly system?: SystemCommand | undefined;
+  /** Set when it is a command of the table itself (a tick, a contribution to the dice, the beginning of another game), and no player's action. */
+  readonly system?: SystemCommand | BeginCommand | undefined;
   /** The seat that acts; undefined when the proposer held none at this point of the log. */
   readonly player: Seat | undefined;
   readonly index: LogIndex;

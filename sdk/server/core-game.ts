@@ -45,13 +45,17 @@ class RunningGame<State, Action> implements RoomGame {
     this.#game = game;
     // The roster as of the entry being applied, not the newest: who acted is decided where the action stands in the log.
     let roster: Roster = EMPTY_ROSTER;
+    let isBeginning = false;
     const sequencer = new TurnSequencer<Action>({
       log: session.node,
       actions: game.actions,
       playerOf: (proposer) => seatOf(roster, proposer),
       observe: (event) => {
+        const { game: before } = roster;
         roster = foldRoster(roster, event);
+        isBeginning = event.type === "command" && roster.game !== before;
       },
+      isBeginning: () => isBeginning,
     });
     const speculative = new SpeculativeSequencer({
       sequencer, game, seats: session.roster.seats.length, player: () => undefined, snapshotEvery, rulesOfLog: () => roster.rules,

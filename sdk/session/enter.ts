@@ -337,7 +337,7 @@ function playersIn(session: Session): number {
 
 function fixedRoster(voterIds: readonly PeerId[]): Roster {
   const seats = voterIds.map((peer, seat) => ({ peer, name: `Player ${seat + 1}` }));
-  return { seats, watchers: [], kicked: [], stood: [], spectators: "closed", votersMax: voterIds.length, openedAt: 0, index: 0 };
+  return { seats, watchers: [], kicked: [], stood: [], spectators: "closed", votersMax: voterIds.length, game: 1, asked: [], openedAt: 0, index: 0 };
 }
 
 /** 64 random bits: two groups never share a name. */

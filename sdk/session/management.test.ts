@@ -11,7 +11,7 @@ const newcomer: Person = { ...joiner, synced: false };
 
 function roster(seated: readonly (PeerId | undefined)[], more: Partial<Roster> = {}): Roster {
   const seats = seated.map((peer) => (peer === undefined ? undefined : { peer, name: "x" }));
-  return { seats, watchers: [], kicked: [], stood: [], spectators: "open", votersMax: 5, openedAt: 0, index: 1, ...more };
+  return { seats, watchers: [], kicked: [], stood: [], spectators: "open", votersMax: 5, game: 1, asked: [], openedAt: 0, index: 1, ...more };
 }
 
 function view(voters: readonly PeerId[], learners: readonly PeerId[], people: Partial<Record<string, Person>>, more: Partial<ManagementView> = {}): ManagementView {

@@ -34,7 +34,7 @@ describe("the roster", () => {
   test("an opening word and a section of the first builds are still read", () => {
     const first = encodeRosterCommand(open).subarray(0, -2);
     expect(decodeRosterCommand(first)).toEqual(open);
-    const section = rosterLane.encode(after([ann, open])).slice(0, -3);
+    const section = rosterLane.encode(after([ann, open])).slice(0, -5);
     section[0] = 1;
     expect(rosterLane.decode(section)).toMatchObject({ seats: [{ peer: ann }, undefined], rules: undefined, stood: [] });
     expect(decodeRosterCommand(encodeRosterCommand({ type: "seat", peer: bob, seat: 1, name: "Bob" }))).toEqual({ type: "seat", peer: bob, seat: 1, name: "Bob" });
@@ -106,6 +106,32 @@ describe("the roster", () => {
   });
 });
 
+describe("another game", () => {
+  const three: readonly (readonly [PeerId, RosterCommand])[] = [[ann, { ...open, seats: 3 }], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [ann, { type: "seat", peer: cat, seat: 2, name: "Cat" }]];
+  const asks = (peer: PeerId, wants = true): readonly [PeerId, RosterCommand] => [peer, { type: "rematch", wants }];
+  const shown = (roster: Roster): unknown => [roster.game, roster.asked];
+
+  test("[SE58] begins when the last one who sits asks, whatever the order and however often somebody asks", () => {
+    expect(shown(after(...three, asks(bob), asks(bob), asks(ann)))).toEqual([1, [bob, ann]]);
+    expect(shown(after(...three, asks(bob), asks(ann), asks(cat)))).toEqual([2, []]);
+    expect(shown(after(...three, asks(bob), asks(ann), asks(cat), asks(bob)))).toEqual([2, [bob]]);
+    expect(shown(after([ann, open], asks(ann)))).toEqual([2, []]);
+  });
+
+  test("[SE58] is not begun by who does not sit, by a wish taken back, or by somebody going; asked again, the seats that are left decide", () => {
+    const roster = after(...three);
+    expect(apply(roster, { type: "rematch", wants: true }, dan)).toBe(roster);
+    expect(apply(roster, { type: "rematch", wants: false }, bob)).toBe(roster);
+    expect(shown(after(...three, asks(bob), asks(ann), asks(bob, false), asks(cat)))).toEqual([1, [ann, cat]]);
+    const left = after(...three, asks(bob), asks(ann), [cat, { type: "vacate", peer: cat }]);
+    expect(shown(left)).toEqual([1, [bob, ann]]);
+    expect(shown(apply(left, { type: "rematch", wants: true }, bob))).toEqual([2, []]);
+    expect(shown(after(...three, asks(bob), asks(ann), [ann, { type: "kick", peer: bob, reason: "" }]))).toEqual([1, [ann]]);
+    // Whoever takes the seat has not asked.
+    expect(shown(after(...three, asks(bob), asks(ann), [ann, { type: "reseat", from: bob, to: dan, name: "Dan" }], asks(cat)))).toEqual([1, [ann, cat]]);
+  });
+});
+
 describe("admission", () => {
   test("a full roster refuses newcomers and admits its own", () => {
     const roster = after([ann, open], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }]);
@@ -128,6 +154,7 @@ const commands: fc.Arbitrary<RosterCommand> = fc.oneof(
   fc.record({ type: fc.constant("kick" as const), peer: peers, reason: names }),
   fc.record({ type: fc.constant("spectate" as const), peer: peers, name: names, spare: fc.boolean() }),
   fc.record({ type: fc.constant("rename" as const), name: names }),
+  fc.record({ type: fc.constant("rematch" as const), wants: fc.boolean() }),
 );
 
 describe("any sequence of commands", () => {
@@ -139,6 +166,7 @@ describe("any sequence of commands", () => {
         expect(new Set(seated).size).toBe(seated.length);
         for (const { peer } of roster.kicked) expect(seated).not.toContain(peer);
         for (const { peer } of roster.watchers) expect(seated).not.toContain(peer);
+        for (const peer of roster.asked) expect(seated).toContain(peer);
       }),
     );
   });

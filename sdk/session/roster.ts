@@ -28,6 +28,10 @@ export interface Roster {
   readonly stood: readonly { readonly peer: PeerId; readonly index: LogIndex }[];
   readonly spectators: "open" | "closed";
   readonly votersMax: number;
+  /** Which game the table plays: 1 the first, one more with every rematch. */
+  readonly game: number;
+  /** Who sits and asks for a rematch. Once everybody who sits does, the next game begins and the list is empty. */
+  readonly asked: readonly PeerId[];
   /** What is played, as the host's opening word says (`name@version`); undefined where it says nothing. */
   readonly rules?: string | undefined;
   /** The fixed core that votes and manages, and never sits; undefined in a match that its players own. */
@@ -48,6 +52,8 @@ export type RosterCommand =
   | { readonly type: "kick"; readonly peer: PeerId; readonly reason: string }
   | { readonly type: "spectate"; readonly peer: PeerId; readonly name: string; readonly spare: boolean }
   | { readonly type: "rename"; readonly name: string }
+  /** Its proposer, who sits, asks for a rematch or takes that back. */
+  | { readonly type: "rematch"; readonly wants: boolean }
   /** The person who sat as `from` is the peer `to` from now on. */
   | { readonly type: "reseat"; readonly from: PeerId; readonly to: PeerId; readonly name: string }
   /** The processes of the fixed core, at most {@link SEATS_MAX}: the first word of a group that has one, by one of them, and later only theirs to change. */
@@ -63,7 +69,7 @@ const PEER_BYTES_MAX = 512;
 const TEXT_BYTES_MAX = 1024;
 
 /** The roster before any command. */
-export const EMPTY_ROSTER: Roster = { seats: [], watchers: [], kicked: [], stood: [], spectators: "closed", votersMax: 1, openedAt: 0, index: 0 };
+export const EMPTY_ROSTER: Roster = { seats: [], watchers: [], kicked: [], stood: [], spectators: "closed", votersMax: 1, game: 1, asked: [], openedAt: 0, index: 0 };
 
 /** The seat `peer` holds, or undefined. */
 export function seatOf(roster: Roster, peer: PeerId): number | undefined {
@@ -104,7 +110,8 @@ export function applyRosterCommand(roster: Roster, command: RosterCommand, propo
   const standing = [...roster.seats.flatMap((taken) => (taken === undefined || seatOf(next, taken.peer) !== undefined ? [] : [taken.peer])), ...(isTakenBack ? [command.peer] : [])];
   if (standing.length === 0) return next;
   const others = next.stood.filter(({ peer }) => !standing.includes(peer));
-  return { ...next, stood: [...others, ...[...new Set(standing)].map((peer) => ({ peer, index }))].slice(-STOOD_MAX) };
+  // Who does not sit any more does not ask either; nothing begins by somebody going.
+  return { ...next, asked: next.asked.filter((peer) => seatOf(next, peer) !== undefined), stood: [...others, ...[...new Set(standing)].map((peer) => ({ peer, index }))].slice(-STOOD_MAX) };
 }
 
 function changedBy(roster: Roster, command: RosterCommand, proposer: PeerId): Roster {
@@ -126,6 +133,8 @@ function changedBy(roster: Roster, command: RosterCommand, proposer: PeerId): Ro
       return mayWatch(roster, command, proposer) ? watch(roster, command) : roster;
     case "rename":
       return rename(roster, proposer, command.name);
+    case "rematch":
+      return askRematch(roster, command.wants, proposer);
     case "reseat":
       return command.to !== proposer && mayManage(roster, proposer) ? reseat(roster, command) : roster;
   }
@@ -160,6 +169,15 @@ function reseat(roster: Roster, { from, to, name }: RosterCommand & { type: "res
   const seat = seatOf(roster, from);
   if (seat === undefined || seatOf(roster, to) !== undefined || isKicked(roster, to) || isOfCore(roster, to)) return roster;
   return { ...roster, seats: withSeat(roster, seat, { peer: to, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== to) };
+}
+
+function askRematch(roster: Roster, wants: boolean, peer: PeerId): Roster {
+  const others = roster.asked.filter((other) => other !== peer);
+  if (seatOf(roster, peer) === undefined || (!wants && others.length === roster.asked.length)) return roster;
+  const asked = wants ? [...others, peer] : others;
+  // Asked again it is looked at again: whoever did not want one may be gone.
+  const isAgreed = wants && roster.seats.every((taken) => taken === undefined || asked.includes(taken.peer));
+  return isAgreed ? { ...roster, game: roster.game + 1, asked: [] } : { ...roster, asked };
 }
 
 function vacate(roster: Roster, peer: PeerId): Roster {
@@ -202,7 +220,7 @@ export function isKicked(roster: Roster, peer: PeerId): boolean {
   return roster.kicked.some((entry) => entry.peer === peer);
 }
 
-const TYPES = ["open", "seat", "vacate", "kick", "spectate", "rename", "reseat", "core"] as const;
+const TYPES = ["open", "seat", "vacate", "kick", "spectate", "rename", "reseat", "core", "rematch"] as const;
 
 /** Bytes of a command, as it stands in the log. */
 export function encodeRosterCommand(command: RosterCommand): Uint8Array {
@@ -221,6 +239,8 @@ export function encodeRosterCommand(command: RosterCommand): Uint8Array {
       return writer.text(command.peer).text(command.name).bool(command.spare).finish();
     case "rename":
       return writer.text(command.name).finish();
+    case "rematch":
+      return writer.bool(command.wants).finish();
     case "reseat":
       return writer.text(command.from).text(command.to).text(command.name).finish();
     case "core":
@@ -256,6 +276,8 @@ function readCommand(reader: ByteReader): RosterCommand {
       return { type, peer: readPeer(reader), name: readName(reader), spare: reader.bool() };
     case "rename":
       return { type, name: readName(reader) };
+    case "rematch":
+      return { type, wants: reader.bool() };
     case "reseat":
       return { type, from: readPeer(reader), to: readPeer(reader), name: readName(reader) };
     case "core":
@@ -317,7 +339,7 @@ function applyCommitted(roster: Roster, committed: CommittedCommand): Roster {
   return { ...next, openedAt: roster.seats.length === 0 ? committed.time : next.openedAt, index: committed.index };
 }
 
-/** History: 1 the first one, 2 ends with the rules, 3 with the fixed core behind them, 4 says whether there is one, and ends with who gave up a seat. */
+/** History: 1 the first one, 2 ends with the rules, 3 with the fixed core behind them, 4 says whether there is one, and ends with who gave up a seat, which game is played and who asks for the next. */
 const ROSTER_FORMAT = 4;
 
 function encodeRoster(roster: Roster): Uint8Array {
@@ -331,7 +353,7 @@ function encodeRoster(roster: Roster): Uint8Array {
   writer.list(roster.kicked, (entry) => writer.text(entry.peer).text(entry.reason));
   writer.text(roster.rules ?? "").bool(core !== undefined);
   if (core !== undefined) writer.list(core, (peer) => writer.text(peer));
-  return writer.list(roster.stood, ({ peer, index }) => writer.text(peer).uint(index)).finish();
+  return writer.list(roster.stood, ({ peer, index }) => writer.text(peer).uint(index)).uint(roster.game).list(roster.asked, (peer) => writer.text(peer)).finish();
 }
 
 function decodeRoster(section: Uint8Array): Roster {
@@ -349,6 +371,8 @@ function decodeRoster(section: Uint8Array): Roster {
   const hasCore = format === 3 || (format > 3 && reader.bool());
   const core = hasCore ? reader.list(() => readPeer(reader), SEATS_MAX) : undefined;
   const stood = format < 4 ? [] : reader.list(() => ({ peer: readPeer(reader), index: reader.uint() }), STOOD_MAX);
+  const game = format < 4 ? 1 : reader.uint();
+  const asked = format < 4 ? [] : reader.list(() => readPeer(reader), SEATS_MAX);
   reader.end();
-  return { seats, watchers, kicked, stood, spectators, votersMax, rules, core, openedAt, index };
+  return { seats, watchers, kicked, stood, spectators, votersMax, game, asked, rules, core, openedAt, index };
 }

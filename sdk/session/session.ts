@@ -1,6 +1,6 @@
 // One peer's place in a gathering: lobby, node, roster and management over one seam. How one gets in stands in enter.ts.
 import { createNanoEvents } from "nanoevents";
-import { ClosedError, hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { ClosedError, hasCode, InvalidArgumentError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { fenceLane, fenceFor, LogFence, type OwnershipFence } from "../durable/index.ts";
 import { LANE_FENCE, LANE_SESSION, isWitness, openReplica, raftConfig, witnessGroupOf, type LaneReducer, type LogEvent, type NodeChannel, type NodeStatus, type RaftConfig, type RaftNode, type Replica, type ReplicaOptions } from "../replica/index.ts";
 import { APPLICATION_TAG, joinChannels, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
@@ -120,6 +120,12 @@ export interface GameSession {
   sit(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Gives up the seat, or the wish for one, and stays as a spectator; committed when it resolves. */
   stand(): Promise<void>;
+  /**
+   * Asks for another game with the same people, in the same seats. Resolves once it has begun: when everybody who sits asks for it, by a committed word. Until then the
+   * signal takes the wish back and rejects with its reason; whoever loses its seat meanwhile is rejected with `ClosedError`. What it means that a game
+   * begins (`roster.game` is one more) is for whoever folds the log. Rejects with `InvalidArgumentError` without a seat, and as proposing does.
+   */
+  rematch(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Frees the seat of somebody else, who may watch on, and may come back to whatever seat is free then. Committed when it resolves; void unless this peer holds a seat. */
   vacate(peer: PeerId): Promise<void>;
   /** Asks for the seat of a peer this person was before, with a proof signed by that peer's key over `seatClaimText`. The leader moves the seat once the proof holds, this peer is a caught-up member without a seat, and the other is not here any more. */
@@ -421,6 +427,30 @@ export class Session implements GameSession {
       this.#standingUp -= 1;
       // Whoever waits to sit looks again.
       this.#events.emit("change");
+    }
+  }
+
+  async rematch({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    if (seatOf(this.#roster, this.selfId) === undefined) throw new InvalidArgumentError("a rematch is for those who hold a seat to ask for");
+    const { game } = this.#roster;
+    await this.propose({ type: "rematch", wants: true });
+    const check = (): true | undefined => {
+      if (this.#roster.game > game) return true;
+      if (this.isClosed) throw this.#failure ?? new ClosedError("the session");
+      if (seatOf(this.#roster, this.selfId) === undefined) throw new ClosedError("the wish for a rematch");
+      return undefined;
+    };
+    const subscribe = (changed: () => void): (() => void) => {
+      const offs = [this.on("change", changed), this.on("closed", changed)];
+      return () => offs.forEach((off) => off());
+    };
+    try {
+      await waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal });
+    } catch (error) {
+      // Taken back by the log as well: should it have begun before that, the word is void.
+      if (!this.isClosed) await this.propose({ type: "rematch", wants: false }).catch(() => {});
+      throw error;
     }
   }
 

@@ -217,7 +217,7 @@ describe("a session with a witness", () => {
 
 describe("the leader's next step about a witness", () => {
   const player: Person = { declares: "join", name: "P", inGroup: true, synced: true, standing: "here", leaving: undefined, hidden: false, asksSeat: false, was: undefined, admitted: true, elsewhere: false, witness: W };
-  const roster: Roster = { seats: [{ peer: ann, name: "A" }, { peer: bob, name: "B" }], watchers: [], kicked: [], stood: [], spectators: "open", votersMax: 5, openedAt: 0, index: 1 };
+  const roster: Roster = { seats: [{ peer: ann, name: "A" }, { peer: bob, name: "B" }], watchers: [], kicked: [], stood: [], spectators: "open", votersMax: 5, game: 1, asked: [], openedAt: 0, index: 1 };
   const view = (members: { readonly voters: readonly PeerId[]; readonly learners?: readonly PeerId[] }, other: Partial<Person> = {}, more: Partial<ManagementView> = {}): ManagementView => ({
     self: ann, membership: { votersOutgoing: [], learnersNext: [], learners: [], ...members }, roster, people: new Map([[ann, player], [bob, { ...player, ...other }]]), spares: true, ...more,
   });

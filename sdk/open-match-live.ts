@@ -3,7 +3,7 @@ import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
 import { ClosedError, hasCode, InvalidArgumentError, utf8, toHex, type PeerId } from "./base/index.ts";
 import { LogCluster, type MatchCluster, type MatchClusterOptions } from "./cluster/index.ts";
 import { isFenceRefusal } from "./durable/index.ts";
-import type { DefinedGame, Divergence, Outcome, SpeculativeSequencer, UndoAnswer } from "./game/index.ts";
+import { viewerOf, type DefinedGame, type Divergence, type Outcome, type SpeculativeSequencer, type UndoAnswer } from "./game/index.ts";
 import { CLUSTER_TAG, groundOf } from "./open-match-cluster.ts";
 import { enterMatch, isElsewhere } from "./open-match-enter.ts";
 import { Farewells } from "./open-match-farewell.ts";
@@ -21,7 +21,7 @@ import { exportIdentity, type Identity } from "./identity/index.ts";
 import type { PageLifecycle } from "./platform/index.ts";
 import type { RaftNode } from "./replica/index.ts";
 import { APPLICATION_TAG, ManagedSeam, MuxSeam, NamedMux, type Seam } from "./seam/index.ts";
-import { gameFork, seatClaimText, shareDoc, type GameForkOptions, type Doc, type GameSession, type SessionOptions, type SharedDoc, waitFor } from "./session/index.ts";
+import { gameFork, seatClaimText, seatOf, shareDoc, type GameForkOptions, type Doc, type GameSession, type SessionOptions, type SharedDoc, waitFor } from "./session/index.ts";
 
 /** Tag of the channel that carries shared documents, so that their names and `channel`'s never meet. */
 const SHARED_TAG = 5;
@@ -364,14 +364,17 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const digests = { channel: this.#digests, onDivergences };
     const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger, digests, clock, random, wallClock: wallClock ?? ((): number => Math.floor(clock.now())), secrets: secretsIn(home.store, session.groupId) });
     this.#sequencer = sequencer;
+    const view = viewerOf(game, this.#state.get(), onReport ?? ((report) => logger?.info(report.message, report)));
     const show = (): void => {
       const pending = sequencer.pending.map(({ action }) => action);
       if (pending.length + this.#pending.get().length > 0) this.#pending.set(pending);
       this.#confirmed.set(sequencer.confirmedState);
-      this.#state.set(sequencer.speculativeState);
+      this.#state.set(view(sequencer.speculativeState, seatOf(session.roster, session.selfId)));
       this.#refreshSoon();
     };
     sequencer.on("change", show);
+    // Who takes a seat sees more, or less.
+    if (game.view !== undefined) sequencer.on("closed", session.on("change", show));
     if (sequencer.failure !== undefined) throw sequencer.failure;
     sequencer.on("failed", (failure) => void this.#failed(failure));
     show();

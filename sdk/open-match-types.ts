@@ -128,7 +128,7 @@ export interface MatchOptions<State, Action> {
 
 /** A running match. Its atoms are assigned only when their value is a new one. */
 export interface Match<State, Action> {
-  /** What to draw: the committed state with this tab's pending actions on top. Same identity while nothing changed. */
+  /** What to draw: the committed state with this tab's pending actions on top, through the game's `view` where it has one. Same identity while nothing changed. */
   readonly state: ReadableAtom<State>;
   /** Only what is committed. */
   readonly confirmed: ReadableAtom<State>;

@@ -1,6 +1,6 @@
 // Turns what an author wrote into a complete game: checked shape, defaults, codecs that validate.
 import { InvalidArgumentError, jsonCodec, type Codec } from "../base/index.ts";
-import type { DefinedGame, Game } from "./game.ts";
+import type { DefinedGame, Game, Seat } from "./game.ts";
 import { taggedActions } from "./system-command.ts";
 import { isAsynchronous, validateWith, type StandardSchema } from "./standard-schema.ts";
 
@@ -28,6 +28,7 @@ export function defineGame<State, Action>(game: Game<State, Action>): DefinedGam
     setup: (context) => game.setup(context),
     check: (state, action, context) => game.check?.(state, action, context),
     apply: (state, action, context) => game.apply(state, action, context),
+    ...(game.view === undefined ? {} : { view: (state: State, player: Seat | undefined) => game.view?.(state, player) ?? state }),
     clock: game.clock,
     dice: game.dice,
     actions: game.clock === undefined && game.dice === undefined ? actions : taggedActions(actions),
@@ -49,6 +50,7 @@ function checkShape(game: unknown): void {
   const of = (field: string): unknown => fields[field] ?? (field in game ? Reflect.get(game, field) : undefined);
   for (const field of ["setup", "apply"]) requireThat(typeof of(field) === "function", field, "a function", of(field));
   requireThat(of("check") === undefined || typeof of("check") === "function", "check", "a function or left out", of("check"));
+  requireThat(of("view") === undefined || typeof of("view") === "function", "view", "a function or left out", of("view"));
   for (const field of ["name", "version"]) requireThat(isShortText(of(field)), field, `a text of 1 to ${RULES_CHARS_MAX} characters without "@" or left out`, of(field));
   for (const field of ["actions", "states"]) requireThat(of(field) === undefined || hasFunctions(of(field), ["encode", "decode"]), field, "a codec { encode, decode } or left out", of(field));
   requireThat(of("clock") === undefined || hasFunctions(of("clock"), ["deadline", "timeout"]), "clock", "{ deadline, timeout } or left out", of("clock"));

@@ -111,6 +111,12 @@ export interface Game<State, Action> {
   check?(state: State, action: Action, context: ActionContext): string | undefined;
   /** The state after a legal action, as a new value; return `state` itself when nothing changes. */
   apply(state: State, action: Action, context: ActionContext): State;
+  /**
+   * What a seat gets to see of a state, drawn in the state's place: `match.state` holds it. Undefined: who watches. Pure; runs once per change. It is for
+   * drawing alone: rules work on the whole state, `match.confirmed` is it, and whoever reads the log reads it. What must stay hidden is sealed
+   * (`seal`). Default: the state as it is.
+   */
+  view?(state: State, player: Seat | undefined): State;
   /** Turn clocks. Default: none. */
   readonly clock?: GameClock<State> | undefined;
   /** Dice nobody can choose, and `context.random` made of them. Default: none; then `context.random` is seeded by the entry, which is enough where everybody at the table is trusted. */

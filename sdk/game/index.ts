@@ -18,6 +18,7 @@ export { InvalidActionError, type StandardIssue, type StandardResult, type Stand
 export { createGameStore, type GameStore } from "./store.ts";
 export { Timekeeper, type TimekeeperOptions } from "./timekeeper.ts";
 export { nextDue } from "./happenings.ts";
+export { viewerOf, type Viewer } from "./view.ts";
 export type { SystemCommand } from "./system-command.ts";
 export { TurnSequencer, type EncodedAction, type ProposedTurn, type Submission, type TurnProposeOptions, type TurnSequencerOptions } from "./turn-sequencer.ts";
 export type { CommittedTurn, GameReset, Turn, TurnEvent } from "./turn.ts";

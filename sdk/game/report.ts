@@ -11,12 +11,13 @@ import type { Seat } from "./game.ts";
  * snapshot does not fit this game; play stops here. `snapshot-failed`: an own snapshot was not taken; the next one tries again.
  * `listener-threw`: a listener of the game layer threw. `rules-mismatch`: the log is played under other rules; play stops here.
  * `resumed-unreadable`: an action left in flight by an earlier incarnation does not decode; it is not shown. `diverged`: a peer has another state
- * at the same index. `clock-failed`, `dice-failed`: a function of the game's clock or dice threw, or did not do what it is for; it did nothing.
+ * at the same index. `clock-failed`, `dice-failed`: a function of the game's clock or dice threw, or did not do what it is for; it did nothing. `view-failed`:
+ * the game's view threw; what was drawn stays.
  */
 export type GameReportKind =
   | "illegal" | "undecodable" | "check-failed" | "apply-failed" | "impure" | "unserialisable" | "key-collision"
   | "proposal-failed" | "outcome-unknown" | "snapshot-unreadable" | "snapshot-failed" | "listener-threw"
-  | "rules-mismatch" | "resumed-unreadable" | "diverged" | "clock-failed" | "dice-failed";
+  | "rules-mismatch" | "resumed-unreadable" | "diverged" | "clock-failed" | "dice-failed" | "view-failed";
 
 /** One thing worth a look. */
 export interface GameReport {

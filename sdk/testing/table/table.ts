@@ -32,7 +32,7 @@ const ARRANGING_MS = 3_000;
 const EPOCH_MS = 1_700_000_000_000;
 
 /** Reports no game may cause. Actions that turn out illegal are part of any match. */
-const FAULTS: readonly GameReportKind[] = ["impure", "unserialisable", "diverged", "check-failed", "apply-failed", "clock-failed", "dice-failed", "listener-threw", "undecodable", "snapshot-unreadable", "key-collision"];
+const FAULTS: readonly GameReportKind[] = ["impure", "unserialisable", "diverged", "check-failed", "apply-failed", "clock-failed", "dice-failed", "view-failed", "listener-threw", "undecodable", "snapshot-unreadable", "key-collision"];
 
 /** A running table. */
 export class TestTable<State, Action> implements PlayerSurroundings<State, Action> {

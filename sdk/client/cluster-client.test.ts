@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { peerId, seededRandom } from "../base/index.ts";
 import { openReplica, type LogEvent } from "../replica/index.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { applied, command, CORE, Room } from "./test-room.ts";
 import { clusterClientWithNode } from "./log-client.ts";
 
@@ -32,6 +33,22 @@ describe("a client of a core", () => {
     expect(client.node.role).toBe("learner");
     await tabs.get(client.propose(command(1)));
     await tabs.end();
+  });
+
+  test("[CC20] so many that some are fed beside the group follow and propose all the same, and nobody's coming or going costs another its place", async () => {
+    const ids = Array.from({ length: 7 }, (_, at) => peerId(`bot-${at}`));
+    const clients: ClusterClient[] = [];
+    for (const id of ids) clients.push(await room.client(id, room.endpoints(id, "good")));
+    expect(room.leader!.node.membership.learners.length).toBeLessThan(ids.length);
+    await room.get(Promise.all(clients.map((client, at) => client.propose(command(at)))));
+    await room.get(clients[0]!.close());
+    await room.kill(room.leader!.selfId);
+    const others = clients.slice(1);
+    await room.get(Promise.all(others.map((client, at) => client.propose(command(10 + at)))));
+    expect(others.map(({ node }) => node.role)).toEqual(others.map(() => "learner"));
+    const all = (client: ClusterClient): number[] => applied(client.node).map(({ value }) => value).sort((a, b) => a - b);
+    expect(await room.until(() => others.every((client) => all(client).length === 13))).toBe(true);
+    for (const client of others) expect(all(client)).toEqual([0, 1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15]);
   });
 
   test("[CC2] replays what was committed before it came, then follows, each index once", async () => {

@@ -1,9 +1,11 @@
 // The same game as in tabs, with servers as its voters: entering, playing, server after server stopped, leaving; and what has no meaning there.
+import { createNanoEvents } from "nanoevents";
 import { afterEach, describe, expect, test } from "vitest";
 import { fromUtf8, hasCode, InvalidArgumentError, utf8 } from "./base/index.ts";
 import type { Game } from "./game/index.ts";
 import { openNodeSocket } from "./node/index.ts";
 import { openMatch, type Match, type MatchOptions } from "./open-match.ts";
+import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { startCore, type RunningCore, type StartCoreOptions } from "./server/index.ts";
 
 type Words = readonly string[];
@@ -15,6 +17,20 @@ const clocked: Game<{ readonly until: number; readonly rang: number }, number> =
   apply: (state, ms, { time }) => ({ ...state, until: time + ms }),
   clock: { deadline: ({ until }) => until || undefined, timeout: ({ rang }) => ({ until: 0, rang: rang + 1 }) },
 };
+
+/** A page whose life the test tells. */
+class Page implements PageLifecycle {
+  isHidden = false;
+  readonly #events = createNanoEvents<Record<PageEvent, () => void>>();
+
+  on(event: PageEvent, listener: () => void): () => void {
+    return this.#events.on(event, listener);
+  }
+
+  tell(event: PageEvent): void {
+    this.#events.emit(event);
+  }
+}
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -102,6 +118,27 @@ describe("a match with a core", () => {
     await until(() => first.status.get().phase === "waiting", "the seat is free");
     const third = await open(words, running);
     expect(third.status.get().seat).toBe(1);
+  });
+
+  test("a page that goes and is shown again has its seat, and one that is gone for good gives it to who brings its identity along", async () => {
+    const running = await core();
+    const page = new Page();
+    const first = await open(words, running, { name: "Ann", page });
+    const second = await open(words, running, { name: "Bob" });
+    await first.play("one");
+    const { selfId, seat } = first.status.get();
+    page.tell("hide");
+    await until(() => second.players.get()[0]?.presence !== "here", "it is seen to go");
+    page.tell("show");
+    await until(() => first.status.get().phase === "live", "it is back");
+    expect(first.status.get()).toMatchObject({ selfId, seat, way: { phase: "connected", window: "resumed" } });
+    expect(await first.play("two")).toMatchObject({ outcome: "committed" });
+    const file = await first.exportIdentity("a phrase");
+    page.tell("hide");
+    const heir = await open(words, running, { name: "Ann", returnAs: { file, passphrase: "a phrase" } });
+    await until(() => heir.status.get().seat === seat, "the seat is moved");
+    expect(await heir.play("three")).toMatchObject({ outcome: "committed" });
+    expect(heir.confirmed.get()).toEqual(["one", "two", "three"]);
   });
 
   test("a room with a secret is another room on the servers than one of its name, and its code leads there", async () => {

@@ -1,7 +1,8 @@
 // The groups of a core, one per room: opened when somebody is in the room, closed when nobody was for long, their records kept.
 import { randomBytes } from "node:crypto";
 import { clusterLane } from "../cluster/index.ts";
-import { digest, seededRandom, toHex, utf8, type Clock, type Logger, type PeerId } from "../base/index.ts";
+import { digest, fromHex, seededRandom, toHex, utf8, type Clock, type Logger, type PeerId } from "../base/index.ts";
+import { verifyFormer } from "../identity/index.ts";
 import type { RaftConfig } from "../replica/index.ts";
 import { gameCore, type GameSession } from "../session/index.ts";
 import { scopedByteStore, type ByteStore } from "../storage/index.ts";
@@ -112,6 +113,8 @@ export class CoreRooms {
     const seeds = randomBytes(8);
     const session = await gameCore(room.seam, {
       // What a lane holds is lost where one peer does not fold it, and every match folds the cluster's.
+      // Whose seat somebody brings along, or had in a tab that is gone, is asked of whoever leads.
+      verifyClaim: ({ peer, publicKey, signature }, text) => verifyFormer({ peerId: peer, publicKey: fromHex(publicKey), signature: fromHex(signature) }, utf8(text)),
       core: cores, founds, groupId, clock, lanes: [clusterLane], raftConfig, awayAfterMs, evictAfterMs, logger, wallClock: () => Date.now(),
       random: seededRandom(seeds.readUInt32LE(0), seeds.readUInt32LE(4)), storage: scopedByteStore(storage, `room/${groupId}/`), name: room.seam.selfId,
     });

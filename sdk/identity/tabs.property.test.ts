@@ -103,8 +103,9 @@ class World {
     this.#follow(one, opening.then((storage) => this.#opened(one, storage), (error: unknown) => this.problems.push(String(error))));
   }
 
+  /** Listened to at once, not only at the end: with locks that are given to everybody, giving up records that are another tab's by now is refused, as it should be. */
   #follow({ tab }: Living, work: Promise<unknown>): void {
-    this.#underWay.push(Promise.race([work, tab.gone]));
+    this.#underWay.push(Promise.race([work, tab.gone]).catch((error: unknown) => error));
   }
 
   async #opened(one: Living, storage: RoomStorage): Promise<void> {

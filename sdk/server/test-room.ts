@@ -96,10 +96,10 @@ export async function bareCore(size: number): Promise<{ readonly endpoints: read
 
 /** A seam as if there were only players: for a contract that counts who is there. */
 export class PlayersOnly implements Seam {
-  readonly #base: CoreSeam;
+  readonly #base: Seam;
   readonly #filtered = new WeakMap<ReadonlySet<PeerId>, ReadonlySet<PeerId>>();
 
-  constructor(base: CoreSeam) {
+  constructor(base: Seam) {
     this.#base = base;
   }
 

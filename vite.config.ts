@@ -32,7 +32,8 @@ const entries = {
 const thirdParty = [/^yjs$/, /^y-protocols\//, /^lib0\//, /^idb-keyval$/, /^simple-peer/, /^nanoevents$/, /^nanostores$/, /^react$/, /^vue$/, /^@noble\//, /^ws$/, /^classic-level$/, /^vitest/, /^node:/];
 
 const builds: Record<string, ViteUserConfig> = {
-  demo: { root: at("demo"), publicDir: at("public"), base: "./", build: { outDir: at("dist/demo"), emptyOutDir: true } },
+  demo: { root: at("demo"), publicDir: at("public"), base: "./", build: { outDir: at("dist/demo"), emptyOutDir: true, rollupOptions: { input: [at("demo/index.html"), at("demo/overlay.html")] } } },
+  bot: { publicDir: false, build: { outDir: at("dist/examples"), emptyOutDir: true, minify: false, target: "node20", lib: { entry: { bot: at("demo/examples/bot.ts") }, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
   lib: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, lib: { entry: entries, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
   // A library build leaves process.env.NODE_ENV to the bundler; a script tag has none.
   iife: { publicDir: false, define: { "process.env.NODE_ENV": JSON.stringify("production") }, build: { outDir: at("dist"), emptyOutDir: false, lib: { entry: at("sdk/global.ts"), name: "Flotilla", formats: ["iife"], fileName: () => "flotilla.global.js" } } },

@@ -6,13 +6,13 @@ export interface Server {
   readonly witness: boolean;
 }
 
-/** The server named by flotilla.json beside the page; undefined on a plain static host. */
-export async function findServer(): Promise<Server | undefined> {
+/** The server named by flotilla.json beside a page (this one, or the one a link leads to); undefined on a plain static host. */
+export async function findServer(page: string = location.href): Promise<Server | undefined> {
   try {
-    const answer = await fetch("./flotilla.json", { cache: "no-store" });
+    const answer = await fetch(new URL("./flotilla.json", page), { cache: "no-store" });
     const settings: unknown = await answer.json();
     if (typeof settings !== "object" || settings === null || !("signaling" in settings) || typeof settings.signaling !== "string") return undefined;
-    const url = new URL(settings.signaling, location.href);
+    const url = new URL(settings.signaling, page);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     return { signaling: url.href, witness: "witness" in settings && typeof settings.witness === "string" };
   } catch {

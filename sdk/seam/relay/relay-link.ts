@@ -24,6 +24,7 @@ export interface RelayPort {
   readonly address: Uint8Array | undefined;
   /** From now on what comes from there under this tag is this link's. */
   listen(from: Uint8Array, tag: Uint8Array, link: RelayLink): void;
+  /** Hands sealed bytes to the server, for the link that the other end knows by this tag. */
   send(to: Uint8Array, tag: Uint8Array, sealed: Uint8Array): void;
   /** The link is over. */
   release(link: RelayLink): void;

@@ -45,6 +45,7 @@ export class Connections {
   readonly #sockets: WebSocketServer;
   readonly #silent = new Set<WebSocket>();
   readonly #heartbeat: NodeJS.Timeout;
+  #isClosed = false;
 
   constructor(options: EndpointOptions<ConnectionLimits>, frameBytesMax: number) {
     this.#options = options;
@@ -57,7 +58,8 @@ export class Connections {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connected: (connection: WebSocket, parameters: URLSearchParams) => void): void {
     const { counts, limits, origins } = this.#options;
     const isAllowed = isOriginAllowed(request.headers.origin, request.headers.host, origins);
-    if (!isAllowed || this.#sockets.clients.size >= limits.connectionsMax) {
+    // A request that was under way when the server began to stop would keep it from ending.
+    if (!isAllowed || this.#isClosed || this.#sockets.clients.size >= limits.connectionsMax) {
       counts.refusedTotal += 1;
       return refuseUpgrade(socket, isAllowed ? "503 Service Unavailable" : "403 Forbidden");
     }
@@ -121,6 +123,7 @@ export class Connections {
 
   /** Ends every connection in an orderly way (1001: clients come back later), then by force. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#heartbeat);
     const open = [...this.#sockets.clients];
     const closed = open.map((connection) => new Promise<void>((done) => connection.once("close", () => done())));

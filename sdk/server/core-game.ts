@@ -59,7 +59,7 @@ class RunningGame<State, Action> implements RoomGame {
     });
     const speculative = new SpeculativeSequencer({
       sequencer, game, seats: session.roster.seats.length, player: () => undefined, snapshotEvery, rulesOfLog: () => roster.rules,
-      onReport: (report) => logger.info(report.message, report),
+      onReport: (report) => (report.kind === "snapshot-failed" ? logger.error(report.message, report.cause) : logger.info(report.message, report)),
     });
     speculative.on("failed", (error) => logger.error(`${session.groupId}: its game is not run here any more`, error));
     this.#speculative = speculative;

@@ -34,10 +34,14 @@ export interface CoreHubOptions {
   readonly counts: ServerCounts;
   /** Somebody is in a room in which this process has no seat. */
   readonly onRoom: (room: string) => void;
+  /** The process's clock, ms. */
+  readonly now: () => number;
 }
 
 interface Place {
   readonly clients: Map<PeerId, CoreClient>;
+  /** Since when each of `clients` is connected. */
+  readonly since: Map<PeerId, number>;
   /** Peer → the process it is connected to. */
   readonly remote: Map<PeerId, PeerId>;
   seat: CoreSeat | undefined;
@@ -83,8 +87,9 @@ export class CoreHub {
     this.#replace(client.room, place, client.peer);
     client.send(encodeCoreFrame(welcome([...this.#links.keys(), ...place.clients.keys(), ...place.remote.keys()])), false);
     place.clients.set(client.peer, client);
+    place.since.set(client.peer, this.#options.now());
     this.#met(place, client.peer);
-    this.#toLinks({ kind: "met", room: client.room, peers: [client.peer] });
+    this.#toLinks({ kind: "met", room: client.room, peers: [{ peer: client.peer, ageMs: 0 }] });
     this.#recount();
     this.#wake(client.room);
     return undefined;
@@ -134,7 +139,10 @@ export class CoreHub {
   linkUp(link: CoreLink): void {
     if (this.#links.has(link.core)) this.#unlink(link.core);
     this.#links.set(link.core, link);
-    for (const [room, { clients }] of this.#places) if (clients.size > 0) link.send(encodeCoreLinkFrame({ kind: "met", room, peers: [...clients.keys()] }), false);
+    for (const [room, place] of this.#places) {
+      const peers = [...place.clients.keys()].map((peer) => ({ peer, ageMs: this.#ageOf(place, peer) }));
+      if (peers.length > 0) link.send(encodeCoreLinkFrame({ kind: "met", room, peers }), false);
+    }
     for (const place of this.#places.values()) this.#met(place, link.core);
   }
 
@@ -150,11 +158,18 @@ export class CoreHub {
     else if (frame.kind === "relay") this.#hearRelay(link.core, frame);
   }
 
-  #hearMet(core: PeerId, room: string, peers: readonly PeerId[]): void {
+  #ageOf({ since }: Place, peer: PeerId): number {
+    const now = this.#options.now();
+    return Math.max(0, Math.floor(now - (since.get(peer) ?? now)));
+  }
+
+  #hearMet(core: PeerId, room: string, peers: readonly { readonly peer: PeerId; readonly ageMs: number }[]): void {
     if (!this.#places.has(room) && this.#places.size >= this.#options.limits.roomsMax) return this.#drop();
     const place = this.#place(room);
-    for (const peer of peers) {
-      if (peer === this.#options.self || this.#links.has(peer)) continue;
+    for (const { peer, ageMs } of peers) {
+      // Two processes that find each other anew tell each other of the same peer: the older connection ends, and the other side does not hear of it.
+      const isOlder = place.clients.has(peer) && ageMs > this.#ageOf(place, peer);
+      if (isOlder || peer === this.#options.self || this.#links.has(peer)) continue;
       this.#replace(room, place, peer);
       place.remote.set(peer, core);
       this.#met(place, peer);
@@ -214,7 +229,7 @@ export class CoreHub {
   }
 
   #place(room: string): Place {
-    const place = this.#places.get(room) ?? { clients: new Map(), remote: new Map(), seat: undefined };
+    const place = this.#places.get(room) ?? { clients: new Map(), since: new Map(), remote: new Map(), seat: undefined };
     this.#places.set(room, place);
     return place;
   }
@@ -232,6 +247,7 @@ export class CoreHub {
 
   #removeClient(room: string, place: Place, peer: PeerId): void {
     place.clients.delete(peer);
+    place.since.delete(peer);
     this.#parted(place, peer);
     this.#toLinks({ kind: "parted", room, peers: [peer] });
     this.#tidy(room, place);

@@ -6,8 +6,8 @@ import { CORE_FRAME_BYTES_MAX, CORE_NONCE_BYTES, CORE_PEERS_MAX } from "../seam/
 export type CoreLinkFrame =
   /** A frame of `from`, who is this process or connected to it; to everybody in the room here where `to` is undefined. */
   | { readonly kind: "relay"; readonly room: string; readonly from: PeerId; readonly to: PeerId | undefined; readonly isLossy: boolean; readonly bytes: Uint8Array }
-  /** Peers that are connected to this process now, beside those said before. */
-  | { readonly kind: "met"; readonly room: string; readonly peers: readonly PeerId[] }
+  /** Peers that are connected to this process now, beside those said before, and for how long each has been, ms: of two connections of one peer the newer counts. */
+  | { readonly kind: "met"; readonly room: string; readonly peers: readonly { readonly peer: PeerId; readonly ageMs: number }[] }
   | { readonly kind: "parted"; readonly room: string; readonly peers: readonly PeerId[] }
   /** Each side's first message: prove that you know the secret; and the mark of this process's records. */
   | { readonly kind: "challenge"; readonly nonce: Uint8Array; readonly mark: Uint8Array }
@@ -40,9 +40,9 @@ export function encodeCoreLinkFrame(frame: CoreLinkFrame): Uint8Array {
     case "relay":
       return writer.byte(frame.isLossy ? LOSSY : 0).text(frame.room).text(frame.from).text(frame.to ?? "").raw(frame.bytes).finish();
     case "met":
+      return writer.text(frame.room).list(frame.peers, ({ peer, ageMs }) => writer.text(peer).uint(ageMs)).finish();
     case "parted":
-      writer.text(frame.room).list(frame.peers, (peer) => writer.text(peer));
-      return writer.finish();
+      return writer.text(frame.room).list(frame.peers, (peer) => writer.text(peer)).finish();
     case "challenge":
       return writer.bytes(frame.nonce).bytes(frame.mark).finish();
     case "proof":
@@ -71,6 +71,7 @@ function readRelay(reader: ByteReader): CoreLinkFrame {
 function readFrame(reader: ByteReader, kind: Exclude<CoreLinkFrame["kind"], "relay"> | undefined): CoreLinkFrame {
   switch (kind) {
     case "met":
+      return { kind, room: readRoom(reader), peers: reader.list(() => ({ peer: readPeer(reader), ageMs: reader.uint() }), CORE_PEERS_MAX) };
     case "parted":
       return { kind, room: readRoom(reader), peers: reader.list(() => readPeer(reader), CORE_PEERS_MAX) };
     case "challenge":

@@ -33,7 +33,7 @@ export interface CoreRoomsOptions {
   readonly awayAfterMs: number | undefined;
   readonly evictAfterMs: number | undefined;
   readonly run: RunInRoom | undefined;
-  readonly limits: Pick<CoreLimits, "roomsMax" | "idleMs">;
+  readonly limits: Pick<CoreLimits, "roomsMax" | "idleMs" | "logEntriesMax">;
   readonly counts: ServerCounts;
   readonly hub: () => CoreHub;
   readonly logger: Logger;
@@ -45,7 +45,7 @@ interface Room {
   session: GameSession | undefined;
   game: RoomGame | undefined;
   idleMs: number;
-  /** A node that ended by itself, because of its disk: not opened again for a while. */
+  /** A node that ended by itself, because of its disk: ended here, and opened again at the next look. */
   hasFailed: boolean;
   closing: Promise<void> | undefined;
 }
@@ -63,6 +63,8 @@ export class CoreRooms {
   readonly #options: CoreRoomsOptions;
   readonly #rooms = new Map<string, Room>();
   readonly #sweep: NodeJS.Timeout;
+  /** Rooms whose logs may not grow here: closed for as long as this process runs. */
+  readonly #full = new Set<string>();
   #isClosed = false;
 
   constructor(options: CoreRoomsOptions) {
@@ -74,7 +76,7 @@ export class CoreRooms {
   /** Somebody is in a room: its node runs here from now on. */
   open(name: string): void {
     const { self, hub, limits, counts, logger } = this.#options;
-    if (this.#isClosed || this.#rooms.has(name)) return;
+    if (this.#isClosed || this.#rooms.has(name) || this.#full.has(name)) return;
     if (this.#rooms.size >= limits.roomsMax) {
       counts.refusedTotal += 1;
       return logger.error(`no more than ${limits.roomsMax} rooms are open at once`);
@@ -144,8 +146,21 @@ export class CoreRooms {
     for (const room of this.#rooms.values()) {
       const isEmpty = this.#options.hub().peersIn(room.name).length === 0;
       room.idleMs = isEmpty ? room.idleMs + SWEEP_MS : 0;
-      if (room.idleMs >= limits.idleMs || room.hasFailed) void this.#end(room);
+      if (this.#isTooLong(room)) this.#fill(room);
+      if (room.idleMs >= limits.idleMs || room.hasFailed || this.#full.has(room.name)) void this.#end(room);
     }
+  }
+
+  /** Without the game nothing is ever cut off. */
+  #isTooLong({ session, game }: Room): boolean {
+    return session !== undefined && !session.isClosed && game?.state === undefined && session.node.commitIndex >= this.#options.limits.logEntriesMax;
+  }
+
+  #fill({ name }: Room): void {
+    const { limits, counts, logger } = this.#options;
+    this.#full.add(name);
+    counts.coreRoomsFull = this.#full.size;
+    logger.error(`room ${coreGroupOf(name)} holds ${limits.logEntriesMax} entries and is closed here: run the core with its game`);
   }
 
   #end(room: Room): Promise<void> {

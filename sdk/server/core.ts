@@ -69,7 +69,7 @@ export class Core {
     const urls = new Map(Object.keys(processes).map((name) => [corePeerId(name), name]));
     const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits };
     this.self = self;
-    this.#hub = new CoreHub({ self, limits, counts, onRoom: (room) => this.#rooms.open(room) });
+    this.#hub = new CoreHub({ self, limits, counts, onRoom: (room) => this.#rooms.open(room), now: () => nodeClock.now() });
     this.#rooms = new CoreRooms({
       self, cores, founds: !joins, storage, clock: nodeClock, raftConfig: { ...CORE_RAFT_CONFIG, ...raftConfig }, awayAfterMs, evictAfterMs, run, limits, counts, hub: () => this.#hub, logger,
     });

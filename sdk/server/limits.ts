@@ -57,6 +57,8 @@ export const DEFAULT_WITNESS_LIMITS: WitnessLimits = {
 export interface CoreLimits extends ServerLimits {
   /** Time without any peer after which a room's node is closed here, ms. Its records stay. */
   readonly idleMs: number;
+  /** Entries of a room whose game is not run here, and whose log is therefore kept whole; with more, the room is closed here. Some 200 bytes each in memory and on disk, and what the action takes. */
+  readonly logEntriesMax: number;
   /** Bytes waiting for a slow process of the core before the link is let go and made anew. */
   readonly linkBytesMax: number;
 }
@@ -72,6 +74,7 @@ export const DEFAULT_CORE_LIMITS: CoreLimits = {
   byteBurst: 32 * 1024 * 1024,
   bufferedBytesMax: 16 * 1024 * 1024,
   idleMs: 600_000,
+  logEntriesMax: 500_000,
   linkBytesMax: 64 * 1024 * 1024,
 };
 

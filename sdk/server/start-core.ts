@@ -31,7 +31,7 @@ export interface RunningCore {
   close(): Promise<void>;
 }
 
-/** Starts `size` processes of a core within this one, on free loopback ports. Rejects as `startServer` does; then none is left running. */
+/** Starts `size` processes of a core within this one, on free loopback ports; resolves when they serve and are linked. Rejects as `startServer` does; then none is left running. */
 export async function startCore({ size = 3, storageOf = inMemory(), secret = Uint8Array.from(randomBytes(32)), server: serverOptions, ...core }: StartCoreOptions = {}): Promise<RunningCore> {
   const names = Array.from({ length: size }, (_, at) => String.fromCharCode(97 + at));
   const processes: Record<string, string> = Object.fromEntries(names.map((name) => [name, ""]));
@@ -59,11 +59,17 @@ export async function startCore({ size = 3, storageOf = inMemory(), secret = Uin
   const close = async (): Promise<void> => void (await Promise.all(names.map(stop)));
   try {
     for (const name of names) await start(name);
+    await linked(() => [...running.values()].every(({ server: { counts } }) => counts.coreLinks === size - 1));
   } catch (error) {
     await close();
     throw error;
   }
   return { names, endpoints: names.map((name) => `${processes[name] ?? ""}/core`), server: (name) => running.get(name)?.server, stop, start, close };
+}
+
+/** Waits until they have found each other, for some seconds: a core serves before, and whoever comes first would wait instead. */
+async function linked(areAll: () => boolean): Promise<void> {
+  for (let turns = 500; turns > 0 && !areAll(); turns -= 1) await new Promise((done) => setTimeout(done, 10));
 }
 
 function inMemory(): (name: string) => ByteStore {

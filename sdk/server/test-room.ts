@@ -73,7 +73,7 @@ export async function bareCore(size: number): Promise<{ readonly endpoints: read
   const made = await Promise.all(cores.map(async (self) => {
     const counts = newCounts();
     const shared = { self, secret, limits: DEFAULT_CORE_LIMITS, counts };
-    const hub = new CoreHub({ ...shared, onRoom: () => {} });
+    const hub = new CoreHub({ ...shared, onRoom: () => {}, now: () => nodeClock.now() });
     const links = new CoreLinks({ ...shared, others: cores.filter((core) => core !== self), urlOf: (core) => urls.get(core), marks: await CoreMarks.open(new MemoryByteStore(), self), hub, logger: silentLogger, onRecordsLost: () => {} });
     const endpoint = new CoreEndpoint({ ...shared, cores, hub, resumeMs: 60_000, origins: [], heartbeatMs: 20_000 });
     const server = createServer().on("upgrade", (request, socket, head) => ((request.url ?? "").startsWith("/core/link") ? links : endpoint).upgrade(request, socket, head));

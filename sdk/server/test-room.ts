@@ -120,9 +120,10 @@ export class PlayersOnly implements Seam {
   }
 
   on<K extends keyof SeamEvents>(event: K, listener: SeamEvents[K]): () => void {
-    if (event !== "peers") return this.#base.on(event, listener);
+    const base: Seam = this.#base;
+    if (event !== "peers") return base.on(event, listener);
     const told = listener as SeamEvents["peers"];
-    return this.#base.on("peers", (peers) => told(this.#players(peers)));
+    return base.on("peers", (peers) => told(this.#players(peers)));
   }
 
   broadcast(bytes: Uint8Array, options?: SendOptions): void {

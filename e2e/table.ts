@@ -25,9 +25,9 @@ export class Guest {
   }
 
   /** Goes to the table of a room and waits for a seat, or for a place to watch from. */
-  async comes(room: string, { seats, watch = false, signaling = false }: { readonly seats: number; readonly watch?: boolean; readonly signaling?: boolean }): Promise<void> {
+  async comes(room: string, { seats, watch = false, signaling = false, relay }: { readonly seats: number; readonly watch?: boolean; readonly signaling?: boolean; readonly relay?: "always" }): Promise<void> {
     const server = signaling ? `&signaling=${encodeURIComponent(addressOf("with-server").replace("http", "ws"))}` : "";
-    await this.page.goto(`${addressOf("static-only")}/fixtures/table.html#room=${room}&seats=${seats}&name=${this.name}${watch ? "&watch" : ""}${server}`);
+    await this.page.goto(`${addressOf("static-only")}/fixtures/table.html#room=${room}&seats=${seats}&name=${this.name}${watch ? "&watch" : ""}${server}${relay === undefined ? "" : `&relay=${relay}`}`);
     await expect(this.body).toHaveAttribute("data-phase", /waiting|live/u, { timeout: 60_000 });
   }
 

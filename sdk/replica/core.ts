@@ -111,7 +111,7 @@ class Core implements ReplicaCore {
     this.#requests = new LeaderRequests(config, settle);
     this.#feeding = options.feed === undefined ? undefined : new Feeding({
       id: options.id, header: this.#header, frameBytesMax: this.#frameBytesMax, config, random: options.random, lanes, rules: options.feed, raft: this.raft, own: this.#log,
-      drop: (reason) => this.#drop(reason), submit: (from, commands) => this.#submit(from, commands),
+      drop: (reason) => this.#drop(reason), submit: (from, commands) => this.#submit(from, commands), read: (result) => this.#reads.answered(result),
     });
   }
 
@@ -120,7 +120,7 @@ class Core implements ReplicaCore {
     return this.#feeding?.shown?.log ?? this.#log;
   }
 
-  get #road(): Road {
+  get #road(): Road & Pick<RaftMachine, "readIndex"> {
     return this.#feeding?.hasRoad === true ? this.#feeding.road : this.raft;
   }
 
@@ -280,17 +280,18 @@ class Core implements ReplicaCore {
   }
 
   takeWork(options?: WorkOptions): ReplicaWork {
-    this.#proposals.flush(this.#road);
-    this.#reads.flush(this.raft);
+    const road = this.#road;
+    this.#proposals.flush(road);
+    this.#reads.flush(road);
     const work = this.raft.takeWork(options);
     const frames = work.messages.length === 0 ? NO_FRAMES : this.#pack(work.messages);
     const own = this.#apply(this.#log, work);
     const applied = this.#feeding?.shown === undefined ? own : this.#applyFed(this.#feeding);
-    const feedFrames = this.#feeding === undefined ? NO_FRAMES : this.#feeding.takeFrames();
-    for (const result of work.reads) this.#reads.answered(result);
+    for (const result of work.reads) if (this.#feeding?.passOn(result) !== true) this.#reads.answered(result);
     for (const { refused } of work.refusedForwards) this.#proposals.refused(refused);
-    this.#reads.release(this.#log.appliedIndex);
+    this.#reads.release(this.#shown.appliedIndex);
     this.#requests.check(this.raft);
+    const feedFrames = this.#feeding === undefined ? NO_FRAMES : this.#feeding.takeFrames();
     const settled = this.#settled.length === 0 ? NO_SETTLED : this.#settled;
     if (settled.length > 0) this.#settled = [];
     return new Turn({ frames, feedFrames, write: work.write, settled }, applied);

@@ -90,10 +90,24 @@ export interface FeedSubmit {
   readonly commands: readonly Uint8Array[];
 }
 
-/** Everything said on a feed. */
-export type FeedMessage = FeedAsk | FeedEntries | FeedChunk | FeedElsewhere | FeedDiffers | FeedLeave | FeedSubmit;
+/** Asks the leader for a linearizable read point. */
+export interface FeedRead {
+  readonly type: "read";
+  /** The asker's; echoed. */
+  readonly id: number;
+}
 
-const TYPES = ["ask", "entries", "chunk", "elsewhere", "differs", "leave", "submit"] as const;
+/** `index` 0: it could not be confirmed. */
+export interface FeedReadReply {
+  readonly type: "read-reply";
+  readonly id: number;
+  readonly index: LogIndex;
+}
+
+/** Everything said on a feed. */
+export type FeedMessage = FeedAsk | FeedEntries | FeedChunk | FeedElsewhere | FeedDiffers | FeedLeave | FeedSubmit | FeedRead | FeedReadReply;
+
+const TYPES = ["ask", "entries", "chunk", "elsewhere", "differs", "leave", "submit", "read", "read-reply"] as const;
 
 /** The message in a frame of this group. */
 export function encodeFeedFrame(header: Uint8Array, message: FeedMessage): Uint8Array {
@@ -123,6 +137,12 @@ export function encodeFeedFrame(header: Uint8Array, message: FeedMessage): Uint8
       break;
     case "submit":
       writer.list(message.commands, (command) => writer.bytes(command));
+      break;
+    case "read":
+      writer.uint(message.id);
+      break;
+    case "read-reply":
+      writer.uint(message.id).uint(message.index);
       break;
   }
   return writer.finish();
@@ -157,6 +177,10 @@ function readMessage(reader: ByteReader): FeedMessage {
       return { type, peer: readPeer(reader) };
     case "submit":
       return { type, commands: reader.list(() => reader.bytes(), COMMANDS_MAX) };
+    case "read":
+      return { type, id: reader.uint() };
+    case "read-reply":
+      return { type, id: reader.uint(), index: reader.uint() };
     case undefined:
     default:
       throw new MalformedError("unknown feed message");

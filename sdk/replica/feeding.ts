@@ -1,11 +1,12 @@
 // One node's part in feeding: gives what is committed here to its children, and, while it is no member, takes what is committed from a parent.
 import { bytesEqual, type LogIndex, type PeerId, type Random } from "../base/index.ts";
-import { isMember, isWitness, type Entry, type RaftConfig, type RaftMachine, type Role, type Snapshot } from "../raft/index.ts";
+import { isMember, isWitness, type Entry, type RaftConfig, type RaftMachine, type ReadResult, type Role, type Snapshot } from "../raft/index.ts";
 import { AppliedLog } from "./applied-log.ts";
 import { FedLog, termIn, type FeedSource } from "./fed-log.ts";
 import { FeedChild } from "./feed-child.ts";
 import { decodeFeedFrame, encodeFeedFrame, type FeedMessage, type FeedWay } from "./feed-frame.ts";
 import { FeedParent, type FeedDoor } from "./feed-parent.ts";
+import { FeedReads } from "./feed-reads.ts";
 import { headerFault } from "./frame.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { InstalledSnapshot } from "./ordered-log.ts";
@@ -14,6 +15,8 @@ import type { InstalledSnapshot } from "./ordered-log.ts";
 export const FEED_FAN_OUT = 8;
 /** What a frame has beside entries, bytes. */
 const FRAME_ROOM_BYTES = 1_024;
+
+const NO_FRAMES: readonly never[] = [];
 
 /** How a node takes part in feeding. */
 export interface FeedRules {
@@ -60,6 +63,8 @@ export interface FeedingOptions {
   readonly drop: (reason: string) => void;
   /** Commands of a peer that is fed, for the leader's log. */
   readonly submit: (from: PeerId, commands: readonly Uint8Array[]) => void;
+  /** An own read was answered by a leader, or not. */
+  readonly read: (result: ReadResult) => void;
 }
 
 /** What is shown while this node is fed. */
@@ -73,6 +78,8 @@ export class Feeding {
   readonly #parent: FeedParent;
   readonly #child: FeedChild;
   readonly #door: FeedDoor;
+  readonly #reads = new FeedReads();
+  readonly #send: (to: PeerId, message: FeedMessage) => void;
   readonly #patienceTicks: number;
   #shown: Shown | undefined;
   #news: Entry[] = [];
@@ -94,6 +101,7 @@ export class Feeding {
     this.#patienceTicks = holdTicks + ticks(config.electionTimeoutMsMin);
     this.#way = { stamp: random.uint32() + 1, above: [] };
     const send = (to: PeerId, message: FeedMessage): void => void this.#frames.push({ to, bytes: encodeFeedFrame(options.header, message) });
+    this.#send = send;
     this.#parent = new FeedParent({
       fanOut: rules.fanOut ?? FEED_FAN_OUT, holdTicks, patienceTicks: this.#patienceTicks,
       entryBytesMax: frameBytesMax - FRAME_ROOM_BYTES, chunkBytesMax: Math.min(config.snapshotChunkBytes, frameBytesMax - FRAME_ROOM_BYTES), send,
@@ -132,6 +140,7 @@ export class Feeding {
   tick(): void {
     const { rules } = this.#options;
     const peers = rules.peers();
+    for (const lost of this.#reads.tick(this.#patienceTicks)) this.#options.read(lost);
     this.#parent.tick(peers, rules.refuses);
     if (this.#wants) this.#child.tick(peers);
     else if (this.#child.parent !== undefined) this.#child.stop();
@@ -162,13 +171,32 @@ export class Feeding {
         // Who may be fed is the leader's word, handed down along the tree.
         return from === raft.leader || from === this.#child.parent || from === this.#child.root ? this.#parent.leave(message.peer, this.#door) : drop("feed-forged-leave");
       case "submit":
-        return raft.role === "leader" && this.#door.admits(from) && !rules.refuses(from) ? submit(from, message.commands) : drop("feed-not-taken");
+        return this.#serves(from) ? submit(from, message.commands) : drop("feed-not-taken");
+      case "read":
+        return this.#serves(from) && this.#reads.askFor(raft, from, message.id) ? undefined : drop("feed-not-taken");
+      case "read-reply": {
+        const result = from === this.#child.root ? this.#reads.answered(message.id, message.index) : undefined;
+        return result === undefined ? drop("feed-unasked") : this.#options.read(result);
+      }
       case "entries":
       case "chunk":
       case "elsewhere":
       case "differs":
         if (!this.#child.answered(from, message, rules.peers())) drop("feed-unasked");
     }
+  }
+
+  /** This node leads, and `from` is of the audience. */
+  #serves(from: PeerId): boolean {
+    return this.#door.leads && this.#door.admits(from) && !this.#options.rules.refuses(from);
+  }
+
+  /** An answer of the machine to a read that was asked for somebody else is passed on; false: it is this node's own. */
+  passOn(result: ReadResult): boolean {
+    const asker = this.#reads.takeAnswer(result);
+    if (asker === undefined) return false;
+    this.#send(asker.to, { type: "read-reply", id: asker.id, index: result.index ?? 0 });
+    return true;
   }
 
   /** No member, as far as its own machine knows and hears: there is nobody it gets entries from. */
@@ -183,6 +211,11 @@ export class Feeding {
 
   get hasWork(): boolean {
     return this.#frames.length > 0 || this.#news.length > 0 || this.#installed !== undefined || this.#isBegunAnew || this.#isServing || this.mayEnd || (this.#wants && this.#child.mayAsk(this.#options.rules.peers()));
+  }
+
+  /** Neither fed nor feeding, as most nodes are: then a turn costs nothing here. */
+  get #isIdle(): boolean {
+    return this.#shown === undefined && !this.#isServing && !this.#parent.isBusy && this.#frames.length === 0 && !this.#wants;
   }
 
   /** The own machine holds what is shown, and more comes to it by itself. */
@@ -219,6 +252,7 @@ export class Feeding {
 
   /** Questions and answers that can leave now. To be called when everything that came is applied. */
   takeFrames(): readonly { readonly to: PeerId; readonly bytes: Uint8Array }[] {
+    if (this.#isIdle) return NO_FRAMES;
     if (this.#wants && this.#child.mayAsk(this.#options.rules.peers())) this.#child.ask(this.#place());
     this.#look();
     this.#isServing = false;
@@ -242,7 +276,7 @@ export class Feeding {
   }
 
   /** The way of commands to the leader while this node is fed. */
-  get road(): Pick<RaftMachine, "leader" | "term" | "propose" | "forward"> {
+  get road(): Pick<RaftMachine, "leader" | "term" | "propose" | "forward" | "readIndex"> {
     const { root } = this.#child;
     return {
       leader: root,
@@ -250,8 +284,12 @@ export class Feeding {
       propose: () => ({ refused: "not-leader" }),
       forward: (commands) => {
         if (root === undefined) return false;
-        this.#frames.push({ to: root, bytes: encodeFeedFrame(this.#options.header, { type: "submit", commands }) });
+        this.#send(root, { type: "submit", commands });
         return true;
+      },
+      readIndex: (id) => {
+        this.#reads.asked(id);
+        if (root !== undefined) this.#send(root, { type: "read", id });
       },
     };
   }

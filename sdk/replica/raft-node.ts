@@ -71,9 +71,9 @@ export interface RaftNode extends OrderedLog {
   exportLog(options?: { readonly uncommitted?: boolean | undefined }): Uint8Array;
   /**
    * Is fed from now on, as long as it is no member: follows what is committed through some member, or through somebody else who is fed, beginning at
-   * `leader`, who also takes its commands. Undefined: goes on with the parent it has and asks nobody new. Fed, it learns nothing for itself (its machine
-   * stays as it is), keeps what comes in memory, and its `readIndex` waits in vain. When it becomes a member it goes over to its own log by itself; where
-   * that is not certain to say the same, every follower gets an install and begins again. Does nothing for a node opened without `feed`.
+   * `leader`, who also takes its commands and reads. Undefined: goes on with the parent it has and asks nobody new. Fed, its machine stays as it is, and
+   * what comes is kept in memory. When it becomes a member it goes over to its own log by itself; where that is not certain to say the same, every
+   * follower gets an install and begins again. Does nothing for a node opened without `feed`.
    */
   feedFrom(leader: PeerId | undefined): void;
   /** What `part` would send now, and to whom; undefined unless this node leads others. For whoever sends it other ways as well. */

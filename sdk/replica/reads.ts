@@ -44,7 +44,7 @@ export class Reads {
   }
 
   /** All reads that came since the last turn share one question: each came before it is asked. */
-  flush(raft: RaftMachine): void {
+  flush(raft: Pick<RaftMachine, "readIndex">): void {
     if (this.#fresh.length === 0) return;
     const id = this.#nextId;
     this.#nextId += 1;

@@ -43,6 +43,7 @@ test("[SE60] the first spectators are members, all further ones are fed, and all
     expect(watcher.roster).toEqual(players[0]!.roster);
     expect(players[0]!.presence.states.get(watcher.selfId)).toMatchObject({ declares: "spectate" });
   }
+  expect(players[0]!.people.filter(({ seat, presence }) => seat === undefined && presence === "here").map(({ peer }) => peer)).toEqual(watchers.map(({ selfId }) => selfId).sort());
   expect(leaderOf(players).node.membership.learners).toEqual(watchers.filter(isMember).map(({ selfId }) => selfId).sort());
 });
 

@@ -98,6 +98,25 @@ describe("a client of a core", () => {
     expect(applied(client.node).map(({ value }) => value)).toEqual([7, 8]);
   });
 
+  test("[CC4] what was appended while its proposer was cut off for longer than a node waits is not proposed a second time under another id", async () => {
+    const endpoints = room.endpoints(bot, "good");
+    const client = await room.client(bot, endpoints);
+    const open = client.propose(command(1));
+    // Long enough for the leader to have it (5 ms), too short for the answer (20).
+    await room.clock.advance(0);
+    await room.clock.advance(8);
+    endpoints[0]!.mood = "unreachable";
+    endpoints[0]!.drop();
+    expect(await room.until(() => applied(room.leader!.node).length === 1, 1_000)).toBe(true);
+    await room.until(() => false, 40_000);
+    endpoints[0]!.mood = "good";
+    const { index, key } = await room.get(open);
+    expect(key.requestId).toBe(1);
+    await room.get(client.propose(command(2)));
+    expect(applied(room.leader!.node)).toEqual([{ index, value: 1 }, { index: expect.any(Number), value: 2 }]);
+    expect(client.lastRequestId).toBe(2);
+  });
+
   test("[CC5] a proposal waits as long as nobody leads, and longer than a node alone would", async () => {
     const client = await room.client(bot, room.endpoints(bot, "good"));
     const [a, b] = CORE as [typeof bot, typeof bot];

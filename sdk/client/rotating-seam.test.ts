@@ -74,6 +74,17 @@ test("[CC13] an endpoint that takes a client in and drops it is asked ever more 
   await room.get(link.close());
 });
 
+test("[CC13] a way that was good and then led nowhere is one failure, whatever there was before it", async () => {
+  const { room, link, endpoints } = await rotating(["unreachable", "unreachable"]);
+  await room.clock.advance(60_000);
+  for (const endpoint of endpoints) endpoint.mood = "good";
+  await room.until(() => link.status.phase === "connected");
+  await room.clock.advance(10_001);
+  link.moveOn("it leads nowhere");
+  expect(link.status).toMatchObject({ phase: "waiting", attempt: 2, reason: "it leads nowhere" });
+  await room.get(link.close());
+});
+
 test("[CC13] pauses are jittered, never nothing, the same within a round, and bounded, whatever happens in which order", () => {
   fc.assert(fc.property(fc.integer({ min: 1, max: 7 }), fc.array(fc.constantFrom("fail", "good", "lost")), fc.nat(), (endpoints, story, seed) => {
     const random = seededRandom(seed);
@@ -148,5 +159,12 @@ test("[CC12] an attempt that is under way when the seam is closed is ended, and 
   await room.get(link.close());
   await room.clock.advance(60_000);
   expect(endpoints[0]!.given.size).toBe(0);
+  expect(room.clock.pendingTimers).toBe(0);
+});
+
+test("[CC12] nothing is waited for any more once the seam is closed, also where an endpoint never answers", async () => {
+  const { room, link } = await rotating(["silent"], { connectTimeoutMs: 60_000 });
+  await room.clock.advance(1_000);
+  await room.get(link.close());
   expect(room.clock.pendingTimers).toBe(0);
 });

@@ -35,8 +35,11 @@ function judgeOfActions<State, Action>(game: DefinedGame<State, Action>, seats: 
     if (action === undefined) return { reason: "invalid-action", state };
     if (player === undefined) return { reason: "not-seated", state };
     const source: ContextSource = { player, seats, index, time, dedupKey };
-    const context = (random?: Random): ActionContext => (reads === undefined ? entryContext({ ...source, random }) : predictionContext({ ...source, random }, reads));
-    if (game.dice !== undefined) return judgedWithDice(game, game.dice, state, { action, player, index, context });
+    if (game.dice !== undefined) {
+      const drawing = (random: Random): ActionContext => (reads === undefined ? entryContext({ ...source, random }) : predictionContext({ ...source, random }, reads));
+      return judgedWithDice(game, game.dice, state, { action, player, index, context: drawing });
+    }
+    const context = (): ActionContext => (reads === undefined ? entryContext(source) : predictionContext(source, reads));
     // check and apply each get a fresh context, so that the numbers apply draws do not depend on how many check drew.
     const objection = checked(game, state, action, context());
     return objection === undefined ? applied(game, state, action, context()) : { ...objection, state };

@@ -25,9 +25,9 @@ function factsOf(status: MatchStatus): readonly (readonly [name: string, value: 
     ["role", status.role, "What this tab does in the group: one leads, the others follow, learners only listen"],
     ["term", String(status.term), "How many elections there have been"],
     ["log", String(status.commitIndex), "How many entries everybody agrees on"],
-    ["round trip", trip === undefined ? "–" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`, "There and back over WebRTC"],
+    ["round trip", trip === undefined ? "–" : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`, "There and back, over WebRTC or through the server's relay"],
     ["pending", String(status.pendingCount), "Marks of this tab that are not agreed on yet"],
-    ["tabs", String(status.peers.length), "Tabs connected to each other, this one included"],
+    ["tabs", `${status.peers.length}${status.relayed.length === 0 ? "" : `, ${status.relayed.length} relayed`}`, status.relayed.length === 0 ? "Tabs connected to each other, this one included" : "No direct path leads to some of them: the server carries what is said, sealed, and the tabs go on looking for one"],
     ["storage", status.storage === "memory" ? "memory" : "on disk", status.storageNote ?? "Where this tab keeps its log: on disk it survives a reload"],
   ];
 }
@@ -53,6 +53,7 @@ export class StatusBar {
     put(this.#root, "data-epoch", String(status.epoch));
     put(this.#root, "data-pending", String(status.pendingCount));
     put(this.#root, "data-peers", String(status.peers.length));
+    put(this.#root, "data-relayed", String(status.relayed.length));
     put(this.#root, "data-seat", status.seat === undefined ? "" : String(status.seat));
     put(this.#root, "data-spectating", String(status.spectating));
     put(this.#root, "data-self", status.selfId);

@@ -95,6 +95,7 @@ test("a program sits down at the table of a tab and plays a whole game; killed i
   const bot = start(link, ["--folder", join(folder, "bot")]);
   await bot.says(/somebody new/u);
   const seated = await bot.says(/^I sit at 1, as /u);
+  await expect(ana.status).toHaveAttribute("data-relayed", "1");
   const stream = await (await browser.newContext()).newPage();
   await stream.goto(`${addressOf("with-server")}/overlay.html${new URL(link).hash}`);
   await expect(stream.getByTestId("names")).toContainText("Ana");

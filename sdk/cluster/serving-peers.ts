@@ -16,7 +16,7 @@ export interface ShardSetup {
 function wordOf({ numShards, seed }: ShardSetup): Uint8Array {
   return digest64(new ByteWriter().uint(numShards).text(seed).finish()).slice();
 }
-/** How long a connected peer that owned shards may be silent about serving before it counts as one that does not, ms. */
+/** How long a peer that is here may owe an answer before it counts as one that does not serve, ms. */
 export const SILENT_MS_MAX = 3_000;
 
 export interface ServingPeersOptions {
@@ -33,7 +33,9 @@ export class ServingPeers {
   readonly #options: ServingPeersOptions;
   readonly #word: Uint8Array;
   readonly #heard = new Map<PeerId, Uint8Array>();
-  readonly #metAt = new Map<PeerId, number>();
+  readonly #met = new Set<PeerId>();
+  /** Peer → since when it is here, was asked, and owes the answer. */
+  readonly #askedAt = new Map<PeerId, number>();
   readonly #offs: (() => void)[];
   readonly #cancels = new Set<() => void>();
 
@@ -54,11 +56,20 @@ export class ServingPeers {
     return word !== undefined && bytesEqual(word, wordOf(setup));
   }
 
-  /** A peer that has just come (back) and did not say yet what it does is not written off at once: it counts as away for a moment. */
+  /**
+   * A peer that did not say yet what it does is not written off at once: it is asked, and counts as away until it was here for three seconds without an answer.
+   * What was said when it came may have been lost, and who lives and owns shards must not lose them for that: it would go on serving them for a moment.
+   */
   standingOf(peer: PeerId, standing: "here" | "away"): "here" | "away" {
-    const metAt = this.#metAt.get(peer);
-    if (standing === "away" || this.#heard.has(peer) || metAt === undefined) return standing;
-    return this.#options.clock.now() - metAt < SILENT_MS_MAX ? "away" : "here";
+    const { channel, clock } = this.#options;
+    if (standing === "away" || peer === channel.selfId || this.#heard.has(peer)) {
+      this.#askedAt.delete(peer);
+      return standing;
+    }
+    const askedAt = this.#askedAt.get(peer);
+    if (askedAt !== undefined) return clock.now() - askedAt < SILENT_MS_MAX ? "away" : "here";
+    this.#ask(peer);
+    return "away";
   }
 
   stop(): void {
@@ -87,22 +98,29 @@ export class ServingPeers {
     }
   }
 
+  #ask(peer: PeerId): void {
+    const { clock, changed } = this.#options;
+    this.#askedAt.set(peer, clock.now());
+    this.#say(peer, HELLO);
+    const cancel = clock.after(SILENT_MS_MAX + 1, () => {
+      this.#cancels.delete(cancel);
+      changed();
+    });
+    this.#cancels.add(cancel);
+  }
+
   #meet(peers: ReadonlySet<PeerId>): void {
-    const { channel, clock, changed } = this.#options;
-    for (const peer of this.#metAt.keys()) {
+    const { channel, changed } = this.#options;
+    for (const peer of this.#met) {
       if (peers.has(peer)) continue;
-      this.#metAt.delete(peer);
+      this.#met.delete(peer);
       this.#heard.delete(peer);
+      this.#askedAt.delete(peer);
     }
     for (const peer of peers) {
-      if (peer === channel.selfId || this.#metAt.has(peer)) continue;
-      this.#metAt.set(peer, clock.now());
+      if (peer === channel.selfId || this.#met.has(peer)) continue;
+      this.#met.add(peer);
       this.#say(peer, HELLO);
-      const cancel = clock.after(SILENT_MS_MAX + 1, () => {
-        this.#cancels.delete(cancel);
-        changed();
-      });
-      this.#cancels.add(cancel);
     }
     changed();
   }

@@ -166,7 +166,7 @@ function marksIn(state: Uint8Array | undefined): string[] {
   return state === undefined || state.length === 0 ? [] : fromUtf8(state).split(" ");
 }
 
-test.each([4, 5, 28, 41, 112])("[CL22] whatever tabs do, what was confirmed is kept once, and no shard has two owners at any moment (seed %i)", async (seed) => {
+test.each([4, 5, 28, 41, 112, 127])("[CL22] whatever tabs do, what was confirmed is kept once, and no shard has two owners at any moment (seed %i)", async (seed) => {
   const run = new Run(seed);
   for (const id of PEERS.slice(0, 3)) await run.open(id);
   for (let step = 0; step < STEPS; step += 1) await run.step();

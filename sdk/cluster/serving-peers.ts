@@ -17,7 +17,9 @@ function wordOf({ numShards, seed }: ShardSetup): Uint8Array {
   return digest64(new ByteWriter().uint(numShards).text(seed).finish()).slice();
 }
 /** How long a peer that is here may owe an answer before it counts as one that does not serve, ms. */
-export const SILENT_MS_MAX = 3_000;
+export const SILENT_MS_MAX = 6_000;
+/** How often it is asked meanwhile, ms: a question may be lost, too. */
+const ASK_EVERY_MS = 1_000;
 
 export interface ServingPeersOptions {
   /** Used by nothing else. */
@@ -57,7 +59,7 @@ export class ServingPeers {
   }
 
   /**
-   * A peer that did not say yet what it does is not written off at once: it is asked, and counts as away until it was here for three seconds without an answer.
+   * A peer that did not say yet what it does is not written off at once: it is asked, and counts as away until it was here for six seconds without an answer.
    * What was said when it came may have been lost, and who lives and owns shards must not lose them for that: it would go on serving them for a moment.
    */
   standingOf(peer: PeerId, standing: "here" | "away"): "here" | "away" {
@@ -100,13 +102,19 @@ export class ServingPeers {
 
   #ask(peer: PeerId): void {
     const { clock, changed } = this.#options;
-    this.#askedAt.set(peer, clock.now());
-    this.#say(peer, HELLO);
-    const cancel = clock.after(SILENT_MS_MAX + 1, () => {
-      this.#cancels.delete(cancel);
-      changed();
-    });
-    this.#cancels.add(cancel);
+    const askedAt = clock.now();
+    this.#askedAt.set(peer, askedAt);
+    const again = (): void => {
+      this.#say(peer, HELLO);
+      const cancel = clock.after(ASK_EVERY_MS, () => {
+        this.#cancels.delete(cancel);
+        if (this.#askedAt.get(peer) !== askedAt || this.#heard.has(peer)) return;
+        if (clock.now() - askedAt < SILENT_MS_MAX) again();
+        else changed();
+      });
+      this.#cancels.add(cancel);
+    };
+    again();
   }
 
   #meet(peers: ReadonlySet<PeerId>): void {

@@ -10,6 +10,8 @@ import { game } from "../testing/core/rules.ts";
 import { seamContract, type SeamHarness } from "../seam/seam.contract.ts";
 import { describeContract } from "../testing/contract.ts";
 import { openNodeSocket } from "../node/index.ts";
+import { readArguments } from "./cli-options.ts";
+import type { CoreOptions } from "./core.ts";
 import { coreGame } from "./core-game.ts";
 import { CoreHub, type CoreClient, type CoreLink } from "./core-hub.ts";
 import { decodeCoreLinkFrame, encodeCoreLinkFrame } from "./core-link-frame.ts";
@@ -17,6 +19,7 @@ import { CoreRoomSeam } from "./core-room-seam.ts";
 import { DEFAULT_CORE_LIMITS } from "./limits.ts";
 import { newCounts } from "./metrics.ts";
 import { nodeClock } from "./node-clock.ts";
+import { startServer } from "./server.ts";
 import { bareCore, PlayersOnly, somebody, TestCore, until } from "./test-room.ts";
 
 const core = new TestCore();
@@ -49,7 +52,7 @@ function roomHarness(): SeamHarness {
   return {
     open: async (n) => {
       const cores = Array.from({ length: n }, (_, at) => corePeerId(String.fromCharCode(97 + at)));
-      const hubs = cores.map((self) => new CoreHub({ self, limits: DEFAULT_CORE_LIMITS, counts: newCounts(), onRoom: () => {} }));
+      const hubs = cores.map((self) => new CoreHub({ self, limits: DEFAULT_CORE_LIMITS, counts: newCounts(), onRoom: () => {}, now: () => 0 }));
       const links = cores.map((_, from) => cores.map((core, to) => ({ core, send: (bytes: Uint8Array) => void Promise.resolve().then(() => hubs[to]!.hear(links[to]![from]!, decodeCoreLinkFrame(bytes.slice()))) })));
       const each = (act: (hub: CoreHub, link: CoreLink) => void, only?: number): void =>
         hubs.forEach((hub, from) => cores.forEach((_, to) => from !== to && (only === undefined || from === only || to === only) && act(hub, links[from]![to]!)));
@@ -245,4 +248,26 @@ describe("a core of three processes", () => {
     hub.hear(toB, { kind: "relay", room: "another", from: b, to: undefined, isLossy: false, bytes: new Uint8Array() });
     expect([heard.length, counts.droppedTotal]).toEqual([2, 8]);
   });
+});
+
+test("[CO12] the command line of a core is read whole, or refused with what is missing", () => {
+  const whole = ["--core-id", "a", "--core", "a=ws://one:1,b=wss://two,c=http://three", "--core-secret-file", "s", "--data", "d"];
+  const core = { id: "a", processes: { a: "ws://one:1", b: "wss://two", c: "http://three" }, secretFile: "s", dataDir: "d", gameFile: undefined, joins: false };
+  expect(readArguments(whole, undefined)).toMatchObject({ core });
+  expect(readArguments([...whole, "--game", "g.js", "--core-joins"], undefined)).toMatchObject({ core: { ...core, gameFile: "g.js", joins: true } });
+  expect(readArguments([], undefined)).not.toHaveProperty("core");
+  expect(() => readArguments(whole.slice(2), undefined)).toThrow("needs --core-id");
+  expect(() => readArguments(["--game", "g.js"], undefined)).toThrow("needs --core-id");
+  for (const list of ["a", "=ws://x", "a=nonsense", "a=ws://x,a=ws://y"]) expect(() => readArguments([...whole, "--core", list], undefined)).toThrow("--core");
+});
+
+test("[CO12] a core of two, without a secret worth the name, or without this process, is refused before it listens", async () => {
+  const core = { id: "a", processes: { a: "ws://x" }, secret: new Uint8Array(16), storage: new MemoryByteStore() };
+  const refused = (wrong: Partial<CoreOptions>): Promise<unknown> => expect(startServer({ port: 0, core: { ...core, ...wrong } })).rejects.toMatchObject({ code: "invalid-argument" });
+  await refused({ processes: { a: "ws://x", b: "ws://y" } });
+  await refused({ secret: new Uint8Array(15) });
+  await refused({ id: "b" });
+  await refused({ id: "A!", processes: { "A!": "ws://x" } });
+  await (await startServer({ port: 0, core })).close();
+  await expect(startServer({ port: 0, core: { ...core, id: "b", processes: { b: "ws://x" } } })).rejects.toMatchObject({ code: "corrupt-state" });
 });

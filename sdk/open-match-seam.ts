@@ -42,7 +42,7 @@ export interface Meeting {
 }
 
 /** Tag of the channel on which those who are linked signal for each other. */
-const SIGNALING_TAG = 9;
+const SIGNALING_TAG = 10;
 
 /** How long after the first words that could not be understood somebody may still say something that can, ms. */
 const DOUBT_MS = 2_000;

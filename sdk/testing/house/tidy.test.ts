@@ -45,6 +45,15 @@ describe("exports", () => {
   });
 });
 
+describe("channels", () => {
+  test("no two of a mesh go by one tag", () => {
+    const tags = shippedSources().flatMap((path) => [...textOf(path).matchAll(/const (\w+_TAG)(?:: number)? = (\d+);/g)].map(([, name, tag]) => `${tag} ${name}`));
+    const numbers = tags.map((tag) => tag.split(" ")[0]);
+    expect(tags.length).toBeGreaterThan(8);
+    expect(tags.filter((_, at) => numbers.indexOf(numbers[at]) !== at)).toEqual([]);
+  });
+});
+
 describe("text", () => {
   test("a file opens with a sentence saying what it is for", () => {
     const silent = written.filter((path) => !/\.(test|d)\.ts$/.test(path) && !/^(#!.*\n)?(\/\/ \S|\/\*\* ?\S|\/\*\*\n \* \S)/.test(textOf(path)));

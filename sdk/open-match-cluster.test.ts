@@ -8,6 +8,7 @@ import { openMatch, type Match } from "./open-match.ts";
 import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
 import { MemoryByteStore } from "./storage/index.ts";
+import { settled, until } from "./testing/turn-clock.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
 
 const SHARDS = 64;
@@ -84,18 +85,12 @@ class World {
     }
   }
 
-  async get<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false;
-    const settle = (): void => void (isSettled = true);
-    promise.then(settle, settle);
-    for (let ms = 0; ms < 120_000 && !isSettled; ms += 10) await this.clock.advance(10);
-    if (!isSettled) throw new Error("still waiting after two minutes");
-    return promise;
+  get<T>(promise: Promise<T>): Promise<T> {
+    return settled(this.clock, promise);
   }
 
-  async until(condition: () => boolean, ms = 30_000): Promise<boolean> {
-    for (let at = 0; at < ms && !condition(); at += 10) await this.clock.advance(10);
-    return condition();
+  until(condition: () => boolean, ms?: number): Promise<boolean> {
+    return until(this.clock, condition, ms);
   }
 
   async end(): Promise<void> {

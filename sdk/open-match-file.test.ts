@@ -6,6 +6,7 @@ import { decodeMatchFile, encodeMatchFile } from "./open-match-file.ts";
 import { exportMatch, importMatch, openMatch, type Match, type MatchOptions } from "./open-match.ts";
 import { MemoryHub } from "./seam/index.ts";
 import { MemoryByteStore } from "./storage/index.ts";
+import { settled, until as untilBy } from "./testing/turn-clock.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
 
 interface Tally {
@@ -48,19 +49,8 @@ async function open(id: PeerId, options: Partial<MatchOptions<Tally, Add>> = {})
   return match;
 }
 
-async function get<T>(promise: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const settle = (): void => void (isSettled = true);
-  promise.then(settle, settle);
-  for (let ms = 0; ms < 180_000 && !isSettled; ms += 20) await clock.advance(20);
-  if (!isSettled) throw new Error("still waiting after three minutes");
-  return promise;
-}
-
-async function until(condition: () => boolean, ms = 30_000): Promise<boolean> {
-  for (let at = 0; at < ms && !condition(); at += 20) await clock.advance(20);
-  return condition();
-}
+const get = <T>(promise: Promise<T>): Promise<T> => settled(clock, promise);
+const until = (condition: () => boolean, ms?: number): Promise<boolean> => untilBy(clock, condition, ms);
 
 const live = (...played: readonly Played[]): Promise<boolean> => until(() => played.every((match) => match.status.get().phase === "live"));
 const trail = (match: Played): string => match.confirmed.get().trail;

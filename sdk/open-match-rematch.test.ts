@@ -5,6 +5,7 @@ import { decodeRecording, encodeRecording, replay, stateDigest, defineGame, type
 import { importMatch, openMatch, type Match, type MatchOptions } from "./open-match.ts";
 import { MemoryHub } from "./seam/index.ts";
 import { MemoryByteStore } from "./storage/index.ts";
+import { settled, until as untilBy } from "./testing/turn-clock.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
 
 interface Tally {
@@ -41,19 +42,8 @@ afterEach(async () => {
   expect(reports).toEqual([]);
 });
 
-async function get<T>(promise: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const settle = (): void => void (isSettled = true);
-  promise.then(settle, settle);
-  for (let ms = 0; ms < 180_000 && !isSettled; ms += 20) await clock.advance(20);
-  if (!isSettled) throw new Error("still waiting after three minutes");
-  return promise;
-}
-
-async function until(condition: () => boolean, ms = 30_000): Promise<boolean> {
-  for (let at = 0; at < ms && !condition(); at += 20) await clock.advance(20);
-  return condition();
-}
+const get = <T>(promise: Promise<T>): Promise<T> => settled(clock, promise);
+const until = (condition: () => boolean, ms?: number): Promise<boolean> => untilBy(clock, condition, ms);
 
 async function open(id: PeerId, options: Partial<MatchOptions<Tally, Add>> = {}): Promise<Played> {
   const random = seededRandom((seeds += 1));

@@ -10,6 +10,7 @@ import type { PageEvent, PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
 import { MemoryByteStore, scopedByteStore, StorageQuotaError, StorageUnavailableError, type ByteStore } from "./storage/index.ts";
 import { FaultyByteStore } from "./testing/faulty-byte-store.ts";
+import { settled, until } from "./testing/turn-clock.ts";
 import { VirtualClock } from "./testing/virtual-clock.ts";
 
 interface Grid {
@@ -58,18 +59,12 @@ class Table {
     return match;
   }
 
-  async get<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false;
-    const settle = (): void => void (isSettled = true);
-    promise.then(settle, settle);
-    for (let ms = 0; ms < 180_000 && !isSettled; ms += 20) await this.clock.advance(20);
-    if (!isSettled) throw new Error("still waiting after three minutes");
-    return promise;
+  get<T>(promise: Promise<T>): Promise<T> {
+    return settled(this.clock, promise);
   }
 
-  async until(condition: () => boolean, ms = 30_000): Promise<boolean> {
-    for (let at = 0; at < ms && !condition(); at += 20) await this.clock.advance(20);
-    return condition();
+  until(condition: () => boolean, ms?: number): Promise<boolean> {
+    return until(this.clock, condition, ms);
   }
 
   async seated(ids: readonly PeerId[], options: Partial<MatchOptions<Grid, Move>> = {}): Promise<Played[]> {

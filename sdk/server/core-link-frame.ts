@@ -75,12 +75,19 @@ function readFrame(reader: ByteReader, kind: Exclude<CoreLinkFrame["kind"], "rel
     case "parted":
       return { kind, room: readRoom(reader), peers: reader.list(() => readPeer(reader), CORE_PEERS_MAX) };
     case "challenge":
-      return { kind, nonce: reader.bytes(CORE_NONCE_BYTES), mark: reader.bytes(CORE_MARK_BYTES) };
+      return { kind, nonce: readWhole(reader, CORE_NONCE_BYTES), mark: readWhole(reader, CORE_MARK_BYTES) };
     case "proof":
       return { kind, code: reader.bytes(CODE_BYTES_MAX) };
     case undefined:
       throw new MalformedError("a message of an unknown kind");
   }
+}
+
+// A shorter one would let the parts of what is proven be cut elsewhere.
+function readWhole(reader: ByteReader, length: number): Uint8Array {
+  const bytes = reader.bytes(length);
+  if (bytes.length !== length) throw new MalformedError(`${bytes.length} bytes where ${length} stand`);
+  return bytes;
 }
 
 function readRoom(reader: ByteReader): string {

@@ -132,6 +132,8 @@ class Handshake {
   /** What came while the proof was looked at. */
   #held: Uint8Array[] | undefined;
   #isUp = false;
+  /** Who is there knows the secret. */
+  #isProven = false;
 
   constructor(options: CoreLinksOptions, core: PeerId, socket: WebSocket, side: "dialled" | "accepted") {
     this.#options = options;
@@ -141,7 +143,8 @@ class Handshake {
     this.#patience = setTimeout(() => this.#isUp || socket.terminate(), PROOF_MS_MAX * 2);
     this.#link = { core, send: (bytes, isLossy) => this.#send(bytes, isLossy) };
     const begin = (): void => this.#post({ kind: "challenge", nonce: this.#nonce, mark: options.marks.own });
-    socket.on("close", (code) => code === REFUSALS.recordsLost.code && options.onRecordsLost(core));
+    // Anybody can say so; only who has proven to be that process is believed, because this one ends.
+    socket.on("close", (code) => code === REFUSALS.recordsLost.code && this.#isProven && options.onRecordsLost(core));
     if (side === "accepted") begin();
     else socket.once("open", begin);
   }
@@ -184,6 +187,7 @@ class Handshake {
       this.#options.logger.error(`a process that calls itself ${this.#core} does not know the secret of the core`);
       return this.#socket.close(REFUSALS.secretWrong.code, REFUSALS.secretWrong.reason);
     }
+    this.#isProven = true;
     this.#held = [];
     void this.#options.marks.meet(this.#core, mark).then(
       (isKnown) => (isKnown ? this.#up() : this.#refuseStranger()),

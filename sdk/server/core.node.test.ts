@@ -191,8 +191,12 @@ describe("a core of three processes", () => {
   });
 
   test("[CO9] who is no process of the core, does not know its secret or says anything else first, is not linked", async () => {
-    const running = await core.start({ size: 3 });
+    const lost: Error[] = [];
+    const running = await core.start({ size: 3, onRecordsLost: (error) => lost.push(error) });
     const url = running.endpoints[2]!.replace("/core", "/core/link");
+    const liar = await raw(`${url}?core=core:a`);
+    liar.socket.close(4412);
+    expect(await liar.closed).toBe(4412);
     for (const name of ["", "core:x", "core:c"]) expect(await (await raw(`${url}?core=${name}`)).closed).toBe(4400);
     const stranger = await raw(`${url}?core=core:a`);
     const { kind } = decodeCoreLinkFrame(await stranger.next());
@@ -203,6 +207,13 @@ describe("a core of three processes", () => {
     const rude = await raw(`${url}?core=core:a`);
     rude.socket.send(encodeCoreLinkFrame({ kind: "met", room: ROOM, peers: [] }));
     expect(await rude.closed).toBe(4406);
+    for (const nonce of [new Uint8Array(31), new Uint8Array(0)]) {
+      const short = await raw(`${url}?core=core:a`);
+      short.socket.send(encodeCoreLinkFrame({ kind: "challenge", nonce, mark: new Uint8Array(16) }));
+      expect(await short.closed).toBe(4406);
+    }
+    // What somebody unproven says of this process's records is nothing.
+    expect(lost).toEqual([]);
     expect(running.server("c")!.counts.coreLinks).toBe(2);
     expect(running.server("c")!.counts.refusedTotal).toBeGreaterThanOrEqual(3);
   });

@@ -135,6 +135,40 @@ test("[FD8] the machine and the disk of who is fed stay as they were", () => {
   expect(membership.voters).toEqual([]);
 });
 
+test("[FD10] beginning anew in the very turn in which the own log takes over again is told once and leaves nothing to do", () => {
+  const pair = started();
+  pair.leads.changeMembership({ voters: [leader], learners: [child] });
+  pair.tick(20);
+  expect(pair.fed.appliedIndex).toBeGreaterThan(0);
+  // Taken out without hearing of it, and fed instead.
+  pair.leads.changeMembership({ voters: [leader], learners: [] });
+  pair.run();
+  for (let silent = 0; silent < 200 && pair.fed.raft.leader !== undefined; silent += 1) pair.fed.tick();
+  pair.fed.feedFrom(leader);
+  for (let byte = 1; byte <= 3; byte += 1) pair.commit(byte);
+  pair.tick(20);
+  expect(pair.fed.feed?.parent).toBe(leader);
+  const { seq } = pair.asked.ask;
+  // The leader's first frame to it as a member again, and an answer to what it had asked.
+  pair.leads.changeMembership({ voters: [leader], learners: [child] });
+  for (let turn = 0; turn < 20 && pair.fed.raft.leader === undefined; turn += 1) {
+    pair.leads.tick();
+    const { frames, write } = pair.leads.takeWork();
+    for (const { to, bytes } of frames) if (to === child) pair.fed.receive(leader, bytes);
+    if (write !== undefined) pair.leads.writeDone(write.id);
+  }
+  pair.fed.receiveFeed(leader, encodeFeedFrame(header, { type: "differs", seq }));
+  let begunAnew = 0;
+  for (let turn = 0; turn < 50 && pair.fed.hasWork(); turn += 1) {
+    const { isBegunAnew, write } = pair.fed.takeWork();
+    if (isBegunAnew) begunAnew += 1;
+    if (write !== undefined) pair.fed.writeDone(write.id);
+  }
+  expect(pair.fed.feed).toBeUndefined();
+  expect(begunAnew).toBe(1);
+  expect(pair.fed.hasWork()).toBe(false);
+});
+
 test("[FD10] a child whose entry is not its parent's begins anew", () => {
   const pair = started();
   for (let byte = 1; byte <= 3; byte += 1) pair.commit(byte);

@@ -226,12 +226,13 @@ export class Feeding {
   /** Shows the machine's own log from now on. True when everything shown so far is certain to be the same. */
   end(): boolean {
     const shown = this.#shown;
+    const isBegunAnew = this.takeBegunAnew();
     this.#shown = undefined;
     this.#news = [];
     this.#installed = undefined;
     this.#child.stop();
     this.#heardCommit = undefined;
-    return shown === undefined || (!this.#isBegunAnew && this.#isSameAsOwn(shown));
+    return shown === undefined || (!isBegunAnew && this.#isSameAsOwn(shown));
   }
 
   /** Whatever came since the last call, applied by the caller; undefined when nothing did. */

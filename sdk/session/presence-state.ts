@@ -107,7 +107,8 @@ export function cleanName(name: string): string {
 /** Any short text for people, without control characters and cut to `max` UTF-16 units (never inside a surrogate pair). */
 export function cleanText(text: string, max: number): string {
   const clean = text.replaceAll(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "").trim();
-  return clean.length <= max ? clean : clean.slice(0, max).replace(/[\uD800-\uDBFF]$/u, "");
+  // What was cut ends without a blank too: clean text cleaned again is the same, so that a roster comes out of a snapshot as it went in.
+  return clean.length <= max ? clean : clean.slice(0, max).replace(/[\uD800-\uDBFF]$/u, "").trimEnd();
 }
 
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */

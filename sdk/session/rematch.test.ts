@@ -24,6 +24,16 @@ test("[SE58] resolves for both once both have asked, whoever leads, and everybod
   }
 });
 
+test("[SE58] who asks twice at once asks for one game, and the next one still takes everybody's word", async () => {
+  open();
+  const [first, second] = await room.group([ann, bob]);
+  const wish = second!.rematch();
+  expect(await room.until(() => first!.roster.asked.length === 1)).toBe(true);
+  await room.get(Promise.all([wish, first!.rematch(), first!.rematch()]));
+  await room.clock.advance(1_000);
+  expect([first!, second!].map(({ roster }) => [roster.game, roster.asked])).toEqual([[2, []], [2, []]]);
+});
+
 test("[SE58] a wish is taken back by its signal, refused without a seat, and ends with the seat or the session", async () => {
   open();
   const [first, second] = await room.group([ann, bob]);

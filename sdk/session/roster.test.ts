@@ -108,24 +108,32 @@ describe("the roster", () => {
 
 describe("another game", () => {
   const three: readonly (readonly [PeerId, RosterCommand])[] = [[ann, { ...open, seats: 3 }], [ann, { type: "seat", peer: bob, seat: 1, name: "Bob" }], [ann, { type: "seat", peer: cat, seat: 2, name: "Cat" }]];
-  const asks = (peer: PeerId, wants = true): readonly [PeerId, RosterCommand] => [peer, { type: "rematch", wants }];
+  const asks = (peer: PeerId, wants = true, game = 1): readonly [PeerId, RosterCommand] => [peer, { type: "rematch", wants, game }];
   const shown = (roster: Roster): unknown => [roster.game, roster.asked];
 
   test("[SE58] begins when the last one who sits asks, whatever the order and however often somebody asks", () => {
     expect(shown(after(...three, asks(bob), asks(bob), asks(ann)))).toEqual([1, [bob, ann]]);
     expect(shown(after(...three, asks(bob), asks(ann), asks(cat)))).toEqual([2, []]);
-    expect(shown(after(...three, asks(bob), asks(ann), asks(cat), asks(bob)))).toEqual([2, [bob]]);
+    expect(shown(after(...three, asks(bob), asks(ann), asks(cat), asks(bob, true, 2)))).toEqual([2, [bob]]);
     expect(shown(after([ann, open], asks(ann)))).toEqual([2, []]);
+  });
+
+  test("[SE58] is asked for in the game that is played: a word said twice, or late, asks for none after it, and takes nothing back in it", () => {
+    const begun = after(...three, asks(bob), asks(ann), asks(cat));
+    expect(apply(begun, { type: "rematch", wants: true, game: 1 }, cat)).toBe(begun);
+    const asked = apply(begun, { type: "rematch", wants: true, game: 2 }, bob);
+    expect(apply(asked, { type: "rematch", wants: false, game: 1 }, bob)).toBe(asked);
+    expect(apply(asked, { type: "rematch", wants: true, game: 3 }, ann)).toBe(asked);
   });
 
   test("[SE58] is not begun by who does not sit, by a wish taken back, or by somebody going; asked again, the seats that are left decide", () => {
     const roster = after(...three);
-    expect(apply(roster, { type: "rematch", wants: true }, dan)).toBe(roster);
-    expect(apply(roster, { type: "rematch", wants: false }, bob)).toBe(roster);
+    expect(apply(roster, { type: "rematch", wants: true, game: 1 }, dan)).toBe(roster);
+    expect(apply(roster, { type: "rematch", wants: false, game: 1 }, bob)).toBe(roster);
     expect(shown(after(...three, asks(bob), asks(ann), asks(bob, false), asks(cat)))).toEqual([1, [ann, cat]]);
     const left = after(...three, asks(bob), asks(ann), [cat, { type: "vacate", peer: cat }]);
     expect(shown(left)).toEqual([1, [bob, ann]]);
-    expect(shown(apply(left, { type: "rematch", wants: true }, bob))).toEqual([2, []]);
+    expect(shown(apply(left, { type: "rematch", wants: true, game: 1 }, bob))).toEqual([2, []]);
     expect(shown(after(...three, asks(bob), asks(ann), [ann, { type: "kick", peer: bob, reason: "" }]))).toEqual([1, [ann]]);
     // Whoever takes the seat has not asked.
     expect(shown(after(...three, asks(bob), asks(ann), [ann, { type: "reseat", from: bob, to: dan, name: "Dan" }], asks(cat)))).toEqual([1, [ann, cat]]);
@@ -145,7 +153,7 @@ describe("admission", () => {
   });
 });
 
-const names = fc.constantFrom("Ann", "Bob", "  Spacy ", "né\u0000e");
+const names = fc.constantFrom("Ann", "Bob", "  Spacy ", "né\u0000e", `${"x".repeat(39)} y`);
 const peers = fc.constantFrom(ann, bob, cat, dan);
 const commands: fc.Arbitrary<RosterCommand> = fc.oneof(
   fc.record({ type: fc.constant("open" as const), seats: fc.integer({ min: 1, max: 4 }), name: names, spectators: fc.constantFrom("open" as const, "closed" as const), votersMax: fc.integer({ min: 1, max: 5 }), seat: fc.integer({ min: 0, max: 4 }), rules: fc.constantFrom(undefined, "chess@1") }),
@@ -154,7 +162,7 @@ const commands: fc.Arbitrary<RosterCommand> = fc.oneof(
   fc.record({ type: fc.constant("kick" as const), peer: peers, reason: names }),
   fc.record({ type: fc.constant("spectate" as const), peer: peers, name: names, spare: fc.boolean() }),
   fc.record({ type: fc.constant("rename" as const), name: names }),
-  fc.record({ type: fc.constant("rematch" as const), wants: fc.boolean() }),
+  fc.record({ type: fc.constant("rematch" as const), wants: fc.boolean(), game: fc.integer({ min: 1, max: 3 }) }),
 );
 
 describe("any sequence of commands", () => {

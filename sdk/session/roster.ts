@@ -52,8 +52,8 @@ export type RosterCommand =
   | { readonly type: "kick"; readonly peer: PeerId; readonly reason: string }
   | { readonly type: "spectate"; readonly peer: PeerId; readonly name: string; readonly spare: boolean }
   | { readonly type: "rename"; readonly name: string }
-  /** Its proposer, who sits, asks for a rematch or takes that back. */
-  | { readonly type: "rematch"; readonly wants: boolean }
+  /** Its proposer, who sits, asks for a rematch of that `game` or takes that back; void in every other one, so that a word said twice, or late, asks for no further game. */
+  | { readonly type: "rematch"; readonly wants: boolean; readonly game: number }
   /** The person who sat as `from` is the peer `to` from now on. */
   | { readonly type: "reseat"; readonly from: PeerId; readonly to: PeerId; readonly name: string }
   /** The processes of the fixed core, at most {@link SEATS_MAX}: the first word of a group that has one, by one of them, and later only theirs to change. */
@@ -134,7 +134,7 @@ function changedBy(roster: Roster, command: RosterCommand, proposer: PeerId): Ro
     case "rename":
       return rename(roster, proposer, command.name);
     case "rematch":
-      return askRematch(roster, command.wants, proposer);
+      return askRematch(roster, command, proposer);
     case "reseat":
       return command.to !== proposer && mayManage(roster, proposer) ? reseat(roster, command) : roster;
   }
@@ -171,7 +171,8 @@ function reseat(roster: Roster, { from, to, name }: RosterCommand & { type: "res
   return { ...roster, seats: withSeat(roster, seat, { peer: to, name }), watchers: roster.watchers.filter((watcher) => watcher.peer !== to) };
 }
 
-function askRematch(roster: Roster, wants: boolean, peer: PeerId): Roster {
+function askRematch(roster: Roster, { wants, game }: RosterCommand & { type: "rematch" }, peer: PeerId): Roster {
+  if (game !== roster.game) return roster;
   const others = roster.asked.filter((other) => other !== peer);
   if (seatOf(roster, peer) === undefined || (!wants && others.length === roster.asked.length)) return roster;
   const asked = wants ? [...others, peer] : others;
@@ -240,7 +241,7 @@ export function encodeRosterCommand(command: RosterCommand): Uint8Array {
     case "rename":
       return writer.text(command.name).finish();
     case "rematch":
-      return writer.bool(command.wants).finish();
+      return writer.bool(command.wants).uint(command.game).finish();
     case "reseat":
       return writer.text(command.from).text(command.to).text(command.name).finish();
     case "core":
@@ -277,7 +278,7 @@ function readCommand(reader: ByteReader): RosterCommand {
     case "rename":
       return { type, name: readName(reader) };
     case "rematch":
-      return { type, wants: reader.bool() };
+      return { type, wants: reader.bool(), game: reader.uint() };
     case "reseat":
       return { type, from: readPeer(reader), to: readPeer(reader), name: readName(reader) };
     case "core":

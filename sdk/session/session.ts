@@ -434,7 +434,7 @@ export class Session implements GameSession {
     signal?.throwIfAborted();
     if (seatOf(this.#roster, this.selfId) === undefined) throw new InvalidArgumentError("a rematch is for those who hold a seat to ask for");
     const { game } = this.#roster;
-    await this.propose({ type: "rematch", wants: true });
+    await this.propose({ type: "rematch", wants: true, game });
     const check = (): true | undefined => {
       if (this.#roster.game > game) return true;
       if (this.isClosed) throw this.#failure ?? new ClosedError("the session");
@@ -449,7 +449,7 @@ export class Session implements GameSession {
       await waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal });
     } catch (error) {
       // Taken back by the log as well: should it have begun before that, the word is void.
-      if (!this.isClosed) await this.propose({ type: "rematch", wants: false }).catch(() => {});
+      if (!this.isClosed) await this.propose({ type: "rematch", wants: false, game }).catch(() => {});
       throw error;
     }
   }

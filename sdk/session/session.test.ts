@@ -400,6 +400,15 @@ describe("ends", () => {
     expect([first!.roster.seats[1]?.name, first!.presence.states.get(bob)?.name]).toEqual(["Roberta", "Roberta"]);
   });
 
+  test("however long a name or a reason is, the word counts, with as much of it as is shown", async () => {
+    open();
+    const [first, second] = await room.group([ann, bob]);
+    await room.get(second!.rename("R".repeat(2_000)));
+    expect(await room.until(() => first!.roster.seats[1]?.name === "R".repeat(40))).toBe(true);
+    await room.get(first!.kick(bob, "y".repeat(2_000)));
+    expect(first!.roster.kicked).toEqual([{ peer: bob, reason: "y".repeat(200) }]);
+  });
+
   test("a player that gives up its seat to watch stays as a spectator", async () => {
     open();
     const [first, second] = await room.group([ann, bob]);

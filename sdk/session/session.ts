@@ -11,7 +11,7 @@ import { Liveness, type Standing } from "./liveness.ts";
 import { fenceOf, isHeld, lineageOf, refusedBy } from "./lineage.ts";
 import { betterGroup, publishedRefusal, visibleGroups } from "./lobby.ts";
 import { Manager, type Mandate, type VerifyClaim } from "./manager.ts";
-import { cleanName, type Declaration, type PresenceState, type SeatClaim } from "./presence-state.ts";
+import { cleanName, cleanText, REASON_CHARS_MAX, type Declaration, type PresenceState, type SeatClaim } from "./presence-state.ts";
 import { People, type Attendee } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
@@ -377,12 +377,13 @@ export class Session implements GameSession {
   }
 
   async kick(peer: PeerId, reason = ""): Promise<void> {
-    await this.propose({ type: "kick", peer, reason });
+    // Cut here already: a word too long to be read would be void for everybody.
+    await this.propose({ type: "kick", peer, reason: cleanText(reason, REASON_CHARS_MAX) });
   }
 
   async rename(name: string): Promise<void> {
     this.presence.set({ name: cleanName(name) });
-    await this.propose({ type: "rename", name });
+    await this.propose({ type: "rename", name: cleanName(name) });
   }
 
   sit({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {

@@ -1,6 +1,6 @@
 // The byte store contract on a directory, and what only a directory can do: be owned by one process, and outlive its end by force.
 import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -81,6 +81,12 @@ describe("a directory", () => {
     expect(await store.read("a")).toBeDefined();
     await store.close();
     await expect(FileByteStore.open("/dev/null/records")).rejects.toMatchObject({ code: "storage-unavailable" });
+  });
+
+  test.skipIf(process.platform === "win32")("that is made is its owner's alone, because keys are in it", async () => {
+    const directory = await place();
+    await (await FileByteStore.open(directory)).close();
+    expect((await stat(directory)).mode & 0o077).toBe(0);
   });
 
   test("[ST7] [ST15] calls made at once, of all kinds, take effect in their order", async () => {

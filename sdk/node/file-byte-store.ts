@@ -109,7 +109,8 @@ class Place {
   static async #make(directory: string): Promise<Place> {
     try {
       const Engine = await loadLevel();
-      await mkdir(directory, { recursive: true });
+      // What is written there, keys among it, is the owner's alone.
+      await mkdir(directory, { recursive: true, mode: 0o700 });
       const level = new Engine<Uint8Array, Uint8Array>(directory, { keyEncoding: "view", valueEncoding: "view" });
       await level.open();
       return new Place(level, directory);

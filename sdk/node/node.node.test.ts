@@ -64,6 +64,19 @@ describe("the folder of a player", () => {
     expect(await aside.read("match/log")).toEqual(utf8("mine"));
     await aside.close();
   });
+
+  test("whose key can not be read twice, or whose path ends with a slash, is put aside each time", async () => {
+    const path = await somePath();
+    for (const [times, name] of ["", ".2", ".3"].entries()) {
+      const base = await FileByteStore.open(path);
+      await base.write([put("identity/key", utf8("no key")), put("match/log", Uint8Array.of(times))]);
+      await base.close();
+      await (await openPlayerFolder(`${path}/`)).release();
+      const aside = await FileByteStore.open(`${path}.damaged${name}`);
+      expect(await aside.read("match/log")).toEqual(Uint8Array.of(times));
+      await aside.close();
+    }
+  });
 });
 
 interface Words {

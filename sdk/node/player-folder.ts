@@ -1,8 +1,9 @@
 // Who a program is in a room, in one directory: its key and the records of its match, which are nothing without each other.
 import { rename } from "node:fs/promises";
+import { resolve } from "node:path";
 import { ByteReader, ByteWriter, MalformedError } from "../base/index.ts";
 import { identityOf, type Identity } from "../identity/index.ts";
-import { scopedByteStore, type ByteStore } from "../storage/index.ts";
+import { scopedByteStore, StorageUnavailableError, type ByteStore } from "../storage/index.ts";
 import { FileByteStore } from "./file-byte-store.ts";
 
 const KEY = "identity/key";
@@ -11,6 +12,8 @@ const RECORDS = "match/";
 const RECORDS_END = "match0";
 const CURVE = { name: "ECDSA", namedCurve: "P-256" };
 const KEY_PART_BYTES_MAX = 1024;
+/** How many damaged directories are kept beside each other. */
+const ASIDE_MAX = 100;
 
 /** An identity and its records, for `openMatch({ storage })`. */
 export interface PlayerFolder {
@@ -29,13 +32,13 @@ export interface PlayerFolder {
 
 /**
  * Opens or makes the directory of one player in one room, on LevelDB (`classic-level`, an optional dependency). Whoever is killed and opens it again is the same
- * player with the same log; where the key can not be read the directory is put aside (`….damaged`), and the player is somebody new. The private key is in it: it
+ * player with the same log; where the key can not be read the directory is put aside (`….damaged`, `….damaged.2`), and the player is somebody new. The private key is in it: it
  * is as secret as the directory. Rejects with `StorageUnavailableError` while another process plays from it, and where no directory can be.
  */
 export async function openPlayerFolder(directory: string): Promise<PlayerFolder> {
   const opened = await openWithKey(directory).catch(async (error: unknown) => {
     if (!(error instanceof MalformedError)) throw error;
-    await rename(directory, `${directory}.damaged`);
+    await putAside(resolve(directory));
     return { ...(await openWithKey(directory)), note: `${error.message}; what was there was put aside` };
   });
   const { base, identity, isNew, note } = { note: undefined, ...opened };
@@ -47,6 +50,19 @@ export async function openPlayerFolder(directory: string): Promise<PlayerFolder>
     await base.close();
   };
   return { identity, isNew, note, store, release: () => (ending ??= end(false)), abandon: () => (ending ??= end(true)) };
+}
+
+/** Beside what was put aside before, under the first name that is free. */
+async function putAside(directory: string): Promise<void> {
+  for (let times = 1; ; times += 1) {
+    const name = `${directory}.damaged${times === 1 ? "" : `.${times}`}`;
+    try {
+      return await rename(directory, name);
+    } catch (cause) {
+      const isTaken = cause instanceof Error && "code" in cause && (cause.code === "ENOTEMPTY" || cause.code === "EEXIST" || cause.code === "EPERM");
+      if (!isTaken || times >= ASIDE_MAX) throw new StorageUnavailableError(`${directory} is damaged and can not be put aside`, { cause });
+    }
+  }
 }
 
 interface WithKey {

@@ -90,3 +90,42 @@ test("a watcher who comes late sees everything, votes in no decision of a full t
   await eve.sees("words", /:before .*:after$/u);
   await eve.sees("seat", "");
 });
+
+test("the same people begin another game once both have asked, a watcher with them, and a reload comes back into it", async ({ context }) => {
+  const room = freshRoom();
+  const [ana, bo, eve] = (await tabs(context, ["Ana", "Bo", "Eve"])).map(({ page, name }) => new Guest(page, name)) as [Guest, Guest, Guest];
+  for (const guest of [ana, bo]) await guest.comes(room, { seats: 2 });
+  await eve.comes(room, { seats: 2, watch: true });
+  await ana.says("old");
+  for (const guest of [ana, bo, eve]) await guest.sees("words", /:old$/u);
+  const seats = await Promise.all([ana, bo].map((guest) => guest.attribute("seat")));
+  const asked = ana.wantsAnother();
+  for (const guest of [ana, bo, eve]) await guest.sees("asked", "1");
+  await eve.sees("words", /:old$/u);
+  await Promise.all([asked, bo.wantsAnother()]);
+  for (const guest of [ana, bo, eve]) await guest.sees("game", "2");
+  for (const guest of [ana, bo, eve]) await guest.sees("words", "");
+  expect(await Promise.all([ana, bo].map((guest) => guest.attribute("seat")))).toEqual(seats);
+  await bo.says("new");
+  await ana.page.reload();
+  for (const guest of [ana, bo, eve]) await guest.sees("words", `${seats[1]}:new`);
+  await ana.sees("game", "2");
+  await ana.says("back");
+  await eve.sees("words", /:new .*:back$/u);
+});
+
+test("of five who watch one is fed by another, and goes on seeing everything when the host is closed", async ({ context }) => {
+  const room = freshRoom();
+  const guests = (await tabs(context, ["Ana", "Bo", "Eve", "Fay", "Gus", "Hal", "Ida"])).map(({ page, name }) => new Guest(page, name));
+  const [ana, bo, ...watchers] = guests as [Guest, Guest, ...Guest[]];
+  for (const guest of [ana, bo]) await guest.comes(room, { seats: 2 });
+  for (const guest of watchers) await guest.comes(room, { seats: 2, watch: true });
+  const fed = async (): Promise<number> => (await Promise.all(watchers.map((guest) => guest.attribute("fed")))).filter((is) => is === "true").length;
+  await expect.poll(fed, { timeout: 60_000 }).toBe(1);
+  await bo.says("before");
+  for (const guest of watchers) await guest.sees("words", /:before$/u);
+  const host = await leaderOf([ana, bo]);
+  await host.page.close({ runBeforeUnload: true });
+  await (host === ana ? bo : ana).says("after");
+  for (const guest of watchers) await guest.sees("words", /:before .*:after$/u);
+});

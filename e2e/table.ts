@@ -6,6 +6,7 @@ import { addressOf } from "./pages.ts";
 interface TableMatch {
   play(action: { readonly word: string }): Promise<{ readonly outcome: string; readonly reason?: string }>;
   kick(peer: string, reason?: string): Promise<void>;
+  rematch(): Promise<void>;
   leave(): Promise<void>;
 }
 type TableWindow = Window & { readonly match: TableMatch };
@@ -35,6 +36,11 @@ export class Guest {
   async says(word: string): Promise<void> {
     const answer = await this.page.evaluate((said) => (window as unknown as TableWindow).match.play({ word: said }), word);
     expect(answer).toMatchObject({ outcome: "committed" });
+  }
+
+  /** Asks for another game with the same people, and waits until it has begun. */
+  async wantsAnother(): Promise<void> {
+    await this.page.evaluate(() => (window as unknown as TableWindow).match.rematch());
   }
 
   /** Whether this tab leads. */

@@ -36,6 +36,30 @@ describe("ManagedSeam", () => {
     expect([...other.peers]).toEqual([bob]);
   });
 
+  test("[MS1] a broadcast is one call to the backing, which may have somebody else make the copies", async () => {
+    const { clock, here } = rooms();
+    const seam = new ManagedSeam(ann, 10_000);
+    const backing = here.seam(ann);
+    const others = [here.seam(bob), here.seam(peerId("cat"))];
+    const calls: string[] = [];
+    for (const name of ["broadcast", "sendTo"] as const) {
+      const call = backing[name].bind(backing) as (...args: unknown[]) => void;
+      backing[name] = (...args: unknown[]): void => {
+        calls.push(name);
+        call(...args);
+      };
+    }
+    seam.attach(backing);
+    await clock.advance(10);
+    const heard: number[] = [];
+    for (const other of others) other.on("frame", (_, bytes) => heard.push(bytes[0] ?? -1));
+    seam.broadcast(Uint8Array.of(7));
+    await clock.advance(10);
+    expect(heard).toEqual([7, 7]);
+    expect(calls).toEqual(["broadcast"]);
+    await seam.close();
+  });
+
   test("[MS2] another backing takes over: views and listeners stay, the old peers vanish", async () => {
     const { clock, here, there } = rooms();
     const [friend, stranger] = [here.seam(bob), there.seam(peerId("cat"))];

@@ -1,8 +1,8 @@
 // A seam whose way to the others can be taken away and given back, while everything built on it stays: for pages that come back, and clients that change servers.
 import { InvalidArgumentError, type PeerId } from "../base/index.ts";
 import { SeamTornError } from "./errors.ts";
-import { SeamCore } from "./seam-core.ts";
-import type { Seam } from "./seam.ts";
+import { checkBroadcast, SeamCore } from "./seam-core.ts";
+import type { Seam, SendOptions } from "./seam.ts";
 
 /**
  * Stands for whichever seam is attached; without one it is alone. Once woven it stays woven between two of them. A backing that
@@ -56,6 +56,12 @@ export class ManagedSeam extends SeamCore implements Seam {
 
   async close(): Promise<void> {
     await this.end("closed");
+  }
+
+  /** One call to the backing: where something stands between it and the others, that makes the copies. */
+  override broadcast(bytes: Uint8Array, options?: SendOptions): void {
+    checkBroadcast(this, bytes.length);
+    if (this.#backing !== undefined && this.#backing.state.phase !== "torn") this.#backing.broadcast(bytes, options);
   }
 
   protected write(peer: PeerId, bytes: Uint8Array, stream: number, isLossy: boolean): void {

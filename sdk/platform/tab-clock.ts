@@ -1,7 +1,7 @@
 // A clock for tabs: its timers keep their time while nobody looks.
 import type { Clock } from "../base/index.ts";
 import { pageLifecycle, type PageLifecycle } from "./page-lifecycle.ts";
-import { systemClock } from "./system-clock.ts";
+import { systemClock, TIMER_MS_MAX } from "./system-clock.ts";
 import { WorkerAlarms, type Alarms } from "./worker-alarms.ts";
 
 /** A {@link Clock} that holds on to the page until it is closed. */
@@ -82,7 +82,9 @@ class TabTimers implements TabClock {
 
   #alarm(timer: Timer): void {
     timer.cancelAlarm();
-    timer.cancelAlarm = this.#alarms.set(timer.due - this.now(), timer.fire);
+    const ms = timer.due - this.now();
+    // What is due in weeks may be a minute late.
+    if (ms <= TIMER_MS_MAX) timer.cancelAlarm = this.#alarms.set(ms, timer.fire);
   }
 
   #drop(timer: Timer): boolean {

@@ -18,7 +18,7 @@ const FORKS_MAX = 3;
 const ENTER_TIMEOUT_MS = 60_000;
 
 export interface EnterOptions {
-  readonly meeting: Pick<Meeting, "seam" | "seen">;
+  readonly meeting: Pick<Meeting, "seam" | "seen" | "way">;
   readonly seats: number;
   readonly spectate: boolean;
   /** Comes back to the match its storage holds, before anything else. */
@@ -46,6 +46,8 @@ export async function enterMatch(options: EnterOptions): Promise<GameSession> {
       const isWorthAnotherTry = hasCode(error, "join-timeout") || hasCode(error, "spectate-timeout") || hasCode(error, "duplicate-host");
       const isForked = isFenceRefusal(error) && (forks += 1) <= FORKS_MAX;
       if (!(isWorthAnotherTry || isForked) || clock.now() >= deadline) throw error;
+      // This server may be the one that is cut off from the others of its core.
+      options.meeting.way?.moveOn("nobody there leads");
     }
   }
 }

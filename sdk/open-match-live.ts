@@ -339,7 +339,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     if (typeof how === "object" && "from" in how) return gameFork(this.#seam, { ...session, ...how });
     const { seats, hasCore, options: { spectate = false } } = this.#parts;
     const beginning = typeof how === "object" ? how : undefined;
-    return enterMatch({ meeting: { seam: this.#seam, seen: this.#meeting.seen }, seats, spectate, mayResume: how === "resume", beginning, hasCore, session });
+    return enterMatch({ meeting: { ...this.#meeting, seam: this.#seam }, seats, spectate, mayResume: how === "resume", beginning, hasCore, session });
   }
 
   #begin(session: GameSession): void {

@@ -38,7 +38,7 @@ export interface Meeting {
   /** Tells once when others speak here and nobody can be understood: see {@link watchKeys}. Returns the end of it. */
   readonly onOtherKeys: (listener: () => void) => () => void;
   /** With a core: which of its servers carries this, and what is wrong. */
-  readonly way?: Pick<RotatingSeam, "status" | "on" | "hears"> | undefined;
+  readonly way?: Pick<RotatingSeam, "status" | "on" | "hears" | "moveOn"> | undefined;
 }
 
 /** Tag of the channel on which those who are linked signal for each other. */

@@ -60,13 +60,13 @@ export async function clusterClient(options: ClusterClientOptions): Promise<Clus
   signal?.throwIfAborted();
   const link = new RotatingSeam(options.identity.peerId, endpointsOf(options, clock), { ...options, clock, random });
   const stopProgress = onProgress === undefined ? (): void => {} : link.on("status", onProgress);
-  onProgress?.(link.status);
   const stopWaiting = new AbortController();
   const abort = (): void => stopWaiting.abort(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const { deadlineMs } = options;
   const stopTimer = deadlineMs === undefined ? (): void => {} : clock.after(deadlineMs, () => stopWaiting.abort(new ClientTimeoutError(deadlineMs, progressOf(link.status))));
   try {
+    onProgress?.(link.status);
     const session = await enter(link, options.opens, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
     return attend(session, link, { clock, random });
   } catch (error) {

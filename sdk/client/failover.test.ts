@@ -68,6 +68,16 @@ test("[CC18] entering waits for servers that are not there yet and says how far 
   expect((await late).status.phase).toBe("synced");
 });
 
+test("[CC18] a listener of its progress that throws ends the entering, and nothing is left running", async () => {
+  room = new Room();
+  const onProgress = (): void => {
+    throw new Error("broken");
+  };
+  expect(await room.failure(clusterClient({ ...room.options(bot, room.endpoints(bot, "silent")), onProgress }))).toMatchObject({ message: "broken" });
+  await room.clock.advance(1_000);
+  expect(room.clock.pendingTimers).toBe(0);
+});
+
 const moods: readonly Mood[] = ["good", "good", "unreachable", "silent", "late", "flapping"];
 
 test.each([1, 2, 3, 4, 5, 6])("[CC19] under load, with ways in that fail in every way and servers that fall, everything proposed is committed once (seed %i)", async (seed) => {

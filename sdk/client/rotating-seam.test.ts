@@ -168,3 +168,26 @@ test("[CC12] nothing is waited for any more once the seam is closed, also where 
   await room.get(link.close());
   expect(room.clock.pendingTimers).toBe(0);
 });
+
+test("[CC12] a listener that throws does not keep the next endpoint from being asked", async () => {
+  const { room, link, endpoints } = await rotating(["unreachable", "good"]);
+  link.on("status", () => {
+    throw new Error("a broken view");
+  });
+  await room.clock.advance(60_000);
+  expect(link.status).toMatchObject({ phase: "connected", endpoint: "e2" });
+  expect(endpoints.map(({ asked }) => asked.length)).toEqual([1, 1]);
+  await room.get(link.close());
+  expect(room.clock.pendingTimers).toBe(0);
+});
+
+test("[CC14] a token that can not be kept costs this client nothing", async () => {
+  const onToken = (): void => {
+    throw new Error("the storage is full");
+  };
+  const { room, link, endpoints } = await rotating(["good"], { onToken }, [Uint8Array.of(1)]);
+  await room.clock.advance(60_000);
+  expect(link.status).toMatchObject({ phase: "connected" });
+  expect(endpoints[0]!.asked).toHaveLength(1);
+  await room.get(link.close());
+});

@@ -190,7 +190,13 @@ export class RotatingSeam {
 
   #keep(token: Uint8Array | undefined): void {
     this.#token = token;
-    this.#options.onToken?.(token);
+    const { onToken, logger = silentLogger } = this.#options;
+    try {
+      onToken?.(token);
+    } catch (error) {
+      // It could not be kept: that costs the next incarnation a fresh visit, and this one nothing.
+      logger.error("a resume token could not be kept", error);
+    }
   }
 
   #stop(): void {
@@ -203,7 +209,12 @@ export class RotatingSeam {
 
   #say(status: LinkStatus): void {
     this.#status = status;
-    this.#events.emit("status", status);
+    try {
+      this.#events.emit("status", status);
+    } catch (error) {
+      // Whoever listens must not keep the next endpoint from being asked.
+      (this.#options.logger ?? silentLogger).error("a listener of the way to the log threw", error);
+    }
   }
 }
 

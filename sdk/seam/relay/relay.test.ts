@@ -175,6 +175,36 @@ describe("which way a pair goes", () => {
     expect(world.relay.size).toBe(0);
   });
 
+  test("[RL4] a try for a direct path whose offer got lost, and that a greeting ends, is followed by another", async () => {
+    const world = new World();
+    world.net.paths = false;
+    let isLosing = false;
+    let lost = 0;
+    let greetAgain = (): void => {};
+    const through = (base: Signaling, send: Signaling["send"]): Signaling => ({ selfId: base.selfId, on: (event, listener) => base.on(event, listener), announce: () => base.announce(), send, close: () => base.close() });
+    const low = world.open(LOW, "fallback", {}, (base) => through(base, (to, payload) => {
+      if (isLosing && decodeDialMessage(payload).kind === "negotiate") lost += 1;
+      else base.send(to, payload);
+    }));
+    const high = world.open(HIGH, "fallback", {}, (base) => through(base, (to, payload) => {
+      const message = decodeDialMessage(payload);
+      if ("incarnation" in message) greetAgain = () => base.send(to, encodeDialMessage({ kind: "greet", incarnation: message.incarnation, lost: 0 }));
+      base.send(to, payload);
+    }));
+    await world.run(25_000);
+    expect(lanesOf(low, high)).toEqual(["relay", "relay"]);
+    isLosing = true;
+    while (lost === 0) await world.run(500);
+    await world.run(3_000);
+    greetAgain();
+    await world.run(10);
+    expect(lanesOf(low, high)).toEqual(["relay", "relay"]);
+    isLosing = false;
+    world.net.paths = true;
+    await world.run(700_000);
+    expect(lanesOf(low, high)).toEqual(["direct", "direct"]);
+  });
+
   test("[RL5] a relay that is away is tried in turn with the direct way, and found when it is back", async () => {
     const world = new World();
     world.net.paths = false;

@@ -132,7 +132,10 @@ export class RemotePeer {
     const isOutOfReach = attempt !== undefined && attempt.lane === "direct" && onlyRelayed && !attempt.isEstablished && this.#mesh.canRelay;
     const isUnheard = attempt !== undefined && !attempt.isAnswered && (attempt.ageMs > ANSWER_MS || isOutOfReach);
     if (isDeadThere && this.#isProven) return this.#doubt(attempt);
-    if (isUnheard && this.#isUpgrading && this.#standing !== undefined) return this.#standOn(this.#standing);
+    if (isUnheard && this.#isUpgrading && this.#standing !== undefined) {
+      this.#standOn(this.#standing);
+      return this.#upgradeLater();
+    }
     if (isDeadThere || isUnheard) this.#drop();
     if (this.#attempt === undefined) this.#dial();
   }

@@ -9,6 +9,7 @@ import { descriptionOf, MANUAL_CANDIDATES_MAX, readDescription, sdpOf, writeDesc
 import type { ManualLink, ManualLinkFactory, ManualLinkListener } from "./manual-link.ts";
 import { ManualSignaling } from "./manual-signaling.ts";
 import { manualSecret, readManualString, writeManualString } from "./manual-string.ts";
+import { encodeSignalingFrame } from "./signaling-frame.ts";
 import { signalingContract, type SignalingHarness } from "./signaling.contract.ts";
 import type { Signaling } from "./signaling.ts";
 
@@ -306,4 +307,16 @@ test("[MN5] bytes on the link that are no signaling frame are dropped and counte
   const end = [...air.ends.values()].find(({ listener, other }) => other !== undefined && listener !== undefined && !other.isClosed)!;
   for (const both of [end, end.other!]) both.listener.received(utf8("rubbish"));
   expect((mine as unknown as { readonly malformedDropped: number }).malformedDropped).toBe(1);
+});
+
+test("[MN5] however many peers the other end says it is, a bounded number of them is remembered", async () => {
+  const air = new Air();
+  const { one } = await pair(air);
+  const mine = one.factory({ selfId: ann, room: "r" });
+  const end = [...air.ends.values()].find(({ other, listener }) => other !== undefined && listener !== undefined && !other.isClosed)!;
+  const gone: PeerId[] = [];
+  mine.on("left", (peer) => void gone.push(peer));
+  for (let at = 0; at < 100; at += 1) for (const both of [end, end.other!]) both.listener.received(encodeSignalingFrame({ kind: "announce", from: peerId(`p${at}`), to: undefined }));
+  for (const both of [end, end.other!]) both.listener.lost(new Error("lost"));
+  expect([gone.length, gone.at(-1)]).toEqual([16, peerId("p99")]);
 });

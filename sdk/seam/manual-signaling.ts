@@ -27,6 +27,9 @@ export interface ManualStepOptions {
 /** Ids of strings that are remembered as used; the oldest are forgotten. */
 const USED_MAX = 64;
 
+/** Peers at the other end whose end is told when the link is lost; the oldest are forgotten. One page is one peer, and seldom becomes another. */
+const HEARD_MAX = 16;
+
 interface Attempt {
   readonly id: string;
   readonly secret: string;
@@ -239,7 +242,7 @@ class ManualPlace extends SignalingCore {
       if (!hasCode(error, "malformed")) throw error;
       return this.malformed();
     }
-    if (frame.kind === "announce" || frame.kind === "message") this.#heard.add(frame.from);
+    if (frame.kind === "announce" || frame.kind === "message") this.#remember(frame.from);
     if (frame.kind === "left") this.#heard.delete(frame.from);
     this.heard(frame);
     if (frame.kind === "announce" && frame.to === undefined) this.#introduce(frame.from);
@@ -254,6 +257,12 @@ class ManualPlace extends SignalingCore {
     this.post({ kind: "left", from: this.selfId });
     this.#ground.ended();
     return Promise.resolve();
+  }
+
+  #remember(peer: PeerId): void {
+    this.#heard.add(peer);
+    const [oldest] = this.#heard;
+    if (oldest !== undefined && this.#heard.size > HEARD_MAX) this.#heard.delete(oldest);
   }
 
   /** Who announces itself to everybody learns who is here. */

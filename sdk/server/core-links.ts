@@ -242,6 +242,7 @@ function linkAddress(url: string, self: PeerId): string {
   if (address.protocol === "https:") address.protocol = "wss:";
   address.pathname = "/core/link";
   address.search = "";
+  address.hash = "";
   address.searchParams.set("core", self);
   return address.href;
 }

@@ -279,6 +279,7 @@ test("[CO12] a core of two, without a secret worth the name, or without this pro
   await refused({ secret: new Uint8Array(15) });
   await refused({ id: "b" });
   await refused({ id: "A!", processes: { "A!": "ws://x" } });
+  for (const url of ["localhost:8080", "ftp://x", "no url"]) await refused({ processes: { a: "ws://x", b: url, c: "ws://z" } });
   await (await startServer({ port: 0, core })).close();
   await expect(startServer({ port: 0, core: { ...core, id: "b", processes: { b: "ws://x" } } })).rejects.toMatchObject({ code: "corrupt-state" });
 });

@@ -87,6 +87,7 @@ export class Core {
     const names = Object.keys(options.processes);
     if (!names.includes(options.id)) throw new InvalidArgumentError(`${options.id} is not among the processes ${names.join(", ")}`);
     if (names.length > CORES_MAX || names.length % 2 === 0) throw new InvalidArgumentError(`a core has 1, 3 or 5 processes, got ${names.length}`);
+    for (const url of Object.values(options.processes)) if (url !== "" && !isAddress(url)) throw new InvalidArgumentError(`a process is reached at a ws:, wss:, http: or https: address, got ${JSON.stringify(url)}`);
     if (options.secret.length < CLUSTER_SECRET_BYTES_MIN) throw new InvalidArgumentError(`the secret of a core has at least ${CLUSTER_SECRET_BYTES_MIN} bytes, got ${options.secret.length}`);
     return new Core(options, await CoreMarks.open(options.storage, corePeerId(options.id)), environment);
   }
@@ -132,4 +133,9 @@ export class Core {
     logger.error(error.message, error);
     options.onRecordsLost?.(error);
   }
+}
+
+/** What can be dialled. `localhost:8080` is a URL too: of the scheme `localhost:`. */
+function isAddress(url: string): boolean {
+  return URL.canParse(url) && ["ws:", "wss:", "http:", "https:"].includes(new URL(url).protocol);
 }

@@ -24,5 +24,8 @@ export const openNodeSocket: SocketFactory = (url, listener) => {
       over = true;
       socket.close(1000, "left");
     },
+    get bufferedBytes() {
+      return socket.bufferedAmount;
+    },
   };
 };

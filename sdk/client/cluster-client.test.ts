@@ -152,7 +152,10 @@ describe("a client of a core", () => {
   test("[CC7] what can not be taken in is refused at once, and nothing happened", async () => {
     const client = await room.client(bot, room.endpoints(bot, "good"));
     expect(await room.failure(client.propose(new Uint8Array(300_000)))).toMatchObject({ code: "payload-too-large" });
+    await expect(client.propose(undefined as never)).rejects.toThrow(TypeError);
     expect(client.lastRequestId).toBe(0);
+    expect(client.status.pendingCount).toBe(0);
+    await room.get(client.propose(command(1)));
     expect(client.status.pendingCount).toBe(0);
   });
 

@@ -92,9 +92,9 @@ export class LogClient implements ClusterClient {
     if (deadlineMs !== undefined && !(deadlineMs >= 0)) throw new InvalidArgumentError(`deadlineMs is at least 0, got ${deadlineMs}`);
     if (this.#closing !== undefined) throw this.#end();
     signal?.throwIfAborted();
-    this.#pending += 1;
     // Before the first await, so that the id is there when the call returns.
     const asking = new Asking(this.node, command, { ...options, signal }, this.#around);
+    this.#pending += 1;
     this.refresh();
     const stop = new AbortController();
     const timeout = deadlineMs === undefined ? undefined : this.#around.clock.after(deadlineMs, () => stop.abort(new ProposalTimeoutError("the proposal", deadlineMs, asking.requestId)));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { peerId, seededRandom, toHex, type PeerId } from "../base/index.ts";
+import { digest64, peerId, seededRandom, toHex, type PeerId } from "../base/index.ts";
 import { BLANK_STATE, bootstrapState, ENTRY_COMMAND, ENTRY_MEMBERSHIP, LAN_CONFIG, type Entry } from "../raft/index.ts";
 import { createReplicaCore } from "./core.ts";
 import { encodeEnvelope } from "./envelope.ts";
@@ -167,6 +167,53 @@ test("[FD10] beginning anew in the very turn in which the own log takes over aga
   expect(pair.fed.feed).toBeUndefined();
   expect(begunAnew).toBe(1);
   expect(pair.fed.hasWork()).toBe(false);
+});
+
+test("[FD9] a snapshot that was fed and not handed up yet when the own log takes over is not passed over", () => {
+  const pair = started();
+  pair.fed.feedFrom(leader);
+  pair.commit(1);
+  pair.tick(20);
+  const before = pair.fed.appliedIndex;
+  const { seq } = pair.asked.ask;
+  // The leader alone: more commands, a snapshot of them, and then the child a member.
+  const lead = (takes: (bytes: Uint8Array) => void): void => {
+    for (let turn = 0; turn < 20 && pair.leads.hasWork(); turn += 1) {
+      const { frames, write } = pair.leads.takeWork();
+      for (const { to, bytes } of frames) if (to === child) takes(bytes);
+      if (write !== undefined) pair.leads.writeDone(write.id);
+    }
+  };
+  for (const byte of [2, 3]) pair.leads.propose({ lane: LANE_SESSION, key: { clientId: "x", requestId: byte }, payload: Uint8Array.of(byte) });
+  lead(() => {});
+  expect(pair.leads.snapshot(pair.leads.appliedIndex, new Uint8Array(0))).toBe(true);
+  lead(() => {});
+  pair.leads.changeMembership({ voters: [leader], learners: [child] });
+  lead(() => {});
+  const { snapshot } = pair.leads.raft;
+  if (snapshot === undefined) throw new Error("no snapshot");
+  const { index, term, time, membership, data } = snapshot;
+  let isFed = false;
+  const events: LogEvent[] = [];
+  let begunAnew = 0;
+  for (let turn = 0; turn < 200 && pair.fed.feed !== undefined; turn += 1) {
+    pair.leads.tick();
+    lead((bytes) => pair.fed.receive(leader, bytes));
+    // The machine has that snapshot too by now, and hears of the membership.
+    if (!isFed && pair.fed.raft.membership.learners.includes(child)) {
+      isFed = true;
+      pair.fed.receiveFeed(leader, encodeFeedFrame(header, { type: "chunk", seq, index, term, time, membership, total: data.length, digest: digest64(data), offset: 0, bytes: data }));
+      expect(pair.fed.dropped).toEqual({});
+    }
+    const work = pair.fed.takeWork();
+    for (const { to, bytes } of work.frames) if (to === leader) pair.leads.receive(child, bytes);
+    if (work.write !== undefined) pair.fed.writeDone(work.write.id);
+    events.push(...work.events);
+    if (work.isBegunAnew) begunAnew += 1;
+  }
+  expect([isFed, before < index, pair.fed.appliedIndex, pair.fed.laneState(journal)]).toEqual([true, true, index, [1, 2, 3]]);
+  // Whoever follows stands before the snapshot, so it has to be given one.
+  expect(begunAnew + events.filter(({ type }) => type === "install").length).toBe(1);
 });
 
 test("[FD10] a child whose entry is not its parent's begins anew", () => {

@@ -226,13 +226,15 @@ export class Feeding {
   /** Shows the machine's own log from now on. True when everything shown so far is certain to be the same. */
   end(): boolean {
     const shown = this.#shown;
+    // A snapshot that was taken in and not handed up: whoever follows still stands before it.
+    const isAhead = this.#installed !== undefined;
     const isBegunAnew = this.takeBegunAnew();
     this.#shown = undefined;
     this.#news = [];
     this.#installed = undefined;
     this.#child.stop();
     this.#heardCommit = undefined;
-    return shown === undefined || (!isBegunAnew && this.#isSameAsOwn(shown));
+    return shown === undefined || (!isBegunAnew && !isAhead && this.#isSameAsOwn(shown));
   }
 
   /** Whatever came since the last call, applied by the caller; undefined when nothing did. */

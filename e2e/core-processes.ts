@@ -64,7 +64,7 @@ export class CoreProcesses {
   async kill(name: string): Promise<void> {
     const child = this.#running.get(name);
     this.#running.delete(name);
-    if (child === undefined) return;
+    if (child === undefined) throw new Error(`no process of the name ${JSON.stringify(name)} runs`);
     child.kill("SIGKILL");
     await once(child, "exit");
   }
@@ -75,7 +75,7 @@ export class CoreProcesses {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.names.map((name) => this.kill(name)));
+    await Promise.all([...this.#running.keys()].map((name) => this.kill(name)));
     await rm(this.#folder, { recursive: true, force: true });
   }
 }

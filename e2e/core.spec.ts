@@ -24,7 +24,11 @@ test("four tabs play 2000 moves while the leading server is killed and started a
     const [first] = tabs as [Page, ...Page[]];
     for (const page of tabs) await sees(page, "phase", "live");
 
-    const leader = async (): Promise<string> => (await attribute(first, "leader")).replace("core:", "");
+    const leader = async (): Promise<string> => {
+      // While they elect there is none.
+      await expect(first.locator("body")).toHaveAttribute("data-leader", /^core:/u);
+      return (await attribute(first, "leader")).replace("core:", "");
+    };
     const isUnderWay = async (until: number): Promise<void> => expect(Number(await attribute(first, "count")), "the moves were still going on").toBeLessThan(until);
     await counts(first, 200);
     const leading = await leader();

@@ -39,7 +39,7 @@ export interface CoreOptions {
   /** As for a session; default 3000 and 10 000 ms. */
   readonly awayAfterMs?: number | undefined;
   readonly evictAfterMs?: number | undefined;
-  /** Another process says that this one came back under its name without its records. It serves nobody any more; end it. */
+  /** Another process says that this one came back under its name without its records. End the process at once: until then it still votes, and it has forgotten how it voted. */
   readonly onRecordsLost?: ((error: Error) => void) | undefined;
 }
 

@@ -134,6 +134,8 @@ class Handshake {
   #isUp = false;
   /** Who is there knows the secret. */
   #isProven = false;
+  /** Its records are the ones that are gone; what a socket is closed with comes back as an echo. */
+  #hasRefused = false;
 
   constructor(options: CoreLinksOptions, core: PeerId, socket: WebSocket, side: "dialled" | "accepted") {
     this.#options = options;
@@ -144,7 +146,7 @@ class Handshake {
     this.#link = { core, send: (bytes, isLossy) => this.#send(bytes, isLossy) };
     const begin = (): void => this.#post({ kind: "challenge", nonce: this.#nonce, mark: options.marks.own });
     // Anybody can say so; only who has proven to be that process is believed, because this one ends.
-    socket.on("close", (code) => code === REFUSALS.recordsLost.code && this.#isProven && options.onRecordsLost(core));
+    socket.on("close", (code) => code === REFUSALS.recordsLost.code && this.#isProven && !this.#hasRefused && options.onRecordsLost(core));
     if (side === "accepted") begin();
     else socket.once("open", begin);
   }
@@ -200,6 +202,7 @@ class Handshake {
   }
 
   #refuseStranger(): void {
+    this.#hasRefused = true;
     this.#options.logger.error(`${this.#core} came back without its records, and is not let in: start it under another name`);
     this.#socket.close(REFUSALS.recordsLost.code, REFUSALS.recordsLost.reason);
   }

@@ -117,13 +117,15 @@ describe("three processes", () => {
     await processes.end("c", "SIGKILL");
     await processes.run("c", { data: "blank" });
     expect(await processes.exitOf("c")).toBe(1);
+    expect(await player.propose(20)).toMatchObject({ outcome: "committed" });
     for (const name of ["a", "b"]) {
-      await processes.end(name, "SIGTERM");
+      // It had gone on until now.
+      expect(await processes.end(name, "SIGTERM")).toBe(0);
       await processes.run(name, { replaced: { c: "d" } });
     }
     await processes.run("c", { data: "another", replaced: { c: "d" }, joins: true });
     expect(await player.propose(21)).toMatchObject({ outcome: "committed" });
-    await until(() => player.confirmedState.count === 21, "the last action");
+    await until(() => player.confirmedState.count === 22, "the last action");
     await digestsOf(processes, player.confirmedIndex);
   }, 180_000);
 });

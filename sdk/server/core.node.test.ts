@@ -190,6 +190,22 @@ describe("a core of three processes", () => {
     expect(running.server("a")!.counts.corePeers).toBe(0);
   });
 
+  test("[CO4] a process whose records are gone votes in no room and lets nobody in from the moment it is told", async () => {
+    const lost: Error[] = [];
+    const running = await core.start({ onRecordsLost: (error) => lost.push(error), storageOf: () => new MemoryByteStore() });
+    const ann = await core.join(await core.seam(running.endpoints[0]!, await somebody()));
+    await until(() => running.server("c")!.rooms.length === 1, "the room's node");
+    await running.stop("c");
+    const server = await running.start("c");
+    await until(() => lost.length > 0, "it is told");
+    expect(lost.map(({ message }) => message.includes("this process, core:c, by other records"))).not.toContain(false);
+    const { closed } = await raw(`${running.endpoints[2]!}?room=${ROOM}&peer=ann`);
+    expect(await closed).toBe(1006);
+    expect(server.rooms).toEqual([]);
+    expect(server.counts).toMatchObject({ coreLinks: 0, corePeers: 0 });
+    await ann.node.propose(Uint8Array.of(1));
+  });
+
   test("[CO9] who is no process of the core, does not know its secret or says anything else first, is not linked", async () => {
     const lost: Error[] = [];
     const running = await core.start({ size: 3, onRecordsLost: (error) => lost.push(error) });

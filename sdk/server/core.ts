@@ -39,7 +39,7 @@ export interface CoreOptions {
   /** As for a session; default 3000 and 10 000 ms. */
   readonly awayAfterMs?: number | undefined;
   readonly evictAfterMs?: number | undefined;
-  /** Another process says that this one came back under its name without its records. End the process at once: until then it still votes, and it has forgotten how it voted. */
+  /** Another process says that this one came back under its name without its records. It votes and serves no more, because it has forgotten how it voted; end it. */
   readonly onRecordsLost?: ((error: Error) => void) | undefined;
 }
 
@@ -61,6 +61,7 @@ export class Core {
   readonly #hub: CoreHub;
   readonly #links: CoreLinks;
   readonly #endpoint: CoreEndpoint;
+  #closing: Promise<void> | undefined;
 
   private constructor(options: CoreOptions, marks: CoreMarks, { origins, counts, heartbeatMs, logger }: CoreEnvironment) {
     const { id, processes, secret, storage, joins = false, run, raftConfig, resumeMs = 600_000, awayAfterMs, evictAfterMs } = options;
@@ -122,8 +123,13 @@ export class Core {
     this.#links.upgrade(request, socket, head);
   }
 
-  /** Hands leading over, ends every node, says goodbye to everybody. */
-  async close(): Promise<void> {
+  /** Hands leading over, ends every node, says goodbye to everybody. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
     await this.#rooms.close();
     await Promise.all([this.#endpoint.close(), this.#links.close()]);
   }
@@ -131,6 +137,8 @@ export class Core {
   #recordsLost(options: CoreOptions, core: PeerId, logger: Logger): void {
     const error = new InvalidArgumentError(`${core} knows this process, ${this.self}, by other records than these: start it under another name`);
     logger.error(error.message, error);
+    // It has forgotten how it voted, and votes no more.
+    this.close().catch((cause: unknown) => logger.error("what could not be closed", cause));
     options.onRecordsLost?.(error);
   }
 }

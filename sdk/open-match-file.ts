@@ -2,7 +2,7 @@
 import { ByteReader, ByteWriter, hasCode, InvalidArgumentError, type LogIndex, type PeerId } from "./base/index.ts";
 import { encodeGameSection, replay, replaySteps, RulesMismatchError, type DefinedGame, defineGame, type Game, type Recording, type RecordedTurn, type ReplayStep, type Seat } from "./game/index.ts";
 import { CorruptStateError, exportedEvents, foldedExport, LANE_GAME, openRecord, readExport, sealRecord, type LogEvent } from "./replica/index.ts";
-import { EMPTY_ROSTER, foldRoster, seatOf, SEATS_MAX, type Roster } from "./session/index.ts";
+import { EMPTY_ROSTER, foldRoster, RosterWalk, seatOf, SEATS_MAX, type Roster } from "./session/index.ts";
 
 /** First field of every file. History: 1 rules, seats, log. */
 const FILE_VERSION = 1;
@@ -134,17 +134,16 @@ function open<State, Action>(game: DefinedGame<State, Action>, file: Uint8Array)
 
 /** Who acted is decided where the action stands in the log. */
 function recordingOf(events: readonly LogEvent[], match: { readonly rules: string; readonly seats: number }): { readonly recording: Recording; readonly roster: Roster } {
-  let roster: Roster = EMPTY_ROSTER;
+  const walk = new RosterWalk();
   let start: Recording["start"] = { index: 0, section: undefined };
   const turns: RecordedTurn[] = [];
   for (const event of events) {
-    const { game } = roster;
-    roster = foldRoster(roster, event);
+    walk.observe(event);
     if (event.type === "install") start = { index: event.index, section: event.sections.get(LANE_GAME) };
-    else if (event.lane === LANE_GAME) turns.push(turnOf(event, seatOf(roster, event.proposer)));
-    else if (roster.game !== game) turns.push({ ...turnOf(event, undefined), payload: new Uint8Array(0), begins: true });
+    else if (event.lane === LANE_GAME) turns.push(turnOf(event, walk.playerOf(event.proposer)));
+    else if (walk.isBeginning()) turns.push({ ...turnOf(event, undefined), payload: new Uint8Array(0), begins: true });
   }
-  return { recording: { ...match, start, turns }, roster };
+  return { recording: { ...match, start, turns }, roster: walk.roster };
 }
 
 function turnOf({ index, time, proposer, key, duplicate, payload }: LogEvent & { type: "command" }, player: Seat | undefined): RecordedTurn {

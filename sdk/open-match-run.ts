@@ -3,7 +3,7 @@ import { silentLogger, type Clock, type Logger, type Random } from "./base/index
 import { isInCharge } from "./open-match-core.ts";
 import { exchangeDigests, type DigestTraffic } from "./open-match-digests.ts";
 import { DiceHand, SpeculativeSequencer, Timekeeper, TurnSequencer, type DefinedGame, type DiceSecrets, type GameReport } from "./game/index.ts";
-import { EMPTY_ROSTER, foldRoster, seatOf, type GameSession, type Roster } from "./session/index.ts";
+import { RosterWalk, seatOf, type GameSession } from "./session/index.ts";
 
 /** Entries between two snapshots: a latecomer replays at most this many, and the log stays small. */
 const SNAPSHOT_EVERY = 1_000;
@@ -31,27 +31,15 @@ export interface RunOptions<State, Action> {
 /** Follows the session's log from now until its `close`. */
 export function runGame<State, Action>(options: RunOptions<State, Action>): SpeculativeSequencer<State, Action> {
   const { session, game, seats, development, digests, logger = silentLogger } = options;
-  // The roster as of the entry being applied, not the newest: who acted is decided where the action stands in the log.
-  let roster: Roster = EMPTY_ROSTER;
-  let isBeginning = false;
-  const sequencer = new TurnSequencer<Action>({
-    log: session.node,
-    actions: game.actions,
-    playerOf: (proposer) => seatOf(roster, proposer),
-    observe: (event) => {
-      const { game: before } = roster;
-      roster = foldRoster(roster, event);
-      isBeginning = event.type === "command" && roster.game !== before;
-    },
-    isBeginning: () => isBeginning,
-  });
+  const walk = new RosterWalk();
+  const sequencer = new TurnSequencer<Action>({ log: session.node, actions: game.actions, playerOf: walk.playerOf, observe: walk.observe, isBeginning: walk.isBeginning });
   const onReport = options.onReport ?? ((report: GameReport) => logger.info(report.message, report));
   const speculative = new SpeculativeSequencer({
     sequencer, game, seats, development, onReport,
     player: () => seatOf(session.roster, session.selfId),
     snapshotEvery: SNAPSHOT_EVERY,
     resumed: session.node.resumed,
-    rulesOfLog: () => roster.rules,
+    rulesOfLog: () => walk.roster.rules,
     digestEvery: development === true || development === "rollback" ? 1 : DIGEST_EVERY,
     onDigest: exchangeDigests(session, { ...digests, onReport }),
   });

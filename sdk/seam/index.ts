@@ -26,4 +26,4 @@ export type { SealKey } from "./sealing.ts";
 export { decodeSignalingFrame, encodeSignalingFrame, SIGNALING_FRAME_BYTES_MAX, type SignalingFrame } from "./signaling-frame.ts";
 export { decodeWitnessFrame, encodeWitnessFrame, WITNESS_FRAME_BYTES_MAX, WITNESS_NONCE_BYTES, witnessProofText, type WitnessFrame } from "./witness-frame.ts";
 export { WitnessSocket, type WitnessSocketEvents, type WitnessSocketOptions } from "./witness-socket.ts";
-export { REFUSED_CODE_MIN, WebSocketSignaling, type Socket, type SocketFactory, type SocketListener, type WebSocketSignalingOptions } from "./websocket-signaling.ts";
+export { REFUSED_CODE_MIN, socketOf, WebSocketSignaling, type Socket, type SocketFactory, type SocketListener, type WebSocketLike, type WebSocketSignalingOptions } from "./websocket-signaling.ts";

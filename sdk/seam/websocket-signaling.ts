@@ -140,18 +140,32 @@ export class WebSocketSignaling extends SignalingCore {
   }
 }
 
-/** The socket of a page. */
-export const openBrowserSocket: SocketFactory = (url, listener) => {
-  const socket = new WebSocket(url);
+/** A WebSocket as pages have it and programs can. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  readonly readyState: number;
+  addEventListener(type: "open" | "error", listener: () => void): void;
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: "close", listener: (event: { readonly code: number; readonly reason: string }) => void): void;
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  close(code: number, reason: string): void;
+}
+
+const OPEN = 1;
+
+/** A {@link Socket} made of a WebSocket that was just begun. */
+export function socketOf(socket: WebSocketLike, listener: SocketListener): Socket {
   let over = false;
   socket.binaryType = "arraybuffer";
+  // An error is always followed by a close, which says more; in Node one that nobody hears ends the program.
+  socket.addEventListener("error", () => {});
   socket.addEventListener("open", () => {
     if (!over) listener.opened();
   });
-  socket.addEventListener("message", (event: MessageEvent<unknown>) => {
+  socket.addEventListener("message", (event) => {
     if (!over) listener.received(event.data);
   });
-  // An error is always followed by a close, which says more.
   socket.addEventListener("close", (event) => {
     if (over) return;
     over = true;
@@ -159,7 +173,7 @@ export const openBrowserSocket: SocketFactory = (url, listener) => {
   });
   return {
     send: (bytes) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(bytes);
+      if (socket.readyState === OPEN) socket.send(bytes);
     },
     close: () => {
       over = true;
@@ -169,7 +183,10 @@ export const openBrowserSocket: SocketFactory = (url, listener) => {
       return socket.bufferedAmount;
     },
   };
-};
+}
+
+/** The socket of a page. */
+export const openBrowserSocket: SocketFactory = (url, listener) => socketOf(new WebSocket(url), listener);
 
 // The key lets the server tell this peer's next connection from somebody else who uses its id.
 function socketAddress({ url, room, selfId, random }: WebSocketSignalingOptions): string {

@@ -1,7 +1,7 @@
 // What a core runs beside a room's node when it knows the game: the state, snapshots so that the log stays small, and the time of games that have a clock.
 import { silentLogger, type Clock, type Logger } from "../base/index.ts";
 import { SpeculativeSequencer, stateDigest, Timekeeper, TurnSequencer, type DefinedGame } from "../game/index.ts";
-import { EMPTY_ROSTER, foldRoster, seatOf, type GameSession, type Roster } from "../session/index.ts";
+import { RosterWalk, type GameSession } from "../session/index.ts";
 import type { RoomGame, RunInRoom } from "./core-rooms.ts";
 import { nodeClock } from "./node-clock.ts";
 
@@ -43,22 +43,10 @@ class RunningGame<State, Action> implements RoomGame {
 
   constructor(session: GameSession, game: DefinedGame<State, Action>, { snapshotEvery = 1_000, clock = nodeClock, logger = silentLogger }: CoreGameOptions) {
     this.#game = game;
-    // The roster as of the entry being applied, not the newest: who acted is decided where the action stands in the log.
-    let roster: Roster = EMPTY_ROSTER;
-    let isBeginning = false;
-    const sequencer = new TurnSequencer<Action>({
-      log: session.node,
-      actions: game.actions,
-      playerOf: (proposer) => seatOf(roster, proposer),
-      observe: (event) => {
-        const { game: before } = roster;
-        roster = foldRoster(roster, event);
-        isBeginning = event.type === "command" && roster.game !== before;
-      },
-      isBeginning: () => isBeginning,
-    });
+    const walk = new RosterWalk();
+    const sequencer = new TurnSequencer<Action>({ log: session.node, actions: game.actions, playerOf: walk.playerOf, observe: walk.observe, isBeginning: walk.isBeginning });
     const speculative = new SpeculativeSequencer({
-      sequencer, game, seats: session.roster.seats.length, player: () => undefined, snapshotEvery, rulesOfLog: () => roster.rules,
+      sequencer, game, seats: session.roster.seats.length, player: () => undefined, snapshotEvery, rulesOfLog: () => walk.roster.rules,
       onReport: (report) => (report.kind === "snapshot-failed" ? logger.error(report.message, report.cause) : logger.info(report.message, report)),
     });
     speculative.on("failed", (error) => logger.error(`${session.groupId}: its game is not run here any more`, error));

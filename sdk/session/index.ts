@@ -8,6 +8,7 @@ export { NAME_CHARS_MAX, seatClaimText, SEATS_MAX, type Declaration, type LeadNo
 export type { Attendee } from "./people.ts";
 export { Presence, shareDoc, type Doc, type PresenceEvents, type SharedDoc } from "./presence.ts";
 export { EMPTY_ROSTER, foldRoster, rosterLane, seatOf, type Roster, type RosterCommand, type TakenSeat, type Watcher } from "./roster.ts";
+export { RosterWalk } from "./roster-walk.ts";
 export type { GameSession, PageVisibility, SessionEvents, SessionOptions } from "./session.ts";
 export type { OpenWitnessLink, WitnessLink, WitnessLinkRequest } from "./witness.ts";
 export { waitFor, type WaitOptions } from "./wait.ts";

@@ -145,10 +145,15 @@ export interface WebSocketLike {
   binaryType: string;
   readonly bufferedAmount: number;
   readonly readyState: number;
+  /** Tells that the connection is open, or that it broke (a close follows). */
   addEventListener(type: "open" | "error", listener: () => void): void;
+  /** Hands over what came in: an `ArrayBuffer`, as {@link WebSocketLike.binaryType} asks; text for a text frame. */
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Tells once that the connection is over, with the close code and reason of RFC 6455, section 7.1. */
   addEventListener(type: "close", listener: (event: { readonly code: number; readonly reason: string }) => void): void;
+  /** Sends one binary frame; only called while the connection is open. */
   send(bytes: Uint8Array<ArrayBuffer>): void;
+  /** Begins the closing handshake; a second call does nothing. */
   close(code: number, reason: string): void;
 }
 

@@ -70,6 +70,9 @@ export interface Ticks {
   readonly heartbeat: number;
 }
 
+/** Elections lost in a row widen the range of timeouts by its own width, this many times at most. */
+const EXTRA_WIDTHS_MAX = 2;
+
 /** All state of one machine. Written only by the functions of this folder. */
 export class Core {
   readonly id: PeerId;
@@ -116,6 +119,8 @@ export class Core {
 
   electionElapsed = 0;
   electionTimeout = 0;
+  /** How often this node stood for election since it last heard or was a leader. */
+  candidacies = 0;
   heartbeatElapsed = 0;
   /** Answers of this election by voter. */
   readonly votes: Map<PeerId, boolean> = new Map();
@@ -221,9 +226,15 @@ export class Core {
     return this.role === "leader" || (this.leader !== undefined && this.electionElapsed < this.ticks.electionMin);
   }
 
+  /**
+   * Draws the next timeout. Most elections need no more than the plain range (§9.3); but where ticks are coarse beside the links it holds few
+   * values, and those who split one vote split the next ones too, so who keeps standing in vain draws from more of them.
+   */
   resetElectionTimer(): void {
+    const { electionMin, electionMax } = this.ticks;
+    const widths = 1 + Math.min(Math.max(this.candidacies - 1, 0), EXTRA_WIDTHS_MAX);
     this.electionElapsed = 0;
-    this.electionTimeout = this.ticks.electionMin + below(this.random, this.ticks.electionMax - this.ticks.electionMin + 1);
+    this.electionTimeout = electionMin + below(this.random, widths * (electionMax - electionMin) + 1);
   }
 
   send(to: PeerId, message: Message): void {

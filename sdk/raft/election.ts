@@ -22,6 +22,7 @@ export function preCampaign(core: Core): void {
 
 /** Stands for election in the next term. `transfer`: the leader asked for it, so voters do not protect the leader. */
 export function campaign(core: Core, transfer: boolean): void {
+  core.candidacies += 1;
   enterTerm(core, core.term + 1, undefined);
   startAsking(core, "candidate");
   core.transferCampaign = transfer;
@@ -84,6 +85,7 @@ export function onHardDurable(core: Core): void {
 export function becomeLeader(core: Core): void {
   core.role = "leader";
   core.leader = core.id;
+  core.candidacies = 0;
   core.votes.clear();
   core.progress.clear();
   core.ownTermCommitted = false;

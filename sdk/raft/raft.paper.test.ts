@@ -31,6 +31,15 @@ function campaign(net: TestNetwork, win: boolean): void {
   if (win) net.inject(B, A, { type: "vote-reply", term: term + 1, granted: true });
 }
 
+/** Ticks until the machine, which nobody answers, next asks the others for their votes. */
+function ticksUntilAsking(net: TestNetwork): number {
+  net.takeSent(A);
+  for (let ticks = 1; ; ticks += 1) {
+    net.tick(A);
+    if (net.takeSent(A).some(({ message }) => message.type === "pre-vote")) return ticks;
+  }
+}
+
 function termsOf(net: TestNetwork, id: PeerId): number[] {
   return net.node(id).disk.state.entries.map((entry) => entry.term);
 }
@@ -152,6 +161,32 @@ describe("§5.2 leader election", () => {
       }
       expect([...seen].sort((x, y) => x - y)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
     }
+  });
+
+  test("[RF8] who stands for election in vain again and again draws from a range up to three times as wide, until a leader is heard", () => {
+    const longest = [0, 0, 0, 0, 0];
+    let afterLeader = 0;
+    for (let seed = 0; seed < 300; seed += 1) {
+      const net = new TestNetwork({ seed });
+      net.add(A, stateWith(TRIO, []));
+      for (let time = 0; time < longest.length; time += 1) {
+        longest[time] = Math.max(longest[time]!, ticksUntilAsking(net));
+        net.inject(B, A, { type: "pre-vote-reply", term: net.raft(A).term + 1, granted: true });
+      }
+      net.inject(B, A, append(net.raft(A).term, 1, 1));
+      afterLeader = Math.max(afterLeader, ticksUntilAsking(net));
+    }
+    expect({ longest, afterLeader }).toEqual({ longest: [20, 20, 30, 40, 40], afterLeader: 20 });
+  });
+
+  test("[RF8] who asks and is not answered keeps the plain range", () => {
+    let longest = 0;
+    for (let seed = 0; seed < 150; seed += 1) {
+      const net = new TestNetwork({ seed });
+      net.add(A, stateWith(TRIO, []));
+      for (let time = 0; time < 5; time += 1) longest = Math.max(longest, ticksUntilAsking(net));
+    }
+    expect(longest).toBe(20);
   });
 
   test("[RF8] in most elections only one of five loses patience first", () => {

@@ -233,6 +233,7 @@ function fromLeader(core: Core, from: PeerId, message: FromLeader): void {
     return core.drop("stale-term", from, message);
   }
   if (message.term === core.term && (core.role === "leader" || (core.leader !== undefined && core.leader !== from))) return core.drop("second-leader", from, message);
+  core.candidacies = 0;
   if (message.term > core.term || core.leader !== from) becomeFollower(core, message.term, from);
   else core.electionElapsed = 0;
   if (message.type === "append") onAppend(core, from, message);

@@ -30,19 +30,41 @@ async function voting(server: Server): Promise<number> {
   return Number(count);
 }
 
-test("the host's tab crashes, and with a witness the other goes on without waiting, and sits in the same match when the host is back", async () => {
+interface Table {
+  readonly server: Server;
+  readonly first: OwnBrowser;
+  readonly second: OwnBrowser;
+  readonly url: string;
+  readonly ana: Player;
+  readonly bo: Player;
+  /** What the status bar of the one who stays has shown since both made a move. */
+  readonly phases: string[];
+}
+
+/** Ana hosts in one browser, Bo came in another, a witness votes, and each has made a move. */
+async function atTable(stays: "ana" | "bo", play: (table: Table) => Promise<void>): Promise<void> {
   const server = await serverWithWitness();
   const profiles = [await newProfile(), await newProfile()];
   const [first, second] = [await OwnBrowser.launch(profiles[0]!), await OwnBrowser.launch(profiles[1]!)];
   try {
     const ana = new Player(watched(await first.tab()), "Ana");
     const bo = new Player(watched(await second.tab()), "Bo");
-    const phases = await told(bo);
+    const phases = await told(stays === "ana" ? ana : bo);
     const url = await sitDown(server.url, [ana, bo]);
     await expect(ana.status).toHaveAttribute("data-leads", "true");
     await expect.poll(() => voting(server)).toBe(1);
     await playOut([ana, bo], [4, 0]);
     phases.length = 0;
+    await play({ server, first, second, url, ana, bo, phases });
+  } finally {
+    server.stop();
+    await Promise.all([first.close(), second.close()]);
+    await Promise.all(profiles.map(dropProfile));
+  }
+}
+
+test("the host's tab crashes, and with a witness the other goes on without waiting, and sits in the same match when the host is back", async () => {
+  await atTable("bo", async ({ server, first, url, ana, bo, phases }) => {
     await crashRenderer(ana.page);
     await expect(bo.status).toHaveAttribute("data-leads", "true");
     await bo.seesPhase("live");
@@ -55,26 +77,11 @@ test("the host's tab crashes, and with a witness the other goes on without waiti
     await again.seesPhase("live");
     await expect.poll(() => voting(server)).toBe(1);
     await playOut([again, bo], [8, 2]);
-  } finally {
-    server.stop();
-    await Promise.all([first.close(), second.close()]);
-    await Promise.all(profiles.map(dropProfile));
-  }
+  });
 });
 
 test("the guest's tab crashes, and with a witness the host's next mark is agreed on at once, long before the guest counts as gone", async () => {
-  const server = await serverWithWitness();
-  const profiles = [await newProfile(), await newProfile()];
-  const [first, second] = [await OwnBrowser.launch(profiles[0]!), await OwnBrowser.launch(profiles[1]!)];
-  try {
-    const ana = new Player(watched(await first.tab()), "Ana");
-    const bo = new Player(watched(await second.tab()), "Bo");
-    const phases = await told(ana);
-    const url = await sitDown(server.url, [ana, bo]);
-    await expect(ana.status).toHaveAttribute("data-leads", "true");
-    await expect.poll(() => voting(server)).toBe(1);
-    await playOut([ana, bo], [4, 0]);
-    phases.length = 0;
+  await atTable("ana", async ({ server, second, url, ana, bo, phases }) => {
     await crashRenderer(bo.page);
     await ana.marks(8);
     await ana.sees(8, "x");
@@ -90,11 +97,7 @@ test("the guest's tab crashes, and with a witness the host's next mark is agreed
     await expect(again.status).toHaveAttribute("data-seat", "1");
     await expect.poll(() => voting(server), { timeout: 30_000 }).toBe(1);
     await playOut([again, ana], [2, 6], { marks: ["o", "x"] });
-  } finally {
-    server.stop();
-    await Promise.all([first.close(), second.close()]);
-    await Promise.all(profiles.map(dropProfile));
-  }
+  });
 });
 
 /** Every phase the player's status bar shows from now on, in order. */

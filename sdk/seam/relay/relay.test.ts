@@ -1,16 +1,15 @@
 // Relayed links on a relay in memory: the same promises as any link, and nothing for whoever sits in the middle.
 import { describe, expect, test } from "vitest";
-import { bytesEqual, concatBytes, digest, fromUtf8, MalformedError, peerId, seededRandom, utf8, type PeerId } from "../../base/index.ts";
+import { bytesEqual, concatBytes, fromUtf8, MalformedError, peerId, seededRandom, utf8, type PeerId } from "../../base/index.ts";
 import { describeContract } from "../../testing/contract.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { MemorySignalingHub } from "../memory-signaling.ts";
 import { seamContract } from "../seam.contract.ts";
-import type { Seam } from "../seam.ts";
 import type { Signaling } from "../signaling.ts";
 import { decodeDialMessage, encodeDialMessage } from "../webrtc/dial-message.ts";
-import type { LinkIdentity } from "../webrtc/handshake.ts";
 import { laneOf } from "../webrtc/lane-rules.ts";
 import { MemoryNet } from "../webrtc/memory-link.ts";
+import { identityOf, ids, inWorlds } from "../webrtc/test-room.ts";
 import { WebRtcSeam, type WebRtcSeamOptions } from "../webrtc/webrtc-seam.ts";
 import { agree, makeAgreementKey } from "./agreement.ts";
 import { MemoryRelay } from "./memory-relay.ts";
@@ -18,18 +17,7 @@ import { decodeRelayFrame, encodeRelayFrame, RELAY_FRAME_BYTES_MAX } from "./rel
 import { RelayLane } from "./relay-lane.ts";
 import { RELAY_WINDOW_BYTES } from "./relay-link.ts";
 
-const ids = (n: number): PeerId[] => Array.from({ length: n }, (_, i) => peerId(`peer-${i}`));
 const [LOW, HIGH] = ids(2) as [PeerId, PeerId];
-
-/** Cryptography of the same shape that settles in microtasks. */
-function identityOf(id: PeerId): LinkIdentity {
-  const publicKey = utf8(`key of ${id}`);
-  return {
-    publicKey,
-    sign: async (bytes) => digest(concatBytes(publicKey, bytes), 32),
-    verify: async (proof, bytes) => bytesEqual(proof.publicKey, utf8(`key of ${proof.peerId}`)) && bytesEqual(proof.signature, digest(concatBytes(proof.publicKey, bytes), 32)),
-  };
-}
 
 type Way = "relayed" | "fallback" | "direct only";
 
@@ -85,24 +73,11 @@ for (const [title, wayOf] of [
   ["with all links relayed", (): Way => "relayed"],
   ["with some pairs direct and some relayed", (at: number): Way => (at === 0 ? "relayed" : "fallback")],
 ] as const) {
-  const worlds = new Map<Seam, World>();
-  describeContract(`WebRtcSeam keeps the seam contract ${title}`, seamContract, {
-    open: async (n) => {
-      const world = new World();
-      const seams = ids(n).map((id, at) => world.open(id, wayOf(at)));
-      await world.run(200);
-      seams.forEach((seam) => worlds.set(seam, world));
-      return seams;
-    },
-    leave: async (seam) => {
-      const closed = seam.close();
-      await worlds.get(seam)?.run(3_000);
-      await closed;
-    },
-    turn: async () => {
-      for (const world of new Set(worlds.values())) await world.run(5);
-    },
-  });
+  const weave = (n: number): { world: World; seams: WebRtcSeam[] } => {
+    const world = new World();
+    return { world, seams: ids(n).map((id, at) => world.open(id, wayOf(at))) };
+  };
+  describeContract(`WebRtcSeam keeps the seam contract ${title}`, seamContract, inWorlds(weave, 200));
 }
 
 describe("which way a pair goes", () => {

@@ -1,31 +1,20 @@
 // Proofs of identity on links in memory: who gets in, and everybody who must not.
 import { describe, expect, test } from "vitest";
-import { bytesEqual, concatBytes, digest, peerId, seededRandom, utf8, type PeerId } from "../../base/index.ts";
+import { peerId, seededRandom, utf8, type PeerId } from "../../base/index.ts";
 import { describeContract } from "../../testing/contract.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { MemorySignalingHub } from "../memory-signaling.ts";
 import { seamContract } from "../seam.contract.ts";
-import type { Seam } from "../seam.ts";
 import { decodeDialMessage, encodeDialMessage, type DialMessage } from "./dial-message.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { proofText, type LinkIdentity, type ProofSide } from "./handshake.ts";
+import { proofText, type ProofSide } from "./handshake.ts";
 import { decodeLinkControl, encodeLinkControl, isLinkControl, type LinkControl } from "./link-control.ts";
 import type { LinkFactory } from "./link.ts";
 import { MemoryNet, type MemoryLink } from "./memory-link.ts";
+import { identityOf, ids, inWorlds } from "./test-room.ts";
 import { WebRtcSeam, type WebRtcSeamOptions } from "./webrtc-seam.ts";
 
-const ids = (n: number): PeerId[] => Array.from({ length: n }, (_, i) => peerId(`peer-${i}`));
 const [LOW, HIGH] = ids(2) as [PeerId, PeerId];
-
-/** Cryptography of the same shape that settles in microtasks: who knows the name of an id can "sign" for it, so tests play every thief. */
-function identityOf(id: PeerId): LinkIdentity {
-  const publicKey = utf8(`key of ${id}`);
-  return {
-    publicKey,
-    sign: async (bytes) => digest(concatBytes(publicKey, bytes), 32),
-    verify: async (proof, bytes) => bytesEqual(proof.publicKey, utf8(`key of ${proof.peerId}`)) && bytesEqual(proof.signature, digest(concatBytes(proof.publicKey, bytes), 32)),
-  };
-}
 
 class World {
   readonly clock = new VirtualClock();
@@ -64,24 +53,11 @@ function tampering(net: MemoryNet, over: (control: LinkControl, link: MemoryLink
   };
 }
 
-const worlds = new Map<Seam, World>();
-describeContract("WebRtcSeam keeps the seam contract where everybody proves an identity", seamContract, {
-  open: async (n) => {
-    const world = new World();
-    const seams = ids(n).map((id) => world.open(id));
-    await world.run(100);
-    seams.forEach((seam) => worlds.set(seam, world));
-    return seams;
-  },
-  leave: async (seam) => {
-    const closed = seam.close();
-    await worlds.get(seam)?.run(3_000);
-    await closed;
-  },
-  turn: async () => {
-    for (const world of new Set(worlds.values())) await world.run(5);
-  },
-});
+const weave = (n: number): { world: World; seams: WebRtcSeam[] } => {
+  const world = new World();
+  return { world, seams: ids(n).map((id) => world.open(id)) };
+};
+describeContract("WebRtcSeam keeps the seam contract where everybody proves an identity", seamContract, inWorlds(weave, 100));
 
 describe("a proof of identity", () => {
   test("[WR14] lets both in at once, and again after the link was lost", async () => {

@@ -13,9 +13,9 @@ import { decodeDialMessage, encodeDialMessage, type DialMessage } from "./dial-m
 import { judgeNegotiation } from "./dial-rules.ts";
 import { decodeLinkControl, encodeLinkControl } from "./link-control.ts";
 import { MemoryNet } from "./memory-link.ts";
+import { ids, inWorlds } from "./test-room.ts";
 import { REMOTE_PEERS_MAX, WebRtcSeam, type WebRtcSeamOptions } from "./webrtc-seam.ts";
 
-const ids = (n: number): PeerId[] => Array.from({ length: n }, (_, i) => peerId(`peer-${i}`));
 const [LOW, HIGH] = ids(2) as [PeerId, PeerId];
 
 class World {
@@ -50,24 +50,11 @@ function heardBy(seam: Seam): number[] {
   return heard;
 }
 
-const contractWorlds = new Map<Seam, World>();
-describeContract("WebRtcSeam keeps the seam contract on links in memory", seamContract, {
-  open: async (n) => {
-    const world = new World();
-    const seams = ids(n).map((id) => world.open(id));
-    await world.run(100);
-    seams.forEach((seam) => contractWorlds.set(seam, world));
-    return seams;
-  },
-  leave: async (seam) => {
-    const closed = seam.close();
-    await contractWorlds.get(seam)?.run(3_000);
-    await closed;
-  },
-  turn: async () => {
-    for (const world of new Set(contractWorlds.values())) await world.run(5);
-  },
-});
+const weave = (n: number): { world: World; seams: WebRtcSeam[] } => {
+  const world = new World();
+  return { world, seams: ids(n).map((id) => world.open(id)) };
+};
+describeContract("WebRtcSeam keeps the seam contract on links in memory", seamContract, inWorlds(weave, 100));
 
 describe("the mesh", () => {
   test("[WR1] makes one link per pair, however often and from both sides peers are announced", async () => {

@@ -1,6 +1,7 @@
 // The second screen: a running match on the page, redrawn whenever one of its atoms changes.
 import type { Match } from "../sdk/index.ts";
 import { createBoard, isPending, type Board } from "./board.ts";
+import { Chat } from "./chat.ts";
 import { byId, element, say } from "./dom.ts";
 import { Invite } from "./invite.ts";
 import { People } from "./people.ts";
@@ -20,6 +21,7 @@ export class Table {
   readonly #board: Board = createBoard(byId("board", HTMLElement), (cell) => void this.#mark(cell));
   readonly #people: People = new People(byId("players", HTMLElement), byId("watchers", HTMLElement));
   readonly #invite: Invite = new Invite();
+  readonly #chat: Chat = new Chat();
   readonly #headline: HTMLElement = byId("headline", HTMLElement);
   readonly #notice: HTMLElement = byId("notice", HTMLElement);
   readonly #story: HTMLElement = byId("story", HTMLElement);
@@ -43,6 +45,7 @@ export class Table {
     this.#match = match;
     this.#status = new StatusBar(byId("status", HTMLElement), match.status.get());
     this.#invite.open(match.invite);
+    this.#chat.open(match);
     const redraw = (): void => this.#redraw();
     this.#offs = [match.state.listen(redraw), match.confirmed.listen(redraw), match.status.listen(redraw), match.players.listen(redraw)];
     this.#render();
@@ -55,6 +58,7 @@ export class Table {
     this.#match = undefined;
     this.#before = undefined;
     this.#story.replaceChildren();
+    this.#chat.close();
     this.#note("");
   }
 
@@ -78,6 +82,7 @@ export class Table {
     this.#invite.show(isAlone(scene) && !scene.status.spectating && scene.status.phase === "waiting");
     this.#offer(this.#rematch, isOver(scene.confirmed) && scene.status.seat !== undefined && scene.status.phase !== "closed");
     this.#offer(this.#goOn, scene.status.phase === "no-quorum" && scene.status.seat !== undefined);
+    this.#chat.enable(scene.status.phase !== "closed");
     this.#tell(scene);
     document.title = scene.state.turn === scene.status.seat && scene.status.seat !== undefined ? "Your turn · Flotilla" : "Flotilla · tic-tac-toe";
   }

@@ -17,7 +17,7 @@ const NOT_WITH_A_CORE = {
   password: "a core reads what is played: give the room a key instead",
   witness: "a core is three voters already",
   from: "a core begins no match from a file",
-  admit: "whoever leads is a server: it would not be asked",
+  admit: "whoever leads is a server: give the rule to that one",
 } as const satisfies Partial<Record<keyof MatchOptions<unknown, unknown> | "relay", string>>;
 
 /** The core that was asked for. Throws `InvalidArgumentError` for what can not be combined with one, and for URLs that are none. */

@@ -14,8 +14,8 @@ export type CoreFrame =
   | { readonly kind: "relay"; readonly peer: PeerId | undefined; readonly isLossy: boolean; readonly bytes: Uint8Array }
   /** Core → peer, first: sign this. */
   | { readonly kind: "challenge"; readonly nonce: Uint8Array }
-  /** Peer → core: it is who it says, by the signature of {@link coreProofText}; and the token of an earlier visit, empty for none. */
-  | { readonly kind: "proof"; readonly publicKey: Uint8Array; readonly signature: Uint8Array; readonly token: Uint8Array }
+  /** Peer → core: it is who it says, by the signature of {@link coreProofText}, to whoever goes by the name `host`; and the token of an earlier visit, empty for none. */
+  | { readonly kind: "proof"; readonly host: string; readonly publicKey: Uint8Array; readonly signature: Uint8Array; readonly token: Uint8Array }
   /** Core → peer, when the proof holds: the process it is connected to, every process of the core, its new token, and who is there now. */
   | { readonly kind: "welcome"; readonly core: PeerId; readonly cores: readonly PeerId[]; readonly window: CoreWindow; readonly token: Uint8Array; readonly peers: readonly PeerId[] }
   | { readonly kind: "met"; readonly peers: readonly PeerId[] }
@@ -37,6 +37,8 @@ export const CORES_MAX = 5;
 /** Peers of one room at most, as one message names them. */
 export const CORE_PEERS_MAX = 1024;
 const PROOF_BYTES_MAX = 256;
+/** A name of the domain name system, or an address in brackets, and room for what is neither. */
+const HOST_BYTES_MAX = 256;
 const PEER_ID_BYTES_MAX = 384;
 /** Largest message either way, bytes: the largest frame, and whom it is for. */
 export const CORE_FRAME_BYTES_MAX: number = PAYLOAD_BYTES_MAX + PEER_ID_BYTES_MAX + 16;
@@ -55,9 +57,9 @@ export function isCorePeer(peer: PeerId): boolean {
   return peer.startsWith(CORE_PREFIX);
 }
 
-/** What a peer signs to be let in: only for this room, this peer and this connection. */
-export function coreProofText(nonce: Uint8Array, { room, peer }: { readonly room: string; readonly peer: PeerId }): Uint8Array {
-  return concatBytes(utf8(`flotilla/core/1\0${room}\0${peer}\0`), nonce);
+/** What a peer signs to be let in: only for this room, this peer and this connection, and only for a server that goes by the name it was dialled by (`hostname` of its URL, no port). */
+export function coreProofText(nonce: Uint8Array, { room, peer, host }: { readonly room: string; readonly peer: PeerId; readonly host: string }): Uint8Array {
+  return concatBytes(utf8(`flotilla/core/2\0${room}\0${peer}\0${host}\0`), nonce);
 }
 
 /** The message's bytes. */
@@ -69,7 +71,7 @@ export function encodeCoreFrame(frame: CoreFrame): Uint8Array {
     case "challenge":
       return writer.bytes(frame.nonce).finish();
     case "proof":
-      return writer.bytes(frame.publicKey).bytes(frame.signature).bytes(frame.token).finish();
+      return writer.text(frame.host).bytes(frame.publicKey).bytes(frame.signature).bytes(frame.token).finish();
     case "welcome":
       return writePeers(writePeers(writer.text(frame.core), frame.cores).byte(WINDOWS.indexOf(frame.window)).bytes(frame.token), frame.peers).finish();
     case "met":
@@ -106,7 +108,7 @@ function readFrame(reader: ByteReader, kind: Exclude<CoreFrame["kind"], "relay">
     case "challenge":
       return { kind, nonce: reader.bytes(CORE_NONCE_BYTES) };
     case "proof":
-      return { kind, publicKey: reader.bytes(PROOF_BYTES_MAX), signature: reader.bytes(PROOF_BYTES_MAX), token: reader.bytes(CORE_TOKEN_BYTES_MAX) };
+      return { kind, host: reader.text(HOST_BYTES_MAX), publicKey: reader.bytes(PROOF_BYTES_MAX), signature: reader.bytes(PROOF_BYTES_MAX), token: reader.bytes(CORE_TOKEN_BYTES_MAX) };
     case "welcome":
       return { kind, core: readPeer(reader), cores: reader.list(() => readPeer(reader), CORES_MAX), window: readWindow(reader), token: reader.bytes(CORE_TOKEN_BYTES_MAX), peers: readPeers(reader) };
     case "met":

@@ -58,6 +58,7 @@ export class CoreSeam extends SeamCore implements Seam {
   #socket: Socket | undefined;
   #welcome: CoreWelcome | undefined;
   #lostCode: number | undefined;
+  #hasProven = false;
   #unanswered = 0;
   #malformed = 0;
   #lossyDropped = 0;
@@ -177,11 +178,14 @@ export class CoreSeam extends SeamCore implements Seam {
   }
 
   async #prove(nonce: Uint8Array): Promise<void> {
-    const { identity, room, selfId, token = new Uint8Array() } = this.#options;
-    if (this.#welcome !== undefined) return;
+    const { identity, room, selfId, url, token = new Uint8Array() } = this.#options;
+    // One that asks again, after a signature it did not like, gets no other.
+    if (this.#welcome !== undefined || this.#hasProven) return;
+    this.#hasProven = true;
+    const host = new URL(url).hostname;
     try {
-      const signature = await identity.sign(coreProofText(nonce, { room, peer: selfId }));
-      this.#post({ kind: "proof", publicKey: identity.publicKey, signature, token });
+      const signature = await identity.sign(coreProofText(nonce, { room, peer: selfId, host }));
+      this.#post({ kind: "proof", host, publicKey: identity.publicKey, signature, token });
     } catch (error) {
       this.trouble(error instanceof Error ? error : new Error(String(error)));
       this.#lost(1006, "this peer could not sign its proof");

@@ -1,11 +1,13 @@
 // The command line as a value.
 import { parseArgs } from "node:util";
 import { InvalidArgumentError } from "../base/index.ts";
+import type { AllowedRooms } from "./core-door.ts";
 import type { ServerOptions } from "./server.ts";
 
 /** What `--help` prints. */
 export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static DIR] [--origin URL]... [--witness] [--no-relay]
-                [--core-id a --core a=URL,b=URL,c=URL --core-secret-file FILE --data DIR [--game FILE] [--core-joins]]
+                [--core-id a --core a=URL,b=URL,c=URL --core-secret-file FILE --data DIR [--game FILE] [--core-joins]
+                 [--core-room NAME]... [--core-names HOST,HOST]]
 
   --port    port to listen on; without it, 8080 or the next free one
   --host    address to listen on; 0.0.0.0 opens it to the network
@@ -22,8 +24,12 @@ export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static
   --core              every process with the address the others reach it at, this one included; the same names for all
   --core-secret-file  a file with the secret the processes share, at least 16 bytes; nobody else's
   --data              folder of this process's records; never to be lost while its name is used, never copied to another
-  --game              a module that exports "game" (defineGame): with it logs are kept small; without it each room's is kept whole
+  --game              a module that exports "game" (defineGame): with it logs are kept small; without it each room's is kept whole. What it exports as
+                      "admit" is asked who may play and watch, as a match's own admit is, with the room's name; "admitRoom" who may enter which room
   --core-joins        this process takes the place of another one, under a name of its own
+  --core-room         a room there is; "*" stands for anything: --core-room "lobby-*". Repeatable. Without it, whoever comes opens any room
+  --core-names        the names of hosts that players reach this process by: who means another one is refused. Without it, the one a connection asks for,
+                      which is worth as much as the proxy before this process
 `;
 
 const FURTHER_PORTS = 20;
@@ -36,6 +42,8 @@ export interface CoreArguments {
   readonly dataDir: string;
   readonly gameFile: string | undefined;
   readonly joins: boolean;
+  readonly rooms: AllowedRooms;
+  readonly names: readonly string[] | undefined;
 }
 
 /** The command line: what the server is started with, and what of a core is to be read and opened first. */
@@ -57,6 +65,8 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
       "core-id": { type: "string" },
       "core-secret-file": { type: "string" },
       "core-joins": { type: "boolean" },
+      "core-room": { type: "string", multiple: true },
+      "core-names": { type: "string" },
       data: { type: "string" },
       game: { type: "string" },
       "no-relay": { type: "boolean" },
@@ -77,13 +87,13 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
   };
 }
 
-type CoreValues = Partial<Record<"core" | "core-id" | "core-secret-file" | "data" | "game", string>> & { readonly "core-joins"?: boolean | undefined };
+type CoreValues = Partial<Record<"core" | "core-id" | "core-secret-file" | "data" | "game" | "core-names", string>> & { readonly "core-joins"?: boolean | undefined; readonly "core-room"?: readonly string[] | undefined };
 
 function readCore(values: CoreValues): CoreArguments | undefined {
-  const { core, "core-id": id, "core-secret-file": secretFile, data: dataDir, game: gameFile, "core-joins": joins = false } = values;
-  if ([core, id, secretFile, dataDir, gameFile].every((value) => value === undefined) && !joins) return undefined;
+  const { core, "core-id": id, "core-secret-file": secretFile, data: dataDir, game: gameFile, "core-joins": joins = false, "core-room": rooms = "any", "core-names": names } = values;
+  if ([core, id, secretFile, dataDir, gameFile, names, values["core-room"]].every((value) => value === undefined) && !joins) return undefined;
   if (core === undefined || id === undefined || secretFile === undefined || dataDir === undefined) throw new InvalidArgumentError("a process of a core needs --core-id, --core, --core-secret-file and --data");
-  return { id, processes: readProcesses(core), secretFile, dataDir, gameFile, joins };
+  return { id, processes: readProcesses(core), secretFile, dataDir, gameFile, joins, rooms, names: names?.split(",").map((name) => name.trim()) };
 }
 
 function readProcesses(text: string): Readonly<Record<string, string>> {

@@ -34,17 +34,25 @@ async function run({ core, ...options }: CliOptions): Promise<void> {
 }
 
 /** Opens the records last, so that nothing that is wrong before leaves them open. */
-async function openCore({ id, processes, secretFile, dataDir, gameFile, joins }: CoreArguments, onRecordsLost: () => void): Promise<CoreOptions> {
+async function openCore({ secretFile, dataDir, gameFile, ...named }: CoreArguments, onRecordsLost: () => void): Promise<CoreOptions> {
   const secret = new TextEncoder().encode((await readFile(secretFile, "utf8")).trim());
-  const runGame = gameFile === undefined ? undefined : coreGame(await loadGame(gameFile), { logger });
-  return { id, processes, secret, joins, run: runGame, storage: await FileByteStore.open(dataDir), onRecordsLost };
+  const rules = gameFile === undefined ? {} : await loadRules(gameFile);
+  return { ...named, ...rules, secret, storage: await FileByteStore.open(dataDir), onRecordsLost };
 }
 
-async function loadGame(file: string): Promise<DefinedGame<unknown, unknown>> {
+/** What a module says of a core: its game, and who may come in. */
+async function loadRules(file: string): Promise<Pick<CoreOptions, "run" | "admit" | "admitRoom">> {
   const module: unknown = await import(pathToFileURL(resolve(file)).href);
-  const game = typeof module === "object" && module !== null && "game" in module ? module.game : undefined;
+  const { game, admit, admitRoom }: Readonly<Record<string, unknown>> = { ...(typeof module === "object" ? module : {}) };
   if (!isGame(game)) throw new InvalidArgumentError(`${file} does not export "game", made by defineGame`);
-  return game;
+  if (!isRule<CoreOptions["admit"]>(admit)) throw new InvalidArgumentError(`${file} exports "admit", and it is no function`);
+  if (!isRule<CoreOptions["admitRoom"]>(admitRoom)) throw new InvalidArgumentError(`${file} exports "admitRoom", and it is no function`);
+  return { run: coreGame(game, { logger }), admit, admitRoom };
+}
+
+/** What a function of somebody's takes and gives can not be seen from outside: its answers are looked at. */
+function isRule<Rule>(value: unknown): value is Rule | undefined {
+  return value === undefined || typeof value === "function";
 }
 
 function isGame(value: unknown): value is DefinedGame<unknown, unknown> {

@@ -20,7 +20,10 @@ export interface EndpointOptions<Limits> {
 }
 
 /** The limits of each connection, and of how many there are. */
-export type ConnectionLimits = Pick<ServerLimits, "connectionsMax" | "messagesPerSecond" | "messageBurst" | "bytesPerSecond" | "byteBurst" | "bufferedBytesMax">;
+export interface ConnectionLimits extends Pick<ServerLimits, "connectionsMax" | "messagesPerSecond" | "messageBurst" | "bytesPerSecond" | "byteBurst" | "bufferedBytesMax"> {
+  /** Connections that have not proven who they are, where that is asked for: not counted among `connectionsMax`, and with one more the oldest of them is ended. */
+  readonly unprovenMax?: number | undefined;
+}
 
 /** What is done with a connection. */
 export interface ConnectionListener {
@@ -38,12 +41,16 @@ export interface PatientListener {
 /** The longest time for which a connection is not heard in one go, ms. */
 const PAUSE_MS_MAX = 5_000;
 const STOP_MS_MAX = 1_000;
+/** How long a connection that was refused may take to say goodbye, ms. */
+const GOODBYE_MS_MAX = 5_000;
 
 /** See the head of the file. */
 export class Connections {
   readonly #options: EndpointOptions<ConnectionLimits>;
   readonly #sockets: WebSocketServer;
   readonly #silent = new Set<WebSocket>();
+  /** The oldest first. */
+  readonly #unproven = new Set<WebSocket>();
   readonly #heartbeat: NodeJS.Timeout;
   #isClosed = false;
 
@@ -59,14 +66,22 @@ export class Connections {
     const { counts, limits, origins } = this.#options;
     const isAllowed = isOriginAllowed(request.headers.origin, request.headers.host, origins);
     // A request that was under way when the server began to stop would keep it from ending.
-    if (!isAllowed || this.#isClosed || this.#sockets.clients.size >= limits.connectionsMax) {
+    if (!isAllowed || this.#isClosed || this.#sockets.clients.size - this.#unproven.size >= limits.connectionsMax) {
       counts.refusedTotal += 1;
       return refuseUpgrade(socket, isAllowed ? "503 Service Unavailable" : "403 Forbidden");
     }
     this.#sockets.handleUpgrade(request, socket, head, (connection) => {
       connection.on("error", () => connection.terminate());
+      if (limits.unprovenMax !== undefined) this.#await(connection, limits.unprovenMax);
       connected(connection, new URLSearchParams(requestTarget(request.url).query));
     });
+  }
+
+  /** This one has shown who it is, where that is asked for: it is one of `connectionsMax` now. False where there are as many already. */
+  proven(connection: WebSocket): boolean {
+    if (this.#sockets.clients.size - this.#unproven.size >= this.#options.limits.connectionsMax) return false;
+    this.#unproven.delete(connection);
+    return true;
   }
 
   /** Hands over what comes within the limits; who speaks faster is refused. */
@@ -119,6 +134,8 @@ export class Connections {
     if (connection.readyState !== connection.OPEN) return;
     this.#options.counts.refusedTotal += 1;
     connection.close(refusal.code, refusal.reason);
+    const force = setTimeout(() => connection.terminate(), GOODBYE_MS_MAX);
+    connection.once("close", () => clearTimeout(force));
   }
 
   /** Ends every connection in an orderly way (1001: clients come back later), then by force. */
@@ -132,6 +149,18 @@ export class Connections {
     await Promise.all(closed);
     clearTimeout(force);
     this.#sockets.close();
+  }
+
+  /** Whoever proves nothing must not keep out those who would: there is always room for one more, and the one that had the longest time makes it. */
+  #await(connection: WebSocket, unprovenMax: number): void {
+    const [oldest] = this.#unproven;
+    if (oldest !== undefined && this.#unproven.size >= unprovenMax) {
+      this.#options.counts.refusedTotal += 1;
+      oldest.terminate();
+      this.#unproven.delete(oldest);
+    }
+    this.#unproven.add(connection);
+    connection.once("close", () => this.#unproven.delete(connection));
   }
 
   #watch(connection: WebSocket, closed: () => void): void {

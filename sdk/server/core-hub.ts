@@ -1,6 +1,6 @@
 // Who is in which room of the core, at which of its processes, and who gets what. Knows nothing of sockets or groups.
 import { MalformedError, type PeerId } from "../base/index.ts";
-import { decodeCoreFrame, encodeCoreFrame, type CoreFrame } from "../seam/index.ts";
+import { CORE_PEERS_MAX, CORES_MAX, decodeCoreFrame, encodeCoreFrame, isCorePeer, type CoreFrame } from "../seam/index.ts";
 import { encodeCoreLinkFrame, type CoreLinkFrame } from "./core-link-frame.ts";
 import type { CoreLimits } from "./limits.ts";
 import type { ServerCounts } from "./metrics.ts";
@@ -34,16 +34,22 @@ export interface CoreHubOptions {
   readonly counts: ServerCounts;
   /** Somebody is in a room in which this process has no seat. */
   readonly onRoom: (room: string) => void;
-  /** The process's clock, ms. */
+  /** Whole ms since 1970. */
   readonly now: () => number;
+}
+
+/** Where a peer is connected, and when it came there. */
+interface Stay {
+  readonly core: PeerId;
+  readonly at: number;
 }
 
 interface Place {
   readonly clients: Map<PeerId, CoreClient>;
-  /** Since when each of `clients` is connected. */
+  /** When each of `clients` came. */
   readonly since: Map<PeerId, number>;
-  /** Peer → the process it is connected to. */
-  readonly remote: Map<PeerId, PeerId>;
+  /** Who is connected to another process. */
+  readonly remote: Map<PeerId, Stay>;
   seat: CoreSeat | undefined;
 }
 
@@ -61,6 +67,8 @@ export class CoreHub {
   readonly #options: CoreHubOptions;
   readonly #places = new Map<string, Place>();
   readonly #links = new Map<PeerId, CoreLink>();
+  /** The latest moment anybody came at, here or as another process said: whoever comes now comes later, whatever this process's clock shows. */
+  #latest = 0;
 
   constructor(options: CoreHubOptions) {
     this.#options = options;
@@ -87,9 +95,10 @@ export class CoreHub {
     this.#replace(client.room, place, client.peer);
     client.send(encodeCoreFrame(welcome([...this.#links.keys(), ...place.clients.keys(), ...place.remote.keys()])), false);
     place.clients.set(client.peer, client);
-    place.since.set(client.peer, this.#options.now());
+    this.#latest = Math.max(Math.floor(this.#options.now()), this.#latest + 1);
+    place.since.set(client.peer, this.#latest);
     this.#met(place, client.peer);
-    this.#toLinks({ kind: "met", room: client.room, peers: [{ peer: client.peer, ageMs: 0 }] });
+    this.#toLinks({ kind: "met", room: client.room, peers: [{ peer: client.peer, at: this.#latest }] });
     this.#recount();
     this.#wake(client.room);
     return undefined;
@@ -140,7 +149,7 @@ export class CoreHub {
     if (this.#links.has(link.core)) this.#unlink(link.core);
     this.#links.set(link.core, link);
     for (const [room, place] of this.#places) {
-      const peers = [...place.clients.keys()].map((peer) => ({ peer, ageMs: this.#ageOf(place, peer) }));
+      const peers = [...place.clients.keys()].map((peer) => ({ peer, at: place.since.get(peer) ?? 0 }));
       if (peers.length > 0) link.send(encodeCoreLinkFrame({ kind: "met", room, peers }), false);
     }
     for (const place of this.#places.values()) this.#met(place, link.core);
@@ -158,37 +167,46 @@ export class CoreHub {
     else if (frame.kind === "relay") this.#hearRelay(link.core, frame);
   }
 
-  #ageOf({ since }: Place, peer: PeerId): number {
-    const now = this.#options.now();
-    return Math.max(0, Math.floor(now - (since.get(peer) ?? now)));
-  }
-
-  #hearMet(core: PeerId, room: string, peers: readonly { readonly peer: PeerId; readonly ageMs: number }[]): void {
+  #hearMet(core: PeerId, room: string, peers: readonly { readonly peer: PeerId; readonly at: number }[]): void {
     if (!this.#places.has(room) && this.#places.size >= this.#options.limits.roomsMax) return this.#drop();
     const place = this.#place(room);
-    for (const { peer, ageMs } of peers) {
-      // Two processes that find each other anew tell each other of the same peer: the older connection ends, and the other side does not hear of it.
-      const isOlder = place.clients.has(peer) && ageMs > this.#ageOf(place, peer);
-      if (isOlder || peer === this.#options.self || this.#links.has(peer)) continue;
+    for (const { peer, at } of peers) {
+      this.#latest = Math.max(this.#latest, at);
+      // Both processes a peer is connected to look at the same two moments, so that exactly one of its connections ends, however they hear of each other.
+      if (isCorePeer(peer) || isOver({ core, at }, this.#stayOf(place, peer))) continue;
+      if (this.#isFull(place, peer)) {
+        this.#drop();
+        continue;
+      }
       this.#replace(room, place, peer);
-      place.remote.set(peer, core);
+      place.remote.set(peer, { core, at });
       this.#met(place, peer);
     }
     this.#recount();
     return this.#wake(room);
   }
 
+  #stayOf({ since, remote }: Place, peer: PeerId): Stay | undefined {
+    const at = since.get(peer);
+    return at === undefined ? remote.get(peer) : { core: this.#options.self, at };
+  }
+
+  /** No more than one message can name, whatever another process lets in. */
+  #isFull({ clients, remote }: Place, peer: PeerId): boolean {
+    return !clients.has(peer) && !remote.has(peer) && clients.size + remote.size + CORES_MAX >= CORE_PEERS_MAX;
+  }
+
   #hearParted(core: PeerId, room: string, peers: readonly PeerId[]): void {
     const place = this.#places.get(room);
     if (place === undefined) return;
-    for (const peer of peers) if (place.remote.get(peer) === core) this.#removeRemote(place, peer);
+    for (const peer of peers) if (place.remote.get(peer)?.core === core) this.#removeRemote(place, peer);
     this.#tidy(room, place);
   }
 
   #hearRelay(core: PeerId, { room, from, to, isLossy, bytes }: CoreLinkFrame & { readonly kind: "relay" }): void {
     const place = this.#places.get(room);
     // A process vouches for itself and for those connected to it, and for nobody else.
-    if (place === undefined || (from !== core && place.remote.get(from) !== core)) return this.#drop();
+    if (place === undefined || (from !== core && place.remote.get(from)?.core !== core)) return this.#drop();
     return this.#passHere(place, { room, from, to, isLossy, bytes });
   }
 
@@ -199,7 +217,7 @@ export class CoreHub {
       return this.#toLinks({ kind: "relay", room, from, to, isLossy, bytes }, isLossy);
     }
     if (to === this.#options.self || place.clients.has(to)) return this.#passHere(place, passing);
-    const link = this.#links.get(place.remote.get(to) ?? to);
+    const link = this.#links.get(place.remote.get(to)?.core ?? to);
     if (link === undefined) return this.#drop();
     this.#options.counts.messagesTotal += 1;
     return link.send(encodeCoreLinkFrame({ kind: "relay", room, from, to, isLossy, bytes }), isLossy);
@@ -261,7 +279,7 @@ export class CoreHub {
   #unlink(core: PeerId): void {
     this.#links.delete(core);
     for (const [room, place] of this.#places) {
-      for (const [peer, at] of place.remote) if (at === core) this.#removeRemote(place, peer);
+      for (const [peer, stay] of place.remote) if (stay.core === core) this.#removeRemote(place, peer);
       this.#parted(place, core);
       this.#tidy(room, place);
     }
@@ -306,4 +324,10 @@ export class CoreHub {
   #drop(): void {
     this.#options.counts.droppedTotal += 1;
   }
+}
+
+/** Whether `stay` is over because of `other`, or is the same. Of two it is always one: two processes have two ids, and none gives a moment twice. */
+function isOver(stay: Stay, other: Stay | undefined): boolean {
+  if (other === undefined) return false;
+  return stay.at === other.at ? stay.core <= other.core : stay.at < other.at;
 }

@@ -6,8 +6,8 @@ import { CORE_FRAME_BYTES_MAX, CORE_NONCE_BYTES, CORE_PEERS_MAX } from "../seam/
 export type CoreLinkFrame =
   /** A frame of `from`, who is this process or connected to it; to everybody in the room here where `to` is undefined. */
   | { readonly kind: "relay"; readonly room: string; readonly from: PeerId; readonly to: PeerId | undefined; readonly isLossy: boolean; readonly bytes: Uint8Array }
-  /** Peers that are connected to this process now, beside those said before, and for how long each has been, ms: of two connections of one peer the newer counts. */
-  | { readonly kind: "met"; readonly room: string; readonly peers: readonly { readonly peer: PeerId; readonly ageMs: number }[] }
+  /** Peers that are connected to this process now, beside those said before, and when each came: of two connections of one peer the later counts, and at the same moment the one at the process with the higher id. */
+  | { readonly kind: "met"; readonly room: string; readonly peers: readonly { readonly peer: PeerId; readonly at: number }[] }
   | { readonly kind: "parted"; readonly room: string; readonly peers: readonly PeerId[] }
   /** Each side's first message: prove that you know the secret; and the mark of this process's records. */
   | { readonly kind: "challenge"; readonly nonce: Uint8Array; readonly mark: Uint8Array }
@@ -40,7 +40,7 @@ export function encodeCoreLinkFrame(frame: CoreLinkFrame): Uint8Array {
     case "relay":
       return writer.byte(frame.isLossy ? LOSSY : 0).text(frame.room).text(frame.from).text(frame.to ?? "").raw(frame.bytes).finish();
     case "met":
-      return writer.text(frame.room).list(frame.peers, ({ peer, ageMs }) => writer.text(peer).uint(ageMs)).finish();
+      return writer.text(frame.room).list(frame.peers, ({ peer, at }) => writer.text(peer).uint(at)).finish();
     case "parted":
       return writer.text(frame.room).list(frame.peers, (peer) => writer.text(peer)).finish();
     case "challenge":
@@ -71,7 +71,7 @@ function readRelay(reader: ByteReader): CoreLinkFrame {
 function readFrame(reader: ByteReader, kind: Exclude<CoreLinkFrame["kind"], "relay"> | undefined): CoreLinkFrame {
   switch (kind) {
     case "met":
-      return { kind, room: readRoom(reader), peers: reader.list(() => ({ peer: readPeer(reader), ageMs: reader.uint() }), CORE_PEERS_MAX) };
+      return { kind, room: readRoom(reader), peers: reader.list(() => ({ peer: readPeer(reader), at: readMoment(reader) }), CORE_PEERS_MAX) };
     case "parted":
       return { kind, room: readRoom(reader), peers: reader.list(() => readPeer(reader), CORE_PEERS_MAX) };
     case "challenge":
@@ -88,6 +88,13 @@ function readWhole(reader: ByteReader, length: number): Uint8Array {
   const bytes = reader.bytes(length);
   if (bytes.length !== length) throw new MalformedError(`${bytes.length} bytes where ${length} stand`);
   return bytes;
+}
+
+// Far beyond any clock's, and far enough from what can not be counted on.
+function readMoment(reader: ByteReader): number {
+  const at = reader.uint();
+  if (at > Number.MAX_SAFE_INTEGER / 2) throw new MalformedError(`a moment that never comes: ${at}`);
+  return at;
 }
 
 function readRoom(reader: ByteReader): string {

@@ -37,6 +37,9 @@ const PROOF_MS_MAX = 5_000;
 /** First and longest pause before dialling again, ms. */
 const RETRY_MS_FIRST = 50;
 const RETRY_MS_MAX = 2_000;
+/** Links at once, those that are being replaced among them; and connections that have not proven yet that they are one. */
+const LINKS_MAX = 16;
+const UNPROVEN_MAX = 64;
 /** Beyond this many bytes on their way, a lossy frame is late, and not sent. */
 const LOSSY_QUEUE_BYTES_MAX = 256 * 1024;
 
@@ -47,13 +50,14 @@ export class CoreLinks {
   readonly #dialled = new Map<PeerId, WebSocket>();
   readonly #timers = new Map<PeerId, NodeJS.Timeout>();
   readonly #tries = new Map<PeerId, number>();
+  readonly #proven = new Map<PeerId, WebSocket>();
   #isClosed = false;
 
   constructor(options: CoreLinksOptions) {
     this.#options = options;
     const { limits, counts } = options;
     const unlimited = { messagesPerSecond: 1e9, messageBurst: 1e9, bytesPerSecond: 1e12, byteBurst: 1e12, bufferedBytesMax: limits.linkBytesMax };
-    this.#accepted = new Connections({ limits: { ...unlimited, connectionsMax: 64 }, origins: [], counts, heartbeatMs: HEARTBEAT_MS }, CORE_LINK_BYTES_MAX);
+    this.#accepted = new Connections({ limits: { ...unlimited, connectionsMax: LINKS_MAX, unprovenMax: UNPROVEN_MAX }, origins: [], counts, heartbeatMs: HEARTBEAT_MS }, CORE_LINK_BYTES_MAX);
   }
 
   /** Begins to dial. */
@@ -66,7 +70,7 @@ export class CoreLinks {
     this.#accepted.upgrade(request, socket, head, (connection, parameters) => {
       const core = parameters.get("core") ?? "";
       if (!isPeerId(core) || !this.#options.others.includes(core) || core > this.#options.self) return this.#accepted.refuse(connection, REFUSALS.badRequest);
-      const handshake = new Handshake(this.#options, core, connection, "accepted");
+      const handshake = new Handshake(this.#options, core, connection, { side: "accepted", proven: () => this.#accepted.proven(connection) && this.#isNewest(core, connection) });
       return this.#accepted.hear(connection, { message: (bytes) => handshake.hear(bytes), closed: () => handshake.closed() });
     });
   }
@@ -88,7 +92,7 @@ export class CoreLinks {
     const url = this.#options.urlOf(core);
     if (url === undefined) return this.#retry(core);
     const socket = new WebSocket(linkAddress(url, this.#options.self), { maxPayload: CORE_LINK_BYTES_MAX, perMessageDeflate: false, handshakeTimeout: PROOF_MS_MAX });
-    const handshake = new Handshake(this.#options, core, socket, "dialled");
+    const handshake = new Handshake(this.#options, core, socket, { side: "dialled", proven: () => this.#isNewest(core, socket) });
     let isSilent = false;
     const heartbeat = setInterval(() => {
       if (isSilent) return socket.terminate();
@@ -110,6 +114,14 @@ export class CoreLinks {
     });
   }
 
+  /** One link per process: an older one, which nobody listens to any more, ends. */
+  #isNewest(core: PeerId, socket: WebSocket): true {
+    const older = this.#proven.get(core);
+    if (older !== socket) older?.terminate();
+    this.#proven.set(core, socket);
+    return true;
+  }
+
   #retry(core: PeerId): void {
     if (this.#isClosed) return;
     const tries = this.#tries.get(core) ?? 0;
@@ -119,12 +131,18 @@ export class CoreLinks {
   }
 }
 
+/** How a socket came to be, and who hears that there is a process at its other end; false: there is no place for it. */
+interface Way {
+  readonly side: "dialled" | "accepted";
+  readonly proven: () => boolean;
+}
+
 /** One socket from its first word to its last. */
 class Handshake {
   readonly #options: CoreLinksOptions;
   readonly #core: PeerId;
   readonly #socket: WebSocket;
-  readonly #side: "dialled" | "accepted";
+  readonly #way: Way;
   readonly #nonce = Uint8Array.from(randomBytes(CORE_NONCE_BYTES));
   readonly #patience: NodeJS.Timeout;
   readonly #link: CoreLink;
@@ -137,17 +155,17 @@ class Handshake {
   /** Its records are the ones that are gone; what a socket is closed with comes back as an echo. */
   #hasRefused = false;
 
-  constructor(options: CoreLinksOptions, core: PeerId, socket: WebSocket, side: "dialled" | "accepted") {
+  constructor(options: CoreLinksOptions, core: PeerId, socket: WebSocket, way: Way) {
     this.#options = options;
     this.#core = core;
     this.#socket = socket;
-    this.#side = side;
+    this.#way = way;
     this.#patience = setTimeout(() => this.#isUp || socket.terminate(), PROOF_MS_MAX * 2);
     this.#link = { core, send: (bytes, isLossy) => this.#send(bytes, isLossy) };
     const begin = (): void => this.#post({ kind: "challenge", nonce: this.#nonce, mark: options.marks.own });
     // Anybody can say so; only who has proven to be that process is believed, because this one ends.
     socket.on("close", (code) => code === REFUSALS.recordsLost.code && this.#isProven && !this.#hasRefused && options.onRecordsLost(core));
-    if (side === "accepted") begin();
+    if (way.side === "accepted") begin();
     else socket.once("open", begin);
   }
 
@@ -209,11 +227,12 @@ class Handshake {
 
   #up(): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (!this.#way.proven()) return this.#socket.terminate();
     this.#isUp = true;
     clearTimeout(this.#patience);
     const held = this.#held ?? [];
     this.#held = undefined;
-    this.#options.logger.info(`linked to ${this.#core} (${this.#side})`);
+    this.#options.logger.info(`linked to ${this.#core} (${this.#way.side})`);
     this.#options.hub.linkUp(this.#link);
     this.#options.counts.coreLinks = this.#options.hub.linked.length;
     for (const bytes of held) this.hear(bytes);
@@ -221,7 +240,7 @@ class Handshake {
 
   /** Both sides' names and nonces: good for this socket alone, and not to be sent back. */
   #code(from: PeerId, to: PeerId, { asked, own, mark }: { readonly asked: Uint8Array; readonly own: Uint8Array; readonly mark: Uint8Array }): Uint8Array {
-    const text = concatBytes(utf8(`flotilla/core-link/1\0${from}\0${to}\0`), asked, own, mark);
+    const text = concatBytes(utf8(`flotilla/core-link/2\0${from}\0${to}\0`), asked, own, mark);
     return Uint8Array.from(createHmac("sha256", this.#options.secret).update(text).digest());
   }
 

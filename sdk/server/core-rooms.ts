@@ -1,10 +1,10 @@
 // The groups of a core, one per room: opened when somebody is in the room, closed when nobody was for long, their records kept.
 import { randomBytes } from "node:crypto";
 import { clusterLane } from "../cluster/index.ts";
-import { digest, fromHex, seededRandom, toHex, utf8, type Clock, type Logger, type PeerId } from "../base/index.ts";
+import { digest, fromHex, isPeerId, seededRandom, toHex, utf8, type Clock, type Logger, type PeerId } from "../base/index.ts";
 import { verifyFormer } from "../identity/index.ts";
 import type { RaftConfig } from "../replica/index.ts";
-import { gameCore, type GameSession } from "../session/index.ts";
+import { gameCore, type AdmissionRequest, type AdmissionVerdict, type GameSession } from "../session/index.ts";
 import { scopedByteStore, type ByteStore } from "../storage/index.ts";
 import type { CoreHub } from "./core-hub.ts";
 import { CoreRoomSeam } from "./core-room-seam.ts";
@@ -22,6 +22,9 @@ export interface RoomGame {
   stop(): void;
 }
 
+/** The rule of all rooms about who comes in: as a match's `admit`, and told which room it is. */
+export type AdmitInRoom = (request: AdmissionRequest & { readonly room: string }) => AdmissionVerdict | Promise<AdmissionVerdict>;
+
 /** What the rooms of one process are made from. */
 export interface CoreRoomsOptions {
   readonly self: PeerId;
@@ -33,6 +36,7 @@ export interface CoreRoomsOptions {
   readonly awayAfterMs: number | undefined;
   readonly evictAfterMs: number | undefined;
   readonly run: RunInRoom | undefined;
+  readonly admit: AdmitInRoom | undefined;
   readonly limits: Pick<CoreLimits, "roomsMax" | "idleMs" | "logEntriesMax">;
   readonly counts: ServerCounts;
   readonly hub: () => CoreHub;
@@ -110,13 +114,14 @@ export class CoreRooms {
   }
 
   async #start(room: Room): Promise<void> {
-    const { cores, founds, storage, clock, raftConfig, awayAfterMs, evictAfterMs, run, logger } = this.#options;
+    const { cores, founds, storage, clock, raftConfig, awayAfterMs, evictAfterMs, run, admit, logger } = this.#options;
     const groupId = coreGroupOf(room.name);
     const seeds = randomBytes(8);
     const session = await gameCore(room.seam, {
       // What a lane holds is lost where one peer does not fold it, and every match folds the cluster's.
       // Whose seat somebody brings along, or had in a tab that is gone, is asked of whoever leads.
       verifyClaim: ({ peer, publicKey, signature }, text) => verifyFormer({ peerId: peer, publicKey: fromHex(publicKey), signature: fromHex(signature) }, utf8(text)),
+      admit: admit === undefined ? undefined : async (request) => verdictOf(await admit({ ...request, room: room.name })),
       core: cores, founds, groupId, clock, lanes: [clusterLane], raftConfig, awayAfterMs, evictAfterMs, logger, wallClock: () => Date.now(),
       random: seededRandom(seeds.readUInt32LE(0), seeds.readUInt32LE(4)), storage: scopedByteStore(storage, `room/${groupId}/`), name: room.seam.selfId,
     });
@@ -178,4 +183,12 @@ export class CoreRooms {
     await room.session?.close().catch((error: unknown) => this.#options.logger.error("a room did not close", error));
     await room.seam.close();
   }
+}
+
+/** What comes from a module that nobody checked: false is a word for no, too. */
+function verdictOf(verdict: unknown): AdmissionVerdict {
+  if (verdict === true) return true;
+  if (typeof verdict !== "object" || verdict === null) return { refuse: "" };
+  if ("seatOf" in verdict && typeof verdict.seatOf === "string" && isPeerId(verdict.seatOf)) return { seatOf: verdict.seatOf };
+  return { refuse: "refuse" in verdict && typeof verdict.refuse === "string" ? verdict.refuse : "" };
 }

@@ -1,9 +1,8 @@
 // A core over real sockets in one process: the seam of its clients, groups that follow and propose, and what it survives.
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { WebSocket } from "ws";
 import { peerId, type PeerId } from "../base/index.ts";
 import { LANE_GAME } from "../replica/index.ts";
-import { CoreSeam, corePeerId, coreProofText, decodeCoreFrame, encodeCoreFrame, type CoreFrame, type Seam } from "../seam/index.ts";
+import { CoreSeam, corePeerId, decodeCoreFrame, encodeCoreFrame, type CoreFrame, type Seam } from "../seam/index.ts";
 import type { GameSession } from "../session/index.ts";
 import { MemoryByteStore } from "../storage/index.ts";
 import { game } from "../testing/core/rules.ts";
@@ -20,7 +19,7 @@ import { DEFAULT_CORE_LIMITS } from "./limits.ts";
 import { newCounts } from "./metrics.ts";
 import { nodeClock } from "./node-clock.ts";
 import { startServer } from "./server.ts";
-import { bareCore, PlayersOnly, somebody, TestCore, until } from "./test-room.ts";
+import { bareCore, PlayersOnly, prove, somebody, TestCore, until } from "./test-room.ts";
 
 const core = new TestCore();
 afterEach(() => core.end());
@@ -85,22 +84,6 @@ describeContract("a CoreSeam keeps the seam contract, each at another of three p
 
 const ROOM = "a room";
 const propose = (session: GameSession, count: number): Promise<unknown> => Promise.all(Array.from({ length: count }, (_, n) => session.node.propose(game.actions.encode(n), { lane: LANE_GAME })));
-
-/** Every raw connection of a test: for what no seam would say. */
-async function raw(url: string): Promise<{ readonly socket: WebSocket; readonly closed: Promise<number>; next(): Promise<Uint8Array> }> {
-  const socket = new WebSocket(url);
-  const came: Uint8Array[] = [];
-  socket.on("error", () => {});
-  socket.on("message", (data: Buffer) => came.push(Uint8Array.from(data)));
-  const closed = new Promise<number>((done) => void socket.once("close", done));
-  core.ends.push(async () => socket.terminate());
-  await Promise.race([new Promise((done) => socket.once("open", done)), closed]);
-  const next = async (): Promise<Uint8Array> => {
-    await until(() => came.length > 0, "a message");
-    return came.shift()!;
-  };
-  return { socket, closed, next };
-}
 
 describe("a core of three processes", () => {
   test("[CO1] lets a learner follow and propose", async () => {
@@ -175,18 +158,13 @@ describe("a core of three processes", () => {
     const running = await core.start({ size: 1 });
     const [ann, bob] = [await somebody(), await somebody()];
     const url = running.endpoints[0]!;
-    const asked = await raw(`${url}?room=${ROOM}&peer=${ann.peerId}`);
-    const challenge = decodeCoreFrame(await asked.next());
-    const nonce = challenge.kind === "challenge" ? challenge.nonce : new Uint8Array();
-    const signature = await bob.sign(coreProofText(nonce, { room: ROOM, peer: ann.peerId }));
-    asked.socket.send(encodeCoreFrame({ kind: "proof", publicKey: bob.publicKey, signature, token: new Uint8Array() }));
+    const asked = await core.raw(`${url}?room=${ROOM}&peer=${ann.peerId}`);
+    await prove(asked, bob, { room: ROOM, peer: ann.peerId, host: "127.0.0.1" });
     expect(await asked.closed).toBe(4401);
-    const elsewhere = await raw(`${url}?room=${ROOM}&peer=${ann.peerId}`);
-    const second = decodeCoreFrame(await elsewhere.next());
-    const own = await ann.sign(coreProofText(second.kind === "challenge" ? second.nonce : nonce, { room: "another", peer: ann.peerId }));
-    elsewhere.socket.send(encodeCoreFrame({ kind: "proof", publicKey: ann.publicKey, signature: own, token: new Uint8Array() }));
+    const elsewhere = await core.raw(`${url}?room=${ROOM}&peer=${ann.peerId}`);
+    await prove(elsewhere, ann, { room: "another", peer: ann.peerId, host: "127.0.0.1" });
     expect(await elsewhere.closed).toBe(4401);
-    for (const query of ["room=&peer=ann", `room=${ROOM}`, `room=${ROOM}&peer=core:a`, `room=${"x".repeat(65)}&peer=ann`]) expect(await (await raw(`${url}?${query}`)).closed).toBe(4400);
+    for (const query of ["room=&peer=ann", `room=${ROOM}`, `room=${ROOM}&peer=core:a`, `room=${"x".repeat(65)}&peer=ann`]) expect(await (await core.raw(`${url}?${query}`)).closed).toBe(4400);
     expect(running.server("a")!.counts.corePeers).toBe(0);
   });
 
@@ -199,7 +177,7 @@ describe("a core of three processes", () => {
     const server = await running.start("c");
     await until(() => lost.length > 0, "it is told");
     expect(lost.map(({ message }) => message.includes("this process, core:c, by other records"))).not.toContain(false);
-    const { closed } = await raw(`${running.endpoints[2]!}?room=${ROOM}&peer=ann`);
+    const { closed } = await core.raw(`${running.endpoints[2]!}?room=${ROOM}&peer=ann`);
     expect(await closed).toBe(1006);
     expect(server.rooms).toEqual([]);
     expect(server.counts).toMatchObject({ coreLinks: 0, corePeers: 0 });
@@ -210,21 +188,21 @@ describe("a core of three processes", () => {
     const lost: Error[] = [];
     const running = await core.start({ size: 3, onRecordsLost: (error) => lost.push(error) });
     const url = running.endpoints[2]!.replace("/core", "/core/link");
-    const liar = await raw(`${url}?core=core:a`);
+    const liar = await core.raw(`${url}?core=core:a`);
     liar.socket.close(4412);
     expect(await liar.closed).toBe(4412);
-    for (const name of ["", "core:x", "core:c"]) expect(await (await raw(`${url}?core=${name}`)).closed).toBe(4400);
-    const stranger = await raw(`${url}?core=core:a`);
+    for (const name of ["", "core:x", "core:c"]) expect(await (await core.raw(`${url}?core=${name}`)).closed).toBe(4400);
+    const stranger = await core.raw(`${url}?core=core:a`);
     const { kind } = decodeCoreLinkFrame(await stranger.next());
     expect(kind).toBe("challenge");
     stranger.socket.send(encodeCoreLinkFrame({ kind: "challenge", nonce: new Uint8Array(32), mark: new Uint8Array(16) }));
     stranger.socket.send(encodeCoreLinkFrame({ kind: "proof", code: new Uint8Array(32) }));
     expect(await stranger.closed).toBe(4406);
-    const rude = await raw(`${url}?core=core:a`);
+    const rude = await core.raw(`${url}?core=core:a`);
     rude.socket.send(encodeCoreLinkFrame({ kind: "met", room: ROOM, peers: [] }));
     expect(await rude.closed).toBe(4406);
     for (const nonce of [new Uint8Array(31), new Uint8Array(0)]) {
-      const short = await raw(`${url}?core=core:a`);
+      const short = await core.raw(`${url}?core=core:a`);
       short.socket.send(encodeCoreLinkFrame({ kind: "challenge", nonce, mark: new Uint8Array(16) }));
       expect(await short.closed).toBe(4406);
     }
@@ -255,14 +233,14 @@ describe("a core of three processes", () => {
     const counts = newCounts();
     const [a, b, c] = ["a", "b", "c"].map(corePeerId) as [PeerId, PeerId, PeerId];
     const [ann, bob] = [peerId("ann"), peerId("bob")];
-    const hub = new CoreHub({ self: a, limits: DEFAULT_CORE_LIMITS, counts, onRoom: () => {}, now: () => nodeClock.now() });
+    const hub = new CoreHub({ self: a, limits: DEFAULT_CORE_LIMITS, counts, onRoom: () => {}, now: () => Date.now() });
     const heard: CoreFrame[] = [];
     const client: CoreClient = { room: ROOM, peer: ann, send: (bytes) => heard.push(decodeCoreFrame(bytes.slice())), close: () => {} };
     hub.join(client, (peers) => ({ kind: "welcome", core: a, cores: [a, b, c], window: "fresh", token: new Uint8Array(), peers }));
     const [toB, toC] = [b, c].map((core): CoreLink => ({ core, send: () => {} })) as [CoreLink, CoreLink];
     hub.linkUp(toB);
     hub.linkUp(toC);
-    hub.hear(toB, { kind: "met", room: ROOM, peers: [{ peer: bob, ageMs: 0 }] });
+    hub.hear(toB, { kind: "met", room: ROOM, peers: [{ peer: bob, at: 1 }] });
     heard.length = 0;
     const says = (link: CoreLink, from: PeerId, to: PeerId | undefined = ann): void => hub.hear(link, { kind: "relay", room: ROOM, from, to, isLossy: false, bytes: Uint8Array.of(1) });
     says(toB, bob);

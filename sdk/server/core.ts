@@ -3,15 +3,16 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { InvalidArgumentError, type Logger, type PeerId } from "../base/index.ts";
 import type { RaftConfig } from "../replica/index.ts";
-import { CLUSTER_SECRET_BYTES_MIN, corePeerId, CORES_MAX } from "../seam/index.ts";
+import { CLUSTER_SECRET_BYTES_MIN, CORE_PEERS_MAX, corePeerId, CORES_MAX } from "../seam/index.ts";
 import type { GameSession } from "../session/index.ts";
 import type { ByteStore } from "../storage/index.ts";
-import { CoreEndpoint } from "./core-endpoint.ts";
+import { hostNamesOf, type AllowedRooms } from "./core-door.ts";
+import { CoreEndpoint, type AdmitRoom } from "./core-endpoint.ts";
 import { CoreHub } from "./core-hub.ts";
 import { CoreLinks } from "./core-links.ts";
 import { CoreMarks } from "./core-marks.ts";
 import type { CoreRoomStatus } from "./core-room-status.ts";
-import { CoreRooms, type RunInRoom } from "./core-rooms.ts";
+import { CoreRooms, type AdmitInRoom, type RunInRoom } from "./core-rooms.ts";
 import { DEFAULT_CORE_LIMITS, type CoreLimits } from "./limits.ts";
 import type { ServerCounts } from "./metrics.ts";
 import { nodeClock } from "./node-clock.ts";
@@ -31,6 +32,18 @@ export interface CoreOptions {
   readonly joins?: boolean | undefined;
   /** Runs beside each room's node: what knows the game, and makes the snapshots without which a log is kept whole. Default: nothing. */
   readonly run?: RunInRoom | undefined;
+  /** The rooms there are, at this process: names, in which `*` stands for any run of characters. What a match with a key is called here, `coreRoomOf` says. Default `any`: whoever comes opens one. */
+  readonly rooms?: AllowedRooms | undefined;
+  /** Has the last word on who enters which of those rooms. Default: everybody. */
+  readonly admitRoom?: AdmitRoom | undefined;
+  /** The game's own rule about who plays and who watches, in every room; asked on whichever process leads it, so give it to all. The first one of a room is asked before its match is opened. Default: everybody may come. */
+  readonly admit?: AdmitInRoom | undefined;
+  /**
+   * The names of hosts, no ports, that this process is known by to players. Whoever signed its proof for another one is refused, so that no server of somebody else's can pass it on.
+   * Default: the name in the `Host` header of the connection. That one is worth what stands before the process: a proxy that serves its own names alone and passes them on. Who
+   * dials the process itself writes there what it likes.
+   */
+  readonly names?: readonly string[] | undefined;
   readonly limits?: Partial<CoreLimits> | undefined;
   /** Overrides of {@link CORE_RAFT_CONFIG}; the same for all processes. */
   readonly raftConfig?: Partial<RaftConfig> | undefined;
@@ -64,15 +77,15 @@ export class Core {
   #closing: Promise<void> | undefined;
 
   private constructor(options: CoreOptions, marks: CoreMarks, { origins, counts, heartbeatMs, logger }: CoreEnvironment) {
-    const { id, processes, secret, storage, joins = false, run, raftConfig, resumeMs = 600_000, awayAfterMs, evictAfterMs } = options;
+    const { id, processes, secret, storage, joins = false, run, raftConfig, resumeMs = 600_000, awayAfterMs, evictAfterMs, rooms = "any", admitRoom, admit, names } = options;
     const self = corePeerId(id);
     const cores = Object.keys(processes).map(corePeerId).sort();
     const urls = new Map(Object.keys(processes).map((name) => [corePeerId(name), name]));
     const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits };
     this.self = self;
-    this.#hub = new CoreHub({ self, limits, counts, onRoom: (room) => this.#rooms.open(room), now: () => nodeClock.now() });
+    this.#hub = new CoreHub({ self, limits, counts, onRoom: (room) => this.#rooms.open(room), now: () => Date.now() });
     this.#rooms = new CoreRooms({
-      self, cores, founds: !joins, storage, clock: nodeClock, raftConfig: { ...CORE_RAFT_CONFIG, ...raftConfig }, awayAfterMs, evictAfterMs, run, limits, counts, hub: () => this.#hub, logger,
+      self, cores, founds: !joins, storage, clock: nodeClock, raftConfig: { ...CORE_RAFT_CONFIG, ...raftConfig }, awayAfterMs, evictAfterMs, run, admit, limits, counts, hub: () => this.#hub, logger,
     });
     this.#links = new CoreLinks({
       self, others: cores.filter((core) => core !== self), secret, marks, limits, counts, hub: this.#hub, logger,
@@ -80,7 +93,8 @@ export class Core {
       urlOf: (core) => processes[urls.get(core) ?? ""] || undefined,
       onRecordsLost: (core) => this.#recordsLost(options, core, logger),
     });
-    this.#endpoint = new CoreEndpoint({ self, cores, hub: this.#hub, secret, resumeMs, limits, origins, counts, heartbeatMs });
+    const hosts = names === undefined ? undefined : hostNamesOf(names);
+    this.#endpoint = new CoreEndpoint({ self, cores, hub: this.#hub, secret, resumeMs, hosts, rooms, admitRoom, limits, origins, counts, heartbeatMs, logger });
   }
 
   /** Reads what is stored and checks what is given. Rejects with `InvalidArgumentError`, `CorruptStateError`, the storage's own errors. */
@@ -90,6 +104,8 @@ export class Core {
     if (names.length > CORES_MAX || names.length % 2 === 0) throw new InvalidArgumentError(`a core has 1, 3 or 5 processes, got ${names.length}`);
     for (const url of Object.values(options.processes)) if (url !== "" && !isAddress(url)) throw new InvalidArgumentError(`a process is reached at a ws:, wss:, http: or https: address, got ${JSON.stringify(url)}`);
     if (options.secret.length < CLUSTER_SECRET_BYTES_MIN) throw new InvalidArgumentError(`the secret of a core has at least ${CLUSTER_SECRET_BYTES_MIN} bytes, got ${options.secret.length}`);
+    checkLimits({ ...DEFAULT_CORE_LIMITS, ...options.limits }, names.length);
+    hostNamesOf(options.names ?? []);
     return new Core(options, await CoreMarks.open(options.storage, corePeerId(options.id)), environment);
   }
 
@@ -141,6 +157,12 @@ export class Core {
     this.close().catch((cause: unknown) => logger.error("what could not be closed", cause));
     options.onRecordsLost?.(error);
   }
+}
+
+/** Everybody who is in a room is named in one message. */
+function checkLimits({ peersPerRoomMax }: CoreLimits, processes: number): void {
+  const most = Math.floor(CORE_PEERS_MAX / processes) - 1;
+  if (!Number.isInteger(peersPerRoomMax) || peersPerRoomMax < 1 || peersPerRoomMax > most) throw new InvalidArgumentError(`peersPerRoomMax is a whole number from 1 to ${most} at each of ${processes} processes, got ${peersPerRoomMax}`);
 }
 
 /** What can be dialled. `localhost:8080` is a URL too: of the scheme `localhost:`. */

@@ -59,6 +59,8 @@ export interface CoreLimits extends ServerLimits {
   readonly idleMs: number;
   /** Entries of a room whose game is not run here, and whose log is therefore kept whole; with more, the room is closed here. Some 200 bytes each in memory and on disk, and what the action takes. */
   readonly logEntriesMax: number;
+  /** Connections that have not proven yet who they are, beside `connectionsMax`: with one more the oldest of them is ended. */
+  readonly unprovenMax: number;
   /** Bytes waiting for a slow process of the core before the link is let go and made anew. */
   readonly linkBytesMax: number;
 }
@@ -75,6 +77,7 @@ export const DEFAULT_CORE_LIMITS: CoreLimits = {
   bufferedBytesMax: 16 * 1024 * 1024,
   idleMs: 600_000,
   logEntriesMax: 500_000,
+  unprovenMax: 512,
   linkBytesMax: 64 * 1024 * 1024,
 };
 

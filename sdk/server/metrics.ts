@@ -16,6 +16,8 @@ export interface ServerCounts {
   coreRooms: number;
   /** Rooms closed here because their logs are as long as they may be. */
   coreRoomsFull: number;
+  /** How often somebody was refused because the core has no such room. */
+  coreRoomsRefusedTotal: number;
   connectionsTotal: number;
   messagesTotal: number;
   bytesTotal: number;
@@ -38,6 +40,7 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
   ["coreLinks", "flotilla_core_links", "gauge", "Other processes of the core that are linked."],
   ["coreRooms", "flotilla_core_rooms", "gauge", "Rooms of the core whose node runs here."],
   ["coreRoomsFull", "flotilla_core_rooms_full", "gauge", "Rooms of the core closed here because their logs, kept whole without the game, are as long as they may be."],
+  ["coreRoomsRefusedTotal", "flotilla_core_rooms_refused_total", "counter", "Peers refused because the core has no such room."],
   ["connectionsTotal", "flotilla_connections_total", "counter", "Connections accepted."],
   ["messagesTotal", "flotilla_messages_total", "counter", "Messages forwarded to their addressee."],
   ["bytesTotal", "flotilla_bytes_total", "counter", "Bytes received."],
@@ -50,7 +53,7 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
 
 /** All counters at zero. */
 export function newCounts(): ServerCounts {
-  return { rooms: 0, peers: 0, relayed: 0, witnesses: 0, witnessesVoting: 0, corePeers: 0, coreLinks: 0, coreRooms: 0, coreRoomsFull: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0, relayedBytesTotal: 0, relayCutTotal: 0, pausesTotal: 0 };
+  return { rooms: 0, peers: 0, relayed: 0, witnesses: 0, witnessesVoting: 0, corePeers: 0, coreLinks: 0, coreRooms: 0, coreRoomsFull: 0, coreRoomsRefusedTotal: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0, relayedBytesTotal: 0, relayCutTotal: 0, pausesTotal: 0 };
 }
 
 /** The text of `/metrics`. */

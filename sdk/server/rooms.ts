@@ -22,6 +22,8 @@ export const REFUSALS = {
   replaced: { code: 4410, reason: "another connection took over" },
   tooLarge: { code: 4413, reason: "this witness has ended" },
   notProven: { code: 4401, reason: "this peer did not prove who it is" },
+  noSuchRoom: { code: 4404, reason: "this core has no such room" },
+  otherHost: { code: 4421, reason: "this peer means a server of another name: see core-names" },
   tooFast: { code: 4429, reason: "too many messages" },
   secretWrong: { code: 4406, reason: "this process does not know the secret of the core" },
   recordsLost: { code: 4412, reason: "this process came back without its records: give it another name" },

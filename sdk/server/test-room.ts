@@ -1,9 +1,10 @@
 // Clients of a core for tests: a peer with a key, its seam to one endpoint, and everything closed afterwards.
 import { createServer } from "node:http";
+import { WebSocket, type ClientOptions } from "ws";
 import { seededRandom, silentLogger, type PeerId } from "../base/index.ts";
 import { identityOf, makeKeyPair, type Identity } from "../identity/identity.ts";
 import { openNodeSocket } from "../node/index.ts";
-import { CoreSeam, corePeerId, isCorePeer, type CoreSeamOptions, type Seam, type SeamEvents, type SendOptions } from "../seam/index.ts";
+import { CoreSeam, corePeerId, coreProofText, decodeCoreFrame, encodeCoreFrame, isCorePeer, type CoreSeamOptions, type Seam, type SeamEvents, type SendOptions } from "../seam/index.ts";
 import { gameJoin, type GameJoinOptions, type GameSession } from "../session/index.ts";
 import { MemoryByteStore } from "../storage/index.ts";
 import { CoreEndpoint } from "./core-endpoint.ts";
@@ -19,6 +20,20 @@ let seed = 1;
 
 /** A peer nobody has met yet. */
 export const somebody = async (): Promise<Identity> => identityOf(await makeKeyPair(crypto.subtle), crypto.subtle);
+
+/** A connection without a seam. */
+export interface RawConnection {
+  readonly socket: WebSocket;
+  readonly closed: Promise<number>;
+  readonly next: () => Promise<Uint8Array>;
+}
+
+/** Answers the challenge of a core's process, with whatever it is told to sign. */
+export async function prove({ socket, next }: RawConnection, identity: Identity, said: { readonly room: string; readonly peer: PeerId; readonly host: string }): Promise<void> {
+  const challenge = decodeCoreFrame(await next());
+  const signature = await identity.sign(coreProofText(challenge.kind === "challenge" ? challenge.nonce : new Uint8Array(), said));
+  socket.send(encodeCoreFrame({ kind: "proof", host: said.host, publicKey: identity.publicKey, signature, token: new Uint8Array() }));
+}
 
 /** Ends what a test opened, the newest first. */
 export class TestCore {
@@ -47,6 +62,22 @@ export class TestCore {
     return session;
   }
 
+  /** A connection for what no seam would say. */
+  async raw(url: string, options: ClientOptions = {}): Promise<RawConnection> {
+    const socket = new WebSocket(url, options);
+    const came: Uint8Array[] = [];
+    socket.on("error", () => {});
+    socket.on("message", (data: Buffer) => came.push(Uint8Array.from(data)));
+    const closed = new Promise<number>((done) => void socket.once("close", done));
+    this.ends.push(async () => socket.terminate());
+    await Promise.race([new Promise((done) => socket.once("open", done)), closed]);
+    const next = async (): Promise<Uint8Array> => {
+      await until(() => came.length > 0, "a message");
+      return came.shift() ?? new Uint8Array();
+    };
+    return { socket, closed, next };
+  }
+
   async end(): Promise<void> {
     for (const end of this.ends.splice(0).reverse()) await end();
   }
@@ -73,9 +104,9 @@ export async function bareCore(size: number): Promise<{ readonly endpoints: read
   const made = await Promise.all(cores.map(async (self) => {
     const counts = newCounts();
     const shared = { self, secret, limits: DEFAULT_CORE_LIMITS, counts };
-    const hub = new CoreHub({ ...shared, onRoom: () => {}, now: () => nodeClock.now() });
+    const hub = new CoreHub({ ...shared, onRoom: () => {}, now: () => Date.now() });
     const links = new CoreLinks({ ...shared, others: cores.filter((core) => core !== self), urlOf: (core) => urls.get(core), marks: await CoreMarks.open(new MemoryByteStore(), self), hub, logger: silentLogger, onRecordsLost: () => {} });
-    const endpoint = new CoreEndpoint({ ...shared, cores, hub, resumeMs: 60_000, origins: [], heartbeatMs: 20_000 });
+    const endpoint = new CoreEndpoint({ ...shared, cores, hub, resumeMs: 60_000, origins: [], heartbeatMs: 20_000, hosts: undefined, rooms: "any", admitRoom: undefined, logger: silentLogger });
     const server = createServer().on("upgrade", (request, socket, head) => ((request.url ?? "").startsWith("/core/link") ? links : endpoint).upgrade(request, socket, head));
     await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
     const address = server.address();

@@ -81,10 +81,10 @@ export function decideManagement(view: ManagementView): ManagementStep | undefin
   return command === undefined ? yieldedTo(view) : { type: "command", command };
 }
 
-/** A core opens what the first player asks for, with every seat free. */
+/** A core opens what the first player who may come in asks for, with every seat free. */
 function opened({ core, people }: ManagementView): ManagementStep | undefined {
   if (core === undefined) return undefined;
-  const [, opener] = [...people].sort(([a], [b]) => (a < b ? -1 : 1)).find(([, { opens, standing, leaving }]) => opens !== undefined && standing === "here" && leaving === undefined) ?? [];
+  const [, opener] = [...people].sort(([a], [b]) => (a < b ? -1 : 1)).find(([, { opens, standing, leaving, admitted }]) => opens !== undefined && admitted && standing === "here" && leaving === undefined) ?? [];
   if (opener?.opens === undefined) return undefined;
   const { opens: { seats, spectators }, rules } = opener;
   return { type: "command", command: { type: "open", seats, name: "", spectators, votersMax: core.length, rules } };

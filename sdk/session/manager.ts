@@ -229,9 +229,9 @@ export class Manager {
     const isKnown = isInside && (isSeated || state?.declares !== "spectate" || wants === "watch");
     if (isKnown || state === undefined) return true;
     // A core plays nothing itself: what is played there is what the first one asks for.
-    if (core !== undefined && this.#roster.seats.length === 0) return true;
+    const isOpen = core === undefined || this.#roster.seats.length > 0;
     const rules = core === undefined ? presence.self.rules : this.#roster.rules;
-    if (state.rules !== rules) this.#verdicts.set(peer, { wants, verdict: { refuse: `this match plays ${rules ?? "something else"}: load the same version` } });
+    if (isOpen && state.rules !== rules) this.#verdicts.set(peer, { wants, verdict: { refuse: `this match plays ${rules ?? "something else"}: load the same version` } });
     else if (admit === undefined) return true;
     const asked = this.#verdicts.get(peer);
     if (asked?.wants !== wants && admit !== undefined) this.#ask(admit, { peer, name: state.name, wants, returning: false, absent: this.#absent() });

@@ -20,6 +20,8 @@ export function exchangeDigests(session: GameSession, { channel, onReport, onDiv
     onDivergence: (divergence) => {
       onReport(reportOf(divergence));
       changed();
+      // Who is fed by somebody else finds its leader with another state: what it was fed is not what the group has.
+      if (divergence.peer === session.node.leader) session.node.feedAnew();
     },
     onAgreement: changed,
   });

@@ -76,6 +76,13 @@ export class AppliedLog {
     return this.#base.index === 0 ? undefined : encodeParts({ table: this.#baseTable, sections: this.#base.sections });
   }
 
+  /** The exactly-once table and the states of all registered lanes after `appliedIndex`, as a snapshot has them, but for the game's, which is not folded here. Cost: that of encoding them. */
+  image(): Uint8Array {
+    const sections = this.#live.sections();
+    sections.delete(LANE_GAME);
+    return encodeParts({ table: this.#live.table.encode(), sections });
+  }
+
   /** State of a registered lane after `appliedIndex`. */
   state(lane: number): unknown {
     return this.#live.state(lane);

@@ -137,7 +137,7 @@ class Core implements ReplicaCore {
   }
 
   get failure(): Error | undefined {
-    return this.#shown.failure;
+    return this.#feeding?.shown === undefined ? this.#log.failure : this.#feeding.failure;
   }
 
   get dropped(): Readonly<Record<string, number>> {
@@ -179,6 +179,10 @@ class Core implements ReplicaCore {
 
   feedFrom(leader: PeerId | undefined): void {
     if (this.#feeding !== undefined) this.#feeding.root = leader;
+  }
+
+  feedAnew(): void {
+    this.#feeding?.anew();
   }
 
   /** Commands of a peer that is fed: vouched for like those of a member. What there is no room for is sent again. */

@@ -28,6 +28,11 @@ export class FedLog implements FeedSource {
     return this.#first + this.#entries.length - 1;
   }
 
+  /** The first entry that is held, or the next one. */
+  get first(): LogIndex {
+    return this.#first;
+  }
+
   get lastTerm(): Term {
     return this.#lastTerm;
   }

@@ -7,6 +7,10 @@ import { FEED_DEPTH_MAX, type FeedChunk, type FeedEntries, type FeedMessage, typ
 const MISSES_MAX = 2;
 /** What is reported of failed attempts at most: it is for choosing somebody else, not for counting. */
 const TRIES_MAX = 255;
+/** Peers this node is not fed by for a while at most; the one that was named first is forgotten. */
+const AVOIDED_MAX = 16;
+/** For how long, in times its patience: a liar lies on, and who was only deceived itself has found out by then. */
+const AVOIDED_FOR = 20;
 
 /** Where the child's log ends. */
 export interface FeedPlace {
@@ -46,6 +50,10 @@ export class FeedChild {
   #hops = 0;
   #orphanTicks = 0;
   #way: FeedWay = { stamp: 0, above: [] };
+  /** Not to be fed by, for so many ticks. */
+  readonly #avoided = new Map<PeerId, number>();
+  /** Bytes of snapshots that came. */
+  #fetched = 0;
   #incoming: { readonly chunk: FeedChunk; readonly parts: Uint8Array[]; held: number } | undefined;
 
   constructor(options: FeedChildOptions) {
@@ -57,9 +65,19 @@ export class FeedChild {
     return this.#isFed ? this.#at : undefined;
   }
 
+  /** Whom the open question went to, or the last one. */
+  get asked(): PeerId | undefined {
+    return this.#at;
+  }
+
   /** The parents above, nearest to the members first, with the own one at the end. */
   get above(): readonly PeerId[] {
     return this.parent === undefined ? [] : [...this.#way.above, this.parent];
+  }
+
+  /** Bytes of snapshots that came so far: a child that fetches one is not further, and still gets on. */
+  get fetched(): number {
+    return this.#fetched;
   }
 
   /** Ticks since somebody fed this node. */
@@ -76,6 +94,22 @@ export class FeedChild {
     return this.#root;
   }
 
+  /** Is not fed by this peer for a while, and leaves it when it is the parent. The leader is believed. */
+  avoid(peer: PeerId): void {
+    if (peer !== this.#root) {
+      this.#avoided.delete(peer);
+      this.#avoided.set(peer, AVOIDED_FOR * this.#options.patienceTicks);
+      for (const oldest of this.#avoided.keys()) if (this.#avoided.size > AVOIDED_MAX) this.#avoided.delete(oldest);
+    }
+    if (peer === this.#at) this.leaveParent();
+  }
+
+  /** Looks for another parent; what came of a snapshot is thrown away. */
+  leaveParent(): void {
+    this.#incoming = undefined;
+    this.#lose(this.#options.pauseTicks);
+  }
+
   /** Leaves its parent; begins at the root when it asks again. */
   stop(): void {
     this.#lose(0);
@@ -87,6 +121,10 @@ export class FeedChild {
   tick(peers: ReadonlySet<PeerId>): void {
     this.#orphanTicks = this.parent === undefined ? this.#orphanTicks + 1 : 0;
     if (this.#pause > 0) this.#pause -= 1;
+    for (const [peer, ticks] of this.#avoided) {
+      if (ticks > 1) this.#avoided.set(peer, ticks - 1);
+      else this.#avoided.delete(peer);
+    }
     if (this.#at !== undefined && !peers.has(this.#at)) return this.#lose(0);
     if (!this.#isOpen) return;
     this.#waited += 1;
@@ -124,7 +162,7 @@ export class FeedChild {
     else if (message.type === "elsewhere") this.#elsewhere(message.to, peers);
     else if (message.type === "differs") {
       this.#options.differs();
-      this.#lose(this.#options.pauseTicks);
+      this.avoid(from);
     }
     return true;
   }
@@ -132,7 +170,8 @@ export class FeedChild {
   #entries({ entries, commit, way }: FeedEntries): void {
     if (way !== undefined) this.#way = way;
     const isBelowItself = this.#way.above.includes(this.#options.self) || this.#way.above.length >= FEED_DEPTH_MAX;
-    if (isBelowItself || !this.#options.take(entries, commit)) return this.#lose(this.#options.pauseTicks);
+    if (isBelowItself) return this.#lose(this.#options.pauseTicks);
+    if (!this.#options.take(entries, commit)) return this.#refuse();
     if (entries.length > 0) this.#incoming = undefined;
     return this.#fed();
   }
@@ -144,8 +183,8 @@ export class FeedChild {
   }
 
   #chunk(chunk: FeedChunk): void {
-    const { snapshotBytesMax, pauseTicks, install } = this.#options;
-    if (chunk.index < 1 || chunk.term < 1 || chunk.total > snapshotBytesMax || chunk.offset + chunk.bytes.length > chunk.total || chunk.bytes.length === 0) return this.#lose(pauseTicks);
+    const { snapshotBytesMax, install } = this.#options;
+    if (chunk.index < 1 || chunk.term < 1 || chunk.total > snapshotBytesMax || chunk.offset + chunk.bytes.length > chunk.total || chunk.bytes.length === 0) return this.#refuse();
     const known = this.#incoming;
     const isSame = known?.chunk.index === chunk.index && known.chunk.total === chunk.total && bytesEqual(known.chunk.digest, chunk.digest);
     const incoming = known !== undefined && isSame ? known : { chunk, parts: [], held: 0 };
@@ -153,19 +192,25 @@ export class FeedChild {
     if (chunk.offset === incoming.held) {
       incoming.parts.push(chunk.bytes.slice());
       incoming.held += chunk.bytes.length;
+      this.#fetched += chunk.bytes.length;
     }
     this.#isFed = true;
     if (incoming.held < chunk.total) return;
     this.#incoming = undefined;
     const data = concatBytes(...incoming.parts);
     const { index, term, time, membership } = incoming.chunk;
-    if (!bytesEqual(digest64(data), chunk.digest) || !install({ index, term, time, membership, data })) return this.#lose(pauseTicks);
+    if (!bytesEqual(digest64(data), chunk.digest) || !install({ index, term, time, membership, data })) return this.#refuse();
     this.#fed();
+  }
+
+  /** What came can not be: whoever sent it is not asked again for a while. */
+  #refuse(): void {
+    if (this.#at !== undefined) this.avoid(this.#at);
   }
 
   #elsewhere([to]: readonly PeerId[], peers: ReadonlySet<PeerId>): void {
     this.#hops += 1;
-    if (to === undefined || to === this.#options.self || !peers.has(to) || this.#hops > FEED_DEPTH_MAX) return this.#lose(this.#options.pauseTicks);
+    if (to === undefined || to === this.#options.self || this.#avoided.has(to) || !peers.has(to) || this.#hops > FEED_DEPTH_MAX) return this.#lose(this.#options.pauseTicks);
     this.#lose(0);
     this.#tries -= 1;
     this.#at = to;

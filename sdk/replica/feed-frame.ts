@@ -1,5 +1,5 @@
 // What travels on a feed: questions of a child, answers of its parent, and commands a child hands to the leader. Not part of Raft: nothing in here is a promise.
-import { ByteReader, ByteWriter, isPeerId, MalformedError, type LogIndex, type PeerId, type Term } from "../base/index.ts";
+import { ByteReader, ByteWriter, digest64, isPeerId, MalformedError, type LogIndex, type PeerId, type Term } from "../base/index.ts";
 import { readMembership, writeMembership, type Entry, type EntryKind, type Membership } from "../raft/index.ts";
 import { HEADER_BYTES } from "./frame.ts";
 
@@ -104,10 +104,29 @@ export interface FeedReadReply {
   readonly index: LogIndex;
 }
 
-/** Everything said on a feed. */
-export type FeedMessage = FeedAsk | FeedEntries | FeedChunk | FeedElsewhere | FeedDiffers | FeedLeave | FeedSubmit | FeedRead | FeedReadReply;
+/** Asks anybody to compare what it holds: the committed entries from `from` to `through`, and the states after them. */
+export interface FeedCheckAsk {
+  readonly type: "check";
+  /** The asker's; echoed. */
+  readonly id: number;
+  readonly from: LogIndex;
+  readonly through: LogIndex;
+}
 
-const TYPES = ["ask", "entries", "chunk", "elsewhere", "differs", "leave", "submit", "read", "read-reply"] as const;
+/** Digests of what the answering one holds; empty where it holds that not, or not any more. */
+export interface FeedChecked {
+  readonly type: "checked";
+  readonly id: number;
+  /** How far it is. */
+  readonly applied: LogIndex;
+  readonly entries: Uint8Array;
+  readonly state: Uint8Array;
+}
+
+/** Everything said on a feed. */
+export type FeedMessage = FeedAsk | FeedEntries | FeedChunk | FeedElsewhere | FeedDiffers | FeedLeave | FeedSubmit | FeedRead | FeedReadReply | FeedCheckAsk | FeedChecked;
+
+const TYPES = ["ask", "entries", "chunk", "elsewhere", "differs", "leave", "submit", "read", "read-reply", "check", "checked"] as const;
 
 /** The message in a frame of this group. */
 export function encodeFeedFrame(header: Uint8Array, message: FeedMessage): Uint8Array {
@@ -143,6 +162,12 @@ export function encodeFeedFrame(header: Uint8Array, message: FeedMessage): Uint8
       break;
     case "read-reply":
       writer.uint(message.id).uint(message.index);
+      break;
+    case "check":
+      writer.uint(message.id).uint(message.from).uint(message.through);
+      break;
+    case "checked":
+      writer.uint(message.id).uint(message.applied).bytes(message.entries).bytes(message.state);
       break;
   }
   return writer.finish();
@@ -181,10 +206,21 @@ function readMessage(reader: ByteReader): FeedMessage {
       return { type, id: reader.uint() };
     case "read-reply":
       return { type, id: reader.uint(), index: reader.uint() };
+    case "check":
+      return { type, id: reader.uint(), from: reader.uint(), through: reader.uint() };
+    case "checked":
+      return { type, id: reader.uint(), applied: reader.uint(), entries: readDigest(reader), state: readDigest(reader) };
     case undefined:
     default:
       throw new MalformedError("unknown feed message");
   }
+}
+
+/** A digest over entries that follow each other, with their terms, kinds and times. */
+export function digestOfEntries(entries: readonly Entry[]): Uint8Array {
+  const writer = new ByteWriter();
+  writeEntries(writer, entries);
+  return digest64(writer.finish());
 }
 
 /** Terms and times never fall along a log, so each is written as what it adds. */
@@ -217,6 +253,13 @@ function readKind(reader: ByteReader): EntryKind {
   const kind = reader.byte();
   if (kind !== 0 && kind !== 1 && kind !== 2) throw new MalformedError(`entry kind ${kind}`);
   return kind;
+}
+
+/** A digest, or nothing. */
+function readDigest(reader: ByteReader): Uint8Array {
+  const digest = reader.bytes();
+  if (digest.length !== 0 && digest.length !== DIGEST_BYTES) throw new MalformedError(`a digest of ${digest.length} bytes`);
+  return digest;
 }
 
 function readPeers(reader: ByteReader, max: number): PeerId[] {

@@ -6,6 +6,8 @@ import type { RaftMachine, ReadResult } from "../raft/index.ts";
 const FIRST_ID: number = 2 ** 40;
 /** Reads asked for others at a time; one more is not answered, and asked again. */
 const OPEN_MAX = 1024;
+/** Of them, for one peer: whoever asks without end keeps nobody else waiting. */
+const OPEN_PER_PEER_MAX = 64;
 
 /** One node's half of both ends. */
 export class FeedReads {
@@ -17,11 +19,17 @@ export class FeedReads {
 
   /** Asks the machine of a leader on behalf of `to`. */
   askFor(raft: RaftMachine, to: PeerId, id: number): boolean {
-    if (this.#forOthers.size >= OPEN_MAX) return false;
+    if (this.#forOthers.size >= OPEN_MAX || this.#openFor(to) >= OPEN_PER_PEER_MAX) return false;
     this.#forOthers.set(this.#nextId, { to, id });
     raft.readIndex(this.#nextId);
     this.#nextId += 1;
     return true;
+  }
+
+  #openFor(peer: PeerId): number {
+    let open = 0;
+    for (const { to } of this.#forOthers.values()) if (to === peer) open += 1;
+    return open;
   }
 
   /** Whom the machine's answer is for; undefined when it is this node's own. */

@@ -114,6 +114,8 @@ test.each(Array.from({ length: SEEDS }, (_, at) => at + 1))("[FD11] [FD3] an aud
     expect(evening.audience.length).toBeGreaterThan(3);
     for (const { node, seen, id } of evening.audience) {
       expect([id, node.status.failure, node.membership.learners]).toEqual([id, undefined, []]);
+      // Where nobody lies nobody is found to.
+      for (const reason of ["feed-false", "feed-not-applied", "feed-differs"]) expect([id, reason, node.metrics.framesDropped[reason] ?? 0]).toEqual([id, reason, 0]);
       // Each index once, in order, since it last began.
       const indexes = seen.map(({ index }) => index);
       expect(indexes).toEqual([...new Set(indexes)].sort((a, b) => a - b));

@@ -216,6 +216,50 @@ test("[FD9] a snapshot that was fed and not handed up yet when the own log takes
   expect(begunAnew + events.filter(({ type }) => type === "install").length).toBe(1);
 });
 
+test("[FD8] a feed that begins while the machine holds a snapshot it has not handed up begins with nothing, and blames nobody", () => {
+  const pair = started();
+  pair.leads.changeMembership({ voters: [leader], learners: [child] });
+  pair.tick(20);
+  // Taken out without hearing of it, and about to be fed instead: the question is on its way.
+  pair.leads.changeMembership({ voters: [leader], learners: [] });
+  pair.run();
+  for (let silent = 0; silent < 200 && pair.fed.raft.leader !== undefined; silent += 1) pair.fed.tick();
+  const before = pair.fed.appliedIndex;
+  expect(before).toBeGreaterThan(0);
+  pair.fed.feedFrom(leader);
+  pair.run(() => true);
+  const { seq, next } = pair.asked.ask;
+  // Meanwhile the leader goes on, compacts, and makes it a member again: its snapshot is in the machine, and not handed up.
+  for (const byte of [1, 2, 3]) pair.leads.propose({ lane: LANE_SESSION, key: { clientId: "x", requestId: byte }, payload: Uint8Array.of(byte) });
+  const lead = (): Uint8Array[] => {
+    const frames: Uint8Array[] = [];
+    for (let turn = 0; turn < 20 && pair.leads.hasWork(); turn += 1) {
+      const work = pair.leads.takeWork();
+      frames.push(...work.frames.filter(({ to }) => to === child).map(({ bytes }) => bytes));
+      if (work.write !== undefined) pair.leads.writeDone(work.write.id);
+    }
+    return frames;
+  };
+  lead();
+  const entries = pair.leads.raft.entries(next, pair.leads.appliedIndex);
+  expect(pair.leads.snapshot(pair.leads.appliedIndex, new Uint8Array(0))).toBe(true);
+  lead();
+  pair.leads.changeMembership({ voters: [leader], learners: [child] });
+  for (let turn = 0; turn < 300 && pair.fed.raft.snapshotIndex === 0; turn += 1) {
+    for (const bytes of lead()) pair.fed.receive(leader, bytes);
+    if (pair.fed.raft.snapshotIndex > 0) break;
+    const { frames, write } = pair.fed.takeWork();
+    for (const { to, bytes } of frames) if (to === leader) pair.leads.receive(child, bytes);
+    if (write !== undefined) pair.fed.writeDone(write.id);
+    pair.leads.tick();
+  }
+  expect([pair.fed.raft.snapshotIndex > before, pair.fed.appliedIndex]).toEqual([true, before]);
+  pair.fed.receiveFeed(leader, encodeFeedFrame(header, { type: "entries", seq, commit: next, entries, way: { stamp: 4, above: [] } }));
+  pair.tick(40);
+  expect(pair.fed.dropped["feed-bad-entries"]).toBeUndefined();
+  expect([pair.fed.feed, pair.fed.laneState(journal), pair.fed.appliedIndex]).toEqual([undefined, [1, 2, 3], pair.leads.appliedIndex]);
+});
+
 test("[FD10] a child whose entry is not its parent's begins anew", () => {
   const pair = started();
   for (let byte = 1; byte <= 3; byte += 1) pair.commit(byte);
@@ -302,7 +346,7 @@ test("[FD6] only a leader, or the own parent, may say that somebody is to be fed
   const ask: FeedAsk = { type: "ask", seq: 1, next: 1, prevTerm: 0, snapshot: 0, offset: 0, way: 0, tries: 0 };
   const answers: FeedMessage[] = [];
   const carry = (from: PeerId, to: PeerId, message: FeedMessage): boolean => {
-    if (from === child && to === relay) answers.push(message);
+    if (from === child && to === relay && message.type !== "check") answers.push(message);
     return false;
   };
   pair.fed.receiveFeed(peerId("stranger"), encodeFeedFrame(header, { type: "leave", peer: relay }));
@@ -349,6 +393,8 @@ test("[FD7] every message is read back as it was written, and an entry adds no m
     fc.record({ type: fc.constant("leave" as const), peer }),
     fc.record({ type: fc.constant("read" as const), id: count }),
     fc.record({ type: fc.constant("read-reply" as const), id: count, index: count }),
+    fc.record({ type: fc.constant("check" as const), id: count, from: count, through: count }),
+    fc.record({ type: fc.constant("checked" as const), id: count, applied: count, entries: fc.constantFrom(new Uint8Array(0), new Uint8Array(8).fill(3)), state: fc.constantFrom(new Uint8Array(0), new Uint8Array(8).fill(4)) }),
     fc.record({ type: fc.constant("submit" as const), commands: fc.array(fc.uint8Array({ maxLength: 9 }), { maxLength: 5 }) }),
     fc.record({
       type: fc.constant("entries" as const), seq: count, commit: count, way: fc.option(fc.record({ stamp: count, above: fc.array(peer, { maxLength: 12 }) }), { nil: undefined }),
@@ -380,5 +426,8 @@ test("[FD7] the bytes of version 1 stay as they are: other bytes are another ver
   expect(hex({ type: "leave", peer: relay })).toMatchInlineSnapshot(`"01050172"`);
   expect(hex({ type: "read", id: 3 })).toMatchInlineSnapshot(`"010703"`);
   expect(hex({ type: "read-reply", id: 3, index: 4 })).toMatchInlineSnapshot(`"01080304"`);
+  expect(hex({ type: "check", id: 3, from: 4, through: 300 })).toMatchInlineSnapshot(`"01090304ac02"`);
+  expect(hex({ type: "checked", id: 3, applied: 300, entries: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), state: new Uint8Array(0) })).toMatchInlineSnapshot(`"010a03ac0208010203040506070800"`);
+  expect(() => decodeFeedFrame(encodeFeedFrame(header, { type: "checked", id: 3, applied: 1, entries: Uint8Array.of(1), state: new Uint8Array(0) }))).toThrow("digest");
   expect(hex({ type: "submit", commands: [Uint8Array.of(1), Uint8Array.of(2, 3)] })).toMatchInlineSnapshot(`"0106020101020203"`);
 });

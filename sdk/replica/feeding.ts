@@ -1,10 +1,11 @@
 // One node's part in feeding: gives what is committed here to its children, and, while it is no member, takes what is committed from a parent.
-import { bytesEqual, type LogIndex, type PeerId, type Random } from "../base/index.ts";
-import { isMember, isWitness, type Entry, type RaftConfig, type RaftMachine, type ReadResult, type Role, type Snapshot } from "../raft/index.ts";
+import { bytesEqual, digest64, NO_BYTES, type LogIndex, type PeerId, type Random } from "../base/index.ts";
+import { ENTRY_COMMAND, isMember, isWitness, type Entry, type RaftConfig, type RaftMachine, type ReadResult, type Role, type Snapshot } from "../raft/index.ts";
 import { AppliedLog } from "./applied-log.ts";
+import { FEED_CHECK_ENTRIES_MAX, FeedCheck, type FeedDigests, type FeedHeld } from "./feed-check.ts";
 import { FedLog, termIn, type FeedSource } from "./fed-log.ts";
 import { FeedChild } from "./feed-child.ts";
-import { decodeFeedFrame, encodeFeedFrame, type FeedMessage, type FeedWay } from "./feed-frame.ts";
+import { decodeFeedFrame, digestOfEntries, encodeFeedFrame, type FeedCheckAsk, type FeedMessage, type FeedWay } from "./feed-frame.ts";
 import { FeedParent, type FeedDoor } from "./feed-parent.ts";
 import { FeedReads } from "./feed-reads.ts";
 import { headerFault } from "./frame.ts";
@@ -15,6 +16,15 @@ import type { InstalledSnapshot } from "./ordered-log.ts";
 export const FEED_FAN_OUT = 8;
 /** What a frame has beside entries, bytes. */
 const FRAME_ROOM_BYTES = 1_024;
+
+/** Comparisons answered per tick; who hears nothing asks somebody else. */
+const CHECKS_PER_TICK = 4;
+/** Between two comparisons, in the shortest election timeouts: some 10 s in the browser preset. */
+const CHECK_EVERY = 6;
+/** Who fed this node something that is not compared yet; the one that came first is forgotten. */
+const FED_BY_MAX = 8;
+/** Parents in a row whose feed this build can not apply, before that is taken for a fault of the build and not of the parents. The leader alone is enough. */
+const FAULTY_PARENTS = 3;
 
 const NO_FRAMES: readonly never[] = [];
 
@@ -79,6 +89,7 @@ export class Feeding {
   readonly #child: FeedChild;
   readonly #door: FeedDoor;
   readonly #reads = new FeedReads();
+  readonly #check: FeedCheck;
   readonly #send: (to: PeerId, message: FeedMessage) => void;
   readonly #patienceTicks: number;
   #shown: Shown | undefined;
@@ -92,6 +103,15 @@ export class Feeding {
   #wayText = "";
   #status: FeedStatus = { parent: undefined, isCaughtUp: false, depth: 0 };
   #isServing = false;
+  #checksLeft = CHECKS_PER_TICK;
+  /** Parents since the last comparison in which everything was the same. */
+  readonly #fedBy = new Set<PeerId>();
+  /** What `#child.fetched` was at the last comparison. */
+  #fetched = 0;
+  /** Parents whose feed could not be applied, since one could. */
+  readonly #faulty = new Set<PeerId>();
+  /** Said by enough of them to be true. */
+  #failure: Error | undefined;
 
   constructor(options: FeedingOptions) {
     const { id, config, rules, frameBytesMax, random } = options;
@@ -108,8 +128,12 @@ export class Feeding {
     });
     this.#child = new FeedChild({
       self: id, patienceTicks: this.#patienceTicks, pauseTicks: ticks(config.heartbeatMs), snapshotBytesMax: config.snapshotTotalBytesMax, send,
-      take: (entries, commit) => this.#take(entries, commit), install: (snapshot) => this.#install(snapshot), differs: () => this.#beginAnew(),
+      take: (entries, commit) => this.#take(entries, commit), install: (snapshot) => this.#install(snapshot), differs: () => {
+        options.drop("feed-differs");
+        this.#beginAnew();
+      },
     });
+    this.#check = new FeedCheck({ self: id, random, everyTicks: CHECK_EVERY * ticks(config.electionTimeoutMsMin), soonTicks: ticks(config.electionTimeoutMsMin), patienceTicks: this.#patienceTicks, send });
     this.#door = {
       get leads() {
         return options.raft.role === "leader";
@@ -132,6 +156,20 @@ export class Feeding {
     return this.#parent.children;
   }
 
+  /** Why nothing more can be applied; undefined while another parent may say otherwise. */
+  get failure(): Error | undefined {
+    return this.#failure ?? this.#options.own.failure;
+  }
+
+  /** Throws away what it was fed, and leaves those it comes from: somebody saw that it is not what the leader has. */
+  anew(guilty: Iterable<PeerId> = this.#fedBy): void {
+    if (this.#shown === undefined) return;
+    const { asked } = this.#child;
+    for (const peer of new Set([...guilty, ...(asked === undefined ? [] : [asked])])) this.#child.avoid(peer);
+    this.#child.leaveParent();
+    this.#beginAnew();
+  }
+
   /** Begins to be fed, with `leader` to ask first; undefined: asks nobody new. */
   set root(leader: PeerId | undefined) {
     this.#child.root = leader === this.#options.id ? undefined : leader;
@@ -142,8 +180,11 @@ export class Feeding {
     const peers = rules.peers();
     for (const lost of this.#reads.tick(this.#patienceTicks)) this.#options.read(lost);
     this.#parent.tick(peers, rules.refuses);
-    if (this.#wants) this.#child.tick(peers);
-    else if (this.#child.parent !== undefined) this.#child.stop();
+    this.#checksLeft = CHECKS_PER_TICK;
+    if (this.#wants) {
+      this.#child.tick(peers);
+      this.#check.tick();
+    } else if (this.#child.parent !== undefined) this.#child.stop();
     this.#isServing ||= this.#wants || this.#parent.isBusy;
   }
 
@@ -178,12 +219,48 @@ export class Feeding {
         const result = from === this.#child.root ? this.#reads.answered(message.id, message.index) : undefined;
         return result === undefined ? drop("feed-unasked") : this.#options.read(result);
       }
+      case "check":
+        return rules.refuses(from) || this.#checksLeft === 0 ? drop("feed-not-taken") : this.#compare(from, message);
+      case "checked": {
+        const verdict = this.#shown === undefined ? undefined : this.#check.answered(from, message, this.#child.root, { applied: this.#shown.entries.applied });
+        if (verdict === undefined) return drop("feed-unasked");
+        if (verdict === "false") return this.#foundFalse();
+        if (verdict === "behind") return this.#foundBehind();
+        if (verdict === "same") {
+          this.#fedBy.clear();
+          this.#faulty.clear();
+        }
+        return undefined;
+      }
       case "entries":
       case "chunk":
       case "elsewhere":
       case "differs":
         if (!this.#child.answered(from, message, rules.peers())) drop("feed-unasked");
     }
+  }
+
+  #compare(to: PeerId, { id, from, through }: FeedCheckAsk): void {
+    this.#checksLeft -= 1;
+    const { own } = this.#options;
+    const [source, log] = this.#shown === undefined ? [this.#ownSource(), own] : [this.#shown.entries, this.#shown.log];
+    this.#send(to, { type: "checked", id, applied: source.applied, ...digestsOf(source, log, from, through) });
+  }
+
+  #foundFalse(): void {
+    this.#options.drop("feed-false");
+    this.anew();
+  }
+
+  #foundBehind(): void {
+    // Who fetches a snapshot gets on without getting further.
+    const fetched = this.#child.fetched - this.#fetched;
+    this.#fetched = this.#child.fetched;
+    if (fetched >= this.#options.config.snapshotChunkBytes) return;
+    const { asked } = this.#child;
+    if (asked === undefined) return;
+    this.#options.drop("feed-behind");
+    this.#child.avoid(asked);
   }
 
   /** This node leads, and `from` is of the audience. */
@@ -201,7 +278,7 @@ export class Feeding {
 
   /** No member, as far as its own machine knows and hears: there is nobody it gets entries from. */
   get #wants(): boolean {
-    return (this.#child.root !== undefined || this.#child.parent !== undefined) && !this.#isSupplied;
+    return (this.#child.root !== undefined || this.#child.parent !== undefined) && this.#failure === undefined && !this.#isSupplied;
   }
 
   get #isSupplied(): boolean {
@@ -210,7 +287,12 @@ export class Feeding {
   }
 
   get hasWork(): boolean {
-    return this.#frames.length > 0 || this.#news.length > 0 || this.#installed !== undefined || this.#isBegunAnew || this.#isServing || this.mayEnd || (this.#wants && this.#child.mayAsk(this.#options.rules.peers()));
+    return this.#frames.length > 0 || this.#news.length > 0 || this.#installed !== undefined || this.#isBegunAnew || this.#isServing || this.mayEnd || (this.#wants && (this.#child.mayAsk(this.#options.rules.peers()) || this.#mayCheck));
+  }
+
+  get #mayCheck(): boolean {
+    // Also while there is nothing but the beginning of a snapshot: its parent may never send the rest.
+    return (this.#shown !== undefined || this.#child.parent !== undefined) && this.#shown?.log.failure === undefined && this.#check.mayAsk(this.#child.root, this.#options.rules.peers());
   }
 
   /** Neither fed nor feeding, as most nodes are: then a turn costs nothing here. */
@@ -234,6 +316,10 @@ export class Feeding {
     this.#installed = undefined;
     this.#child.stop();
     this.#heardCommit = undefined;
+    this.#failure = undefined;
+    this.#faulty.clear();
+    this.#fedBy.clear();
+    this.#check.restart();
     return shown === undefined || (!isBegunAnew && !isAhead && this.#isSameAsOwn(shown));
   }
 
@@ -256,6 +342,8 @@ export class Feeding {
   /** Questions and answers that can leave now. To be called when everything that came is applied. */
   takeFrames(): readonly { readonly to: PeerId; readonly bytes: Uint8Array }[] {
     if (this.#isIdle) return NO_FRAMES;
+    this.#lookForFailure();
+    if (this.#wants && this.#mayCheck) this.#check.ask(this.#held(), this.#child.root, this.#options.rules.peers(), this.#child.parent);
     if (this.#wants && this.#child.mayAsk(this.#options.rules.peers())) this.#child.ask(this.#place());
     this.#look();
     this.#isServing = false;
@@ -263,6 +351,27 @@ export class Feeding {
     const frames = this.#frames;
     if (frames.length > 0) this.#frames = [];
     return frames;
+  }
+
+  /** Entries were taken that this build can not apply. One parent may have made them up. */
+  #lookForFailure(): void {
+    const failure = this.#shown?.log.failure;
+    if (failure === undefined || this.#failure !== undefined) return;
+    if (!this.#isBelieved(failure)) this.anew([]);
+  }
+
+  /** True when the leader itself feeds this node, or several parents said the same; else their feed is thrown away. */
+  #isBelieved(failure: Error): boolean {
+    const { asked, root } = this.#child;
+    this.#options.drop("feed-not-applied");
+    if (asked !== undefined) this.#faulty.add(asked);
+    if ((asked !== undefined && asked === root) || this.#faulty.size >= FAULTY_PARENTS) this.#failure = failure;
+    return this.#failure !== undefined;
+  }
+
+  #held(): FeedHeld {
+    const { entries, log } = this.#begin();
+    return { applied: entries.applied, first: entries.first, digests: (from, through) => digestsOf(entries, log, from, through) };
   }
 
   /** Shows and gives no more than `through`, for which the layers above made `data`. */
@@ -337,16 +446,23 @@ export class Feeding {
       log.install(own.snapshot.index, own.snapshot.data);
     }
     for (const entry of own.entries(entries.applied + 1, own.applied)) {
-      entries.append(entry);
-      if (entry.kind === 1) log.apply(entry);
+      // A snapshot that the machine took in and has not handed up yet stands where its entries were: then this begins with nothing.
+      if (!entries.append(entry)) break;
+      if (entry.kind === ENTRY_COMMAND) log.apply(entry);
       else log.skip(entry.index);
     }
+    // Whoever follows was given more than is shown now.
+    if (entries.applied < this.#options.own.appliedIndex) this.#isBegunAnew = true;
+    this.#check.restart();
     this.#shown = { entries, log };
     return this.#shown;
   }
 
   #take(entries: readonly Entry[], commit: LogIndex): boolean {
     const { entries: held } = this.#begin();
+    // It answers what was asked when more was shown.
+    if (this.#isBegunAnew) return true;
+    this.#isFedBy();
     for (const entry of entries) {
       if (entry.index <= held.applied) continue;
       // Whoever sends what can not be is not believed any further.
@@ -361,20 +477,33 @@ export class Feeding {
   }
 
   #install(snapshot: Snapshot): boolean {
-    const { entries, log } = this.#begin();
+    const { entries } = this.#begin();
     if (snapshot.index <= entries.applied) return true;
+    this.#isFedBy();
+    // Tried apart: its digest is its sender's own, so what is shown stays as it is until this was found to be one.
+    const log = new AppliedLog(this.#options.lanes, (from, through) => entries.entries(from, through));
     const installed = log.install(snapshot.index, snapshot.data);
-    if (installed === undefined) return false;
+    if (installed === undefined) return log.failure !== undefined && this.#isBelieved(log.failure);
     entries.reset(snapshot);
+    this.#shown = { entries, log };
     this.#news = [];
     this.#installed = installed;
     return true;
   }
 
+  #isFedBy(): void {
+    const { asked } = this.#child;
+    if (asked === undefined) return;
+    this.#fedBy.delete(asked);
+    this.#fedBy.add(asked);
+    for (const first of this.#fedBy) if (this.#fedBy.size > FED_BY_MAX) this.#fedBy.delete(first);
+  }
+
   /** Another holds something else at the same place: nothing of what is shown can be relied on. */
   #beginAnew(): void {
-    this.#options.drop("feed-differs");
     if (this.#shown === undefined) return;
+    this.#check.restart();
+    this.#fedBy.clear();
     const entries = new FedLog();
     this.#shown = { entries, log: new AppliedLog(this.#options.lanes, (from, through) => entries.entries(from, through)) };
     this.#news = [];
@@ -403,6 +532,15 @@ export class Feeding {
     this.#wayText = text;
     this.#way = { stamp: this.#way.stamp + 1, above };
   }
+}
+
+/** What is compared, as far as it is held: every entry of the range, and the states where they are those after it. */
+function digestsOf(source: FeedSource, log: AppliedLog, from: LogIndex, through: LogIndex): FeedDigests {
+  const isAsked = through <= source.applied && through - from < FEED_CHECK_ENTRIES_MAX;
+  const entries = isAsked && from <= through ? source.entries(from, through) : [];
+  const isWhole = entries.length > 0 && entries[0]?.index === from && entries.length === through - from + 1;
+  const isStateAt = log.appliedIndex === through && source.applied === through && through > 0;
+  return { entries: isWhole ? digestOfEntries(entries) : NO_BYTES, state: isStateAt ? digest64(log.image()) : NO_BYTES };
 }
 
 function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

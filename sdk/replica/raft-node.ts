@@ -76,6 +76,8 @@ export interface RaftNode extends OrderedLog {
    * follower gets an install and begins again. Does nothing for a node opened without `feed`.
    */
   feedFrom(leader: PeerId | undefined): void;
+  /** Somebody saw that what this node was fed is not what its leader has: throws it away, is not fed by those it came from for a while, and begins again; every follower gets an install. Does nothing for a node that is not fed. */
+  feedAnew(): void;
   /** What `part` would send now, and to whom; undefined unless this node leads others. For whoever sends it other ways as well. */
   goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined;
   /** Takes a goodbye of `from` that came another way; the caller has made sure that it is from there. Anything but a goodbye is dropped and counted; the same one again is harmless. */

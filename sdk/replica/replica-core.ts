@@ -98,6 +98,8 @@ export interface ReplicaCore {
   receiveFeed(from: PeerId, frame: Uint8Array): void;
   /** Is fed from now on while it is no member, asking this leader first; undefined: asks nobody new. */
   feedFrom(leader: PeerId | undefined): void;
+  /** Throws away what it was fed and leaves those it came from. */
+  feedAnew(): void;
   /** Returns a ticket at once; the settlement comes in `ReplicaWork.settled` (possibly of the very next `takeWork`). */
   propose(command: ProposedCommand, hints?: ProposeHints): number;
   /** Takes a proposed command back that has not left this node (sent to nobody, in no log): its tickets settle as refused, `withdrawn`. False when it may have left, or is not open. */

@@ -303,6 +303,12 @@ export class RunningNode implements RaftNode {
     this.#schedule();
   }
 
+  feedAnew(): void {
+    if (this.#stopped !== undefined) return;
+    this.#core.feedAnew();
+    this.#schedule();
+  }
+
   goodbye(): { readonly to: PeerId; readonly bytes: Uint8Array } | undefined {
     return this.#stopped === undefined ? this.#core.goodbye() : undefined;
   }

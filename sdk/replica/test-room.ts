@@ -5,6 +5,8 @@ import { MemoryHub, MuxSeam, RAFT_TAG, type LinkFaults } from "../seam/index.ts"
 import { MemoryByteStore, MemoryDisk } from "../storage/index.ts";
 import { FaultyByteStore } from "../testing/faulty-byte-store.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { decodeFeedFrame, encodeFeedFrame, type FeedMessage } from "./feed-frame.ts";
+import { frameHeader } from "./frame.ts";
 import type { LaneReducer } from "./lane.ts";
 import type { NodeChannel } from "./node-channel.ts";
 import { LANE_SESSION, type LogEvent } from "./ordered-log.ts";
@@ -151,6 +153,8 @@ export class FeedRoom {
   readonly sent: Sent = { raft: new Map(), feed: new Map() };
   /** Peers nobody may feed. */
   readonly refused: Set<PeerId> = new Set();
+  /** What a peer says on feeds instead of the truth; undefined: nothing. */
+  readonly lies: Map<PeerId, (message: FeedMessage, to: PeerId) => FeedMessage | undefined> = new Map();
   readonly #seed: number;
   readonly #config: RaftConfig;
   readonly #fanOut: number | undefined;
@@ -249,6 +253,13 @@ export class FeedRoom {
     tab.seen.push(event);
   }
 
+  #said(from: PeerId, to: PeerId, truth: Uint8Array): Uint8Array | undefined {
+    const lie = this.lies.get(from);
+    if (lie === undefined) return truth;
+    const said = lie(decodeFeedFrame(truth), to);
+    return said && encodeFeedFrame(frameHeader("group"), said);
+  }
+
   #counted(mux: MuxSeam, tag: number, into: Map<PeerId, number>): NodeChannel {
     const channel = mux.channel(tag);
     const { selfId } = channel;
@@ -259,7 +270,9 @@ export class FeedRoom {
       },
       payloadBytesMax: channel.payloadBytesMax,
       on: (event, listener) => channel.on(event, listener),
-      sendTo: (peer, bytes) => {
+      sendTo: (peer, truth) => {
+        const bytes = tag === FEED_TAG ? this.#said(selfId, peer, truth) : truth;
+        if (bytes === undefined) return;
         into.set(selfId, (into.get(selfId) ?? 0) + bytes.length);
         channel.sendTo(peer, bytes);
       },

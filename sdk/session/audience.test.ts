@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { peerId, type PeerId } from "../base/index.ts";
-import { LANE_GAME, type LogEvent } from "../replica/index.ts";
-import { seatOf } from "./roster.ts";
+import { decodeEnvelope, encodeEnvelope } from "../replica/envelope.ts";
+import { decodeFeedFrame, encodeFeedFrame } from "../replica/feed-frame.ts";
+import { HEADER_BYTES } from "../replica/frame.ts";
+import { LANE_GAME, LANE_SESSION, type LogEvent } from "../replica/index.ts";
+import { MuxSeam, PRESENCE_TAG, type Seam } from "../seam/index.ts";
+import { Presence } from "./presence.ts";
+import { encodeRosterCommand, seatOf, type RosterCommand } from "./roster.ts";
 import type { GameSession } from "./session.ts";
 import { ann, bob, cat, Room } from "./test-room.ts";
 
@@ -13,6 +18,27 @@ afterEach(async () => {
   expect(room.clock.pendingTimers).toBe(0);
 });
 
+/** A seam of a peer that alters the commands it feeds others, from when it is told to. */
+function lyingSeam(id: PeerId): { readonly seam: Seam; lie: ((payload: Uint8Array) => Uint8Array) | undefined } {
+  const liar: ReturnType<typeof lyingSeam> = { seam: room.seam(id), lie: undefined };
+  const tell = liar.seam.sendTo.bind(liar.seam);
+  liar.seam.sendTo = (to, frame) => {
+    if (frame[0] !== FEED_TAG || liar.lie === undefined) return tell(to, frame);
+    const { lie } = liar;
+    const header = frame.subarray(1, 1 + HEADER_BYTES);
+    const message = decodeFeedFrame(frame.subarray(1));
+    if (message.type !== "entries") return tell(to, frame);
+    const entries = message.entries.map((entry) => {
+      if (entry.kind !== 1) return entry;
+      const envelope = decodeEnvelope(entry.data);
+      return envelope.lane === LANE_SESSION ? { ...entry, data: encodeEnvelope({ ...envelope, payload: lie(envelope.payload) }) } : entry;
+    });
+    return tell(to, Uint8Array.from([FEED_TAG, ...encodeFeedFrame(header, { ...message, entries })]));
+  };
+  return liar;
+}
+
+const FEED_TAG = 9;
 const leaderOf = (sessions: readonly GameSession[]): GameSession => sessions.find(({ node, isClosed }) => !isClosed && node.role === "leader")!;
 const isFed = ({ node }: GameSession): boolean => node.status.feed !== undefined;
 const isMember = ({ node, selfId }: GameSession): boolean => [...node.membership.voters, ...node.membership.learners].includes(selfId);
@@ -140,6 +166,44 @@ test("[SE23] [SE64] the game's own rule is asked about who is to be fed, too", a
   await gathering(5, { admit });
   const refused = await room.failure(room.spectate(room.seam(w(9)), { admit }));
   expect(refused).toMatchObject({ code: "admission-refused" });
+});
+
+test("[SE65] a relay that says of its child that it was put out, or that it sits, ends nothing: the child finds out, and watches on", async () => {
+  const players = await room.group([ann, bob], { learningSpectators: 0, feedFanOut: 1 });
+  const options = { learningSpectators: 0, feedFanOut: 1 };
+  const liar = lyingSeam(w(1));
+  await room.get(room.spectate(liar.seam, options));
+  await room.get(room.spectate(room.seam(w(2)), options));
+  // Children of the first two, and of those.
+  const below = [await room.get(room.spectate(room.seam(w(3)), options)), await room.get(room.spectate(room.seam(w(4)), options))];
+  const child = below.find(({ node }) => node.status.feed?.parent === w(1))!;
+  const lies: readonly RosterCommand[] = [{ type: "kick", peer: child.selfId, reason: "lie" }, { type: "reseat", from: bob, to: child.selfId, name: "me" }];
+  for (const lie of lies) {
+    liar.lie = () => encodeRosterCommand(lie);
+    await room.get(players[1]!.rename(`${lie.type}d`));
+    await room.until(() => (lie.type === "kick" ? child.roster.kicked.length > 0 : seatOf(child.roster, child.selfId) !== undefined), 5_000);
+    liar.lie = undefined;
+    expect([lie.type, child.isClosed]).toEqual([lie.type, false]);
+    expect(await room.until(() => child.roster.index === players[0]!.roster.index && child.roster.kicked.length === 0 && seatOf(child.roster, child.selfId) === undefined, 60_000)).toBe(true);
+    expect(child.roster).toEqual(players[0]!.roster);
+    expect(child.presence.self.declares).toBe("spectate");
+  }
+  await play(players[0]!, 4);
+  expect(await room.until(() => moves(child).includes(4))).toBe(true);
+});
+
+test("[SE32] an audience whose leader gave way goes where the room plays", async () => {
+  const lone = await room.get(room.host(room.seam(ann), { learningSpectators: 0, spares: false }));
+  const watcher = await room.get(room.spectate(room.seam(w(1)), { learningSpectators: 0, spares: false }));
+  expect(isFed(watcher)).toBe(true);
+  // The leader ends as one that gives way does, and somebody else leads another match in the room.
+  await lone.close();
+  const other = new Presence(new MuxSeam(room.seam(bob)).channel(PRESENCE_TAG), { declares: "host", name: "bob", synced: true, groupId: "another", lead: { term: 1, members: 1, admission: "open", spectators: "open", seats: 2, openedAt: 0, seated: [bob], refused: [] } });
+  let failure: Error | undefined;
+  watcher.on("closed", (reason) => (failure = reason));
+  expect(await room.until(() => watcher.isClosed)).toBe(true);
+  expect(failure).toMatchObject({ code: "moved-on" });
+  other.destroy();
 });
 
 test("[SE63] a spectator that lost its place among the members while it was away is fed when it is back", async () => {

@@ -320,7 +320,9 @@ export class Session implements GameSession {
   /** Who watches is fed, unless it is a member; a machine that hears its leader needs nobody else. */
   #watch(): void {
     const { declares, groupId } = this.presence.self;
-    const leader = declares === "spectate" && groupId !== undefined ? visibleGroups(this.presence.states).find((group) => group.groupId === groupId)?.leader : undefined;
+    // What a feed says of a seat may be false: the way to the leader stays open until this peer's own log says so.
+    const isFed = this.#node?.status.feed !== undefined;
+    const leader = (declares === "spectate" || isFed) && groupId !== undefined ? visibleGroups(this.presence.states).find((group) => group.groupId === groupId)?.leader : undefined;
     if (this.#fedFrom === leader) return;
     this.#fedFrom = leader;
     this.#node?.feedFrom(leader);
@@ -597,7 +599,7 @@ export class Session implements GameSession {
       const known = new Set<PeerId>([...this.#seam.peers, ...(members?.voters ?? []), ...(members?.learners ?? [])]);
       const standings = [...known].map((peer) => `${peer} ${this.standingOf(peer)}`).join();
       // Who came back to a match that nobody leads gives it up after a time, which makes no event either.
-      if (standings === this.#standings && !(this.wayBack.isTaken && this.#node?.leader === undefined)) return;
+      if (standings === this.#standings && !(this.wayBack.mayMoveOn && this.#node?.leader === undefined)) return;
       this.#standings = standings;
       this.changed();
     });
@@ -624,7 +626,8 @@ export class Session implements GameSession {
   /** Ends what has to end: kicked, or alone in a match beside a better one. */
   #checkOut(): void {
     const kicked = this.#roster.kicked.find((entry) => entry.peer === this.selfId);
-    if (kicked !== undefined) {
+    // Who is fed believes that of the leader alone.
+    if (kicked !== undefined && this.#node?.status.feed === undefined) {
       this.part();
       return this.fail(new KickedError(kicked.reason));
     }

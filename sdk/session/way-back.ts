@@ -68,6 +68,11 @@ export class WayBack {
     this.#writing = writeStoredGroup(storage, group).catch((error: unknown) => logger.error("the way back to this match could not be stored", error));
   }
 
+  /** Where nobody leads its match any more it goes where the others are: it came back, or is fed and nobody waits for it. */
+  get mayMoveOn(): boolean {
+    return this.isTaken || this.#node?.status.feed !== undefined;
+  }
+
   /** Resolves once what was to be remembered is durable, or could not be made so. */
   get remembered(): Promise<void> {
     return this.#writing;
@@ -82,13 +87,16 @@ export class WayBack {
 
   /**
    * Why it is over for a peer that came back: it was put out or its seat went to somebody else, or nobody leads that match while the room
-   * plays another one. Only for who came back: whoever was there all along waits for its own.
+   * plays another one. So it is for an audience, which the leader did not count when it gave way. Not for members: whoever was there all along waits for its own.
    */
   ending(states: ReadonlyMap<PeerId, PresenceState>, isMember: boolean): Error | undefined {
-    if (!this.isTaken || this.#node === undefined || isMember) return undefined;
+    if (!this.mayMoveOn || this.#node === undefined || isMember) return undefined;
     const groups = visibleGroups(states);
     const own = groups.find(({ groupId }) => groupId === this.#groupId);
-    if (own !== undefined) return refusalOfJoiner(this.#self, own);
+    if (own !== undefined) {
+      this.#leaderlessSince = undefined;
+      return this.isTaken ? refusalOfJoiner(this.#self, own) : undefined;
+    }
     return this.#hasMovedOn(this.#node, groups.length > 0) ? new MovedOnError() : undefined;
   }
 

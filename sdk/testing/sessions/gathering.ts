@@ -125,12 +125,16 @@ export class Gathering {
     let wasFed = false;
     const settle = (): void => {
       if (session.isClosed) return;
+      const hasLostSeat = person.home === session.groupId && seatOf(session.roster, person.id) === undefined;
       person.home = seatOf(session.roster, person.id) === undefined ? undefined : session.groupId;
       const isFed = session.node.status.feed !== undefined;
       if (isFed && !wasFed) this.mark("fed");
       if (!isFed && wasFed) this.mark("fed-no-more");
       wasFed = isFed;
+      // What a tab that has just come back shows of its seat may be old: whoever then finds that it has none asks for one.
+      if (hasLostSeat && person.wants === "play") void session.sit().catch(() => undefined);
     };
+    person.home = undefined;
     settle();
     session.on("change", settle);
     this.observer.watch(session);

@@ -35,8 +35,8 @@ const builds: Record<string, ViteUserConfig> = {
   demo: { root: at("demo"), publicDir: at("public"), base: "./", build: { outDir: at("dist/demo"), emptyOutDir: true, rollupOptions: { input: [at("demo/index.html"), at("demo/overlay.html")] } } },
   bot: { publicDir: false, build: { outDir: at("dist/examples"), emptyOutDir: true, minify: false, target: "node20", lib: { entry: { bot: at("demo/examples/bot.ts") }, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
   lib: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, lib: { entry: entries, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
-  // A library build leaves process.env.NODE_ENV to the bundler; a script tag has none.
-  iife: { publicDir: false, define: { "process.env.NODE_ENV": JSON.stringify("production") }, build: { outDir: at("dist"), emptyOutDir: false, lib: { entry: at("sdk/global.ts"), name: "Flotilla", formats: ["iife"], fileName: () => "flotilla.global.js" } } },
+  // A library build leaves process.env.NODE_ENV to the bundler; a script tag has none. The footer: what is loaded as a module declares no global by itself.
+  iife: { publicDir: false, define: { "process.env.NODE_ENV": JSON.stringify("production") }, build: { outDir: at("dist"), emptyOutDir: false, lib: { entry: at("sdk/global.ts"), name: "Flotilla", formats: ["iife"], fileName: () => "flotilla.global.js" }, rollupOptions: { output: { footer: "globalThis.Flotilla=Flotilla;" } } } },
   server: { publicDir: false, build: { outDir: at("dist"), emptyOutDir: false, minify: false, sourcemap: true, target: "node20", lib: { entry: { server: at("sdk/server/index.ts"), node: at("sdk/node/index.ts"), "server-cli": at("sdk/server/cli.ts") }, formats: ["es"] }, rollupOptions: { external: thirdParty } } },
 };
 

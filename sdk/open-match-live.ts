@@ -1,6 +1,6 @@
 // A running match over one seam: its session may end and begin again (another host was first, the page was away), its atoms stay.
 import { atom, type ReadableAtom, type WritableAtom } from "nanostores";
-import { ClosedError, hasCode, InvalidArgumentError, utf8, toHex, type PeerId } from "./base/index.ts";
+import { ClosedError, hasCode, InvalidArgumentError, silentLogger, utf8, toHex, type PeerId } from "./base/index.ts";
 import { LogCluster, type MatchCluster, type MatchClusterOptions } from "./cluster/index.ts";
 import { isFenceRefusal } from "./durable/index.ts";
 import { viewerOf, type DefinedGame, type Divergence, type Outcome, type SpeculativeSequencer, type UndoAnswer } from "./game/index.ts";
@@ -12,7 +12,7 @@ import type { Home } from "./open-match-home.ts";
 import { NotAVoterError, QuorumPresentError, WrongPasswordError } from "./open-match-errors.ts";
 import { looksSame, phaseOf, playersOf, statusOf, statusWithout, type Place } from "./open-match-people.ts";
 import type { Invite } from "./open-match-room.ts";
-import { runGame } from "./open-match-run.ts";
+import { reportTo, runGame } from "./open-match-run.ts";
 import { secretsIn } from "./open-match-secrets.ts";
 import type { Meeting } from "./open-match-seam.ts";
 import type { MatchPlayer, MatchStatus } from "./open-match-status.ts";
@@ -364,7 +364,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const digests = { channel: this.#digests, onDivergences };
     const sequencer = runGame({ session, game, seats: session.roster.seats.length || seats, development, onReport, logger, digests, clock, random, wallClock: wallClock ?? ((): number => Math.floor(clock.now())), secrets: secretsIn(home.store, session.groupId) });
     this.#sequencer = sequencer;
-    const view = viewerOf(game, this.#state.get(), onReport ?? ((report) => logger?.info(report.message, report)));
+    const view = viewerOf(game, this.#state.get(), onReport ?? reportTo(logger ?? silentLogger));
     const show = (): void => {
       const pending = sequencer.pending.map(({ action }) => action);
       if (pending.length + this.#pending.get().length > 0) this.#pending.set(pending);

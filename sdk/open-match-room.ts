@@ -63,6 +63,8 @@ function addressIn(room: string, key: string | undefined): RoomAddress {
   if (key !== undefined) return { room, key };
   const mark = room.indexOf("#room=");
   if (mark >= 0) return addressInHash(room.slice(mark)) ?? { room: "", key };
+  // Taken as a name it would be a room of its own, in which nobody waits.
+  if (/^(?:https?|file):\/\//u.test(room)) throw new InvalidArgumentError("this link invites to no room: it has lost what stands behind its #");
   const [, roomOfCode, keyOfCode] = CODE.exec(room) ?? [];
   return roomOfCode === undefined || keyOfCode === undefined ? { room, key } : { room: roomOfCode.toLowerCase(), key: keyOfCode.toLowerCase() };
 }

@@ -2,7 +2,7 @@
 import { silentLogger, type Clock, type Logger, type Random } from "./base/index.ts";
 import { isInCharge } from "./open-match-core.ts";
 import { exchangeDigests, type DigestTraffic } from "./open-match-digests.ts";
-import { DiceHand, SpeculativeSequencer, Timekeeper, TurnSequencer, type DefinedGame, type DiceSecrets, type GameReport } from "./game/index.ts";
+import { DiceHand, GAME_FAULTS, SpeculativeSequencer, Timekeeper, TurnSequencer, type DefinedGame, type DiceSecrets, type GameReport } from "./game/index.ts";
 import { RosterWalk, seatOf, type GameSession } from "./session/index.ts";
 
 /** Entries between two snapshots: a latecomer replays at most this many, and the log stays small. */
@@ -33,7 +33,7 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
   const { session, game, seats, development, digests, logger = silentLogger } = options;
   const walk = new RosterWalk();
   const sequencer = new TurnSequencer<Action>({ log: session.node, actions: game.actions, playerOf: walk.playerOf, observe: walk.observe, isBeginning: walk.isBeginning });
-  const onReport = options.onReport ?? ((report: GameReport) => logger.info(report.message, report));
+  const onReport = options.onReport ?? reportTo(logger);
   const speculative = new SpeculativeSequencer({
     sequencer, game, seats, development, onReport,
     player: () => seatOf(session.roster, session.selfId),
@@ -45,6 +45,11 @@ export function runGame<State, Action>(options: RunOptions<State, Action>): Spec
   });
   attend(options, sequencer, speculative);
   return speculative;
+}
+
+/** What is wrong with the game itself somebody must look at; the rest is part of any match. */
+export function reportTo(logger: Logger): (report: GameReport) => void {
+  return (report) => (GAME_FAULTS.includes(report.kind) ? logger.error(report.message, report) : logger.info(report.message, report));
 }
 
 /** What a game with a clock or dice needs besides its players: somebody who keeps the time, and this player's contributions. Ends with the sequencer. */

@@ -1,5 +1,5 @@
 // How a match meets the others when it is not given a seam: signaling of the room, and the WebRTC mesh on it.
-import { silentLogger, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
+import { hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "./base/index.ts";
 import type { RotatingSeam } from "./client/index.ts";
 import { verifySignature, type Identity } from "./identity/index.ts";
 import { BroadcastChannelSignaling, combineSignaling, encryptedSignaling, MeshSignaling, MuxSeam, WebSocketSignaling, type EncryptedSignaling, type Seam, type Signaling, type SignalingFactory, type SignalingKey, type SocketFactory } from "./seam/index.ts";
@@ -59,7 +59,8 @@ export function meet(options: MeetingOptions): Meeting {
   signaling.on("left", (peer) => seen.delete(peer));
   const relay = relayOf({ relay: options.relay, signaling: options.signaling, place: options.key.place, clock, random, openSocket: options.openSocket });
   const seam = new WebRtcSeam({ selfId, identity, signaling, clock, random, iceServers, relay, onSealed });
-  seam.on("trouble", (error) => logger.info(error.message, error));
+  // Without a relay nothing helps a pair without a path but what the page gives it.
+  seam.on("trouble", (error) => (hasCode(error, "nat-traversal") && relay === undefined ? logger.error(error.message, error) : logger.info(error.message, error)));
   links.carry(new MuxSeam(seam).channel(SIGNALING_TAG));
   return { seam, seen, sendSealed: (to, bytes) => seam.sendSealed(to, bytes), laneOf: (peer) => seam.laneOf(peer), onOtherKeys: (listener) => watchKeys(signaling, clock, listener) };
 }

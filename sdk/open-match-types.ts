@@ -111,7 +111,7 @@ export interface MatchOptions<State, Action> {
   readonly onProgress?: ((status: MatchStatus) => void) | undefined;
   /** Freezes states and runs the game's functions twice to find impure ones; see `onReport`. `rollback`: replays every action when it commits, too. Default false. */
   readonly development?: boolean | "rollback" | undefined;
-  /** Hears what deserves a look: illegal committed actions, impure games, listeners that threw. Default: the logger. */
+  /** Hears what deserves a look: illegal committed actions, impure games, listeners that threw. Default: the logger; faults of the game as errors. */
   readonly onReport?: ((report: GameReport) => void) | undefined;
   /** A seam made elsewhere, or a function that makes one whenever this tab goes out to the others (tests); then `signaling` and `iceServers` are not used. */
   readonly seam?: Seam | (() => Seam) | undefined;
@@ -121,6 +121,7 @@ export interface MatchOptions<State, Action> {
   readonly clock?: Clock | undefined;
   /** Randomness made elsewhere (tests). Default: `crypto`. */
   readonly random?: Random | undefined;
+  /** Hears what happens inside. Default: nobody; `console` while you build. */
   readonly logger?: Logger | undefined;
   /** Gives up opening and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;

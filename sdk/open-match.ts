@@ -7,6 +7,7 @@ import { coreMeeter, coreOf } from "./open-match-core.ts";
 import { beginningFrom, type Beginning } from "./open-match-file.ts";
 import { openHome, type Home } from "./open-match-home.ts";
 import { LiveMatch } from "./open-match-live.ts";
+import { checkOptions } from "./open-match-options.ts";
 import { inviteTo, roomFrom, storageNameOf, type RoomAddress } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
 import type { CorePlacement, Match, MatchOptions, MatchStart } from "./open-match-types.ts";
@@ -35,6 +36,7 @@ export type { CorePlacement, Match, MatchOptions, MatchStart, PlayOutcome } from
  * or version), and `DuplicateHostError` where the room plays already. Then nothing is left running.
  */
 export async function openMatch<State, Action>(options: MatchOptions<State, Action>): Promise<Match<State, Action>> {
+  checkOptions(options);
   const { signal, logger, page = pageLifecycle() } = options;
   const game = defineGame(options.game);
   const core = coreOf(options);

@@ -50,6 +50,13 @@ test.each([
   expect(() => defineGame(game as never)).toThrow(expect.objectContaining({ code: "invalid-argument", message }));
 });
 
+test("[GA10] a setup that gives no state is refused when it is asked", () => {
+  const begun = (setup: unknown): unknown => defineGame({ ...minimal, setup } as never).setup({ seats: 2 });
+  expect(() => begun(() => undefined)).toThrow(expect.objectContaining({ code: "invalid-argument", message: "a game's setup returned undefined (is a return missing?)" }));
+  expect(() => begun(() => Promise.resolve(0))).toThrow("a game's setup returned a promise, and it must not be async");
+  expect(begun(() => null)).toBe(null);
+});
+
 /** Accepts { n } with a whole number, drops everything else. */
 const schema: StandardSchema<{ readonly n: number }> = {
   "~standard": {

@@ -1,5 +1,6 @@
 // Turns what an author wrote into a complete game: checked shape, defaults, codecs that validate.
 import { InvalidArgumentError, jsonCodec, type Codec } from "../base/index.ts";
+import { isThenable } from "./fault.ts";
 import type { DefinedGame, Game, Seat } from "./game.ts";
 import { taggedActions } from "./system-command.ts";
 import { isAsynchronous, validateWith, type StandardSchema } from "./standard-schema.ts";
@@ -12,7 +13,7 @@ const defined = new WeakSet<object>();
 
 /**
  * Checks a game's shape, fills in the defaults and returns a frozen, complete game. Defining a defined game returns it.
- * Throws `InvalidArgumentError` that names the field and what it got. The game's functions are not called; its schema is asked about `undefined`, to see whether it answers at once.
+ * Throws `InvalidArgumentError` that names the field and what it got, and so does its `setup` later for what is no state. The game's functions are not called; its schema is asked about `undefined`, to see whether it answers at once.
  */
 export function defineGame<State, Action>(game: Game<State, Action>): DefinedGame<State, Action> {
   if (isDefined(game)) return game;
@@ -25,7 +26,7 @@ export function defineGame<State, Action>(game: Game<State, Action>): DefinedGam
     name,
     version,
     rules: `${name}@${version}`,
-    setup: (context) => game.setup(context),
+    setup: (context) => beginning(game.setup(context)),
     check: (state, action, context) => game.check?.(state, action, context),
     apply: (state, action, context) => game.apply(state, action, context),
     ...(game.view === undefined ? {} : { view: (state: State, player: Seat | undefined) => game.view?.(state, player) ?? state }),
@@ -37,6 +38,13 @@ export function defineGame<State, Action>(game: Game<State, Action>): DefinedGam
   } satisfies DefinedGame<State, Action>);
   defined.add(complete);
   return complete;
+}
+
+/** Nothing can be played from nothing, and nobody waits for a beginning. */
+function beginning<State>(state: State): State {
+  if (state === undefined) throw new InvalidArgumentError("a game's setup returned undefined (is a return missing?)");
+  if (isThenable(state)) throw new InvalidArgumentError("a game's setup returned a promise, and it must not be async");
+  return state;
 }
 
 function isDefined<State, Action>(game: Game<State, Action>): game is DefinedGame<State, Action> {

@@ -11,7 +11,7 @@ export { replay, replaySteps, type ReplayStep } from "./replay.ts";
 export { decodeGameSection, encodeGameSection, GAME_SECTION_VERSION, type GameSection } from "./game-section.ts";
 export type { ActionContext, DefinedGame, EventContext, Game, GameClock, GameDice, Seat, SetupContext } from "./game.ts";
 export type { CommittedOutcome, Outcome, RejectedOutcome, RejectionReason } from "./outcome.ts";
-export type { GameReport, GameReportKind } from "./report.ts";
+export { GAME_FAULTS, type GameReport, type GameReportKind } from "./report.ts";
 export { PENDING_MAX, SpeculativeSequencer, UNKNOWN_RETRIES_MAX, type PendingAction, type ResumedAction, type SpeculativeEvents, type SpeculativeSequencerOptions, type UndoAnswer } from "./speculative-sequencer.ts";
 export { isOpening, seal, type Opening, type SealContext, type Sealed } from "./seal.ts";
 export { InvalidActionError, type StandardIssue, type StandardResult, type StandardSchema } from "./standard-schema.ts";

@@ -19,6 +19,11 @@ export type GameReportKind =
   | "proposal-failed" | "outcome-unknown" | "snapshot-unreadable" | "snapshot-failed" | "listener-threw"
   | "rules-mismatch" | "resumed-unreadable" | "diverged" | "clock-failed" | "dice-failed" | "view-failed";
 
+/** Reports that no game and no log may cause: somebody has to look at the game. The others are part of any match. */
+export const GAME_FAULTS: readonly GameReportKind[] = [
+  "impure", "unserialisable", "diverged", "check-failed", "apply-failed", "clock-failed", "dice-failed", "view-failed", "listener-threw", "undecodable", "snapshot-unreadable", "key-collision",
+];
+
 /** One thing worth a look. */
 export interface GameReport {
   readonly kind: GameReportKind;

@@ -74,7 +74,7 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
     },
   });
   if (values.help === true) return "help";
-  const origins = values.origin ?? [];
+  const origins = (values.origin ?? []).map(readOrigin);
   const core = readCore(values);
   return {
     ...(values.port === undefined ? { furtherPorts: FURTHER_PORTS } : { port: readPort(values.port) }),
@@ -105,6 +105,13 @@ function readProcesses(text: string): Readonly<Record<string, string>> {
   });
   if (new Set(pairs.map(([name]) => name)).size !== pairs.length) throw new InvalidArgumentError("--core names a process twice");
   return Object.fromEntries(pairs);
+}
+
+/** As browsers say it: a page's path and a slash at the end are no part of it. */
+function readOrigin(text: string): string {
+  if (text === "any") return text;
+  if (!URL.canParse(text) || new URL(text).origin === "null") throw new InvalidArgumentError(`--origin is a page's origin such as https://example.org, or any; got ${text}`);
+  return new URL(text).origin;
 }
 
 function readPort(text: string): number {

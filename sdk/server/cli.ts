@@ -22,6 +22,7 @@ async function run({ core, ...options }: CliOptions): Promise<void> {
     throw error;
   });
   console.log(`Flotilla is running: ${server.url}`);
+  console.log(`  signaling: ${server.url.replace(/^http/u, "ws")}/signal${options.staticDir === undefined ? " (no pages are served: --static DIR)" : ""}`);
   stop = (code) => {
     stop = () => {};
     server.close().then(() => opened?.storage.close()).then(
@@ -42,7 +43,9 @@ async function openCore({ secretFile, dataDir, gameFile, ...named }: CoreArgumen
 
 /** What a module says of a core: its game, and who may come in. */
 async function loadRules(file: string): Promise<Pick<CoreOptions, "run" | "admit" | "admitRoom">> {
-  const module: unknown = await import(pathToFileURL(resolve(file)).href);
+  const module: unknown = await import(pathToFileURL(resolve(file)).href).catch((cause: unknown) => {
+    throw new InvalidArgumentError(`--game: ${file} can not be loaded as a module (name it .mjs, or have "type": "module" in its package.json): ${cause instanceof Error ? cause.message : String(cause)}`);
+  });
   const { game, admit, admitRoom }: Readonly<Record<string, unknown>> = { ...(typeof module === "object" ? module : {}) };
   if (!isGame(game)) throw new InvalidArgumentError(`${file} does not export "game", made by defineGame`);
   if (!isRule<CoreOptions["admit"]>(admit)) throw new InvalidArgumentError(`${file} exports "admit", and it is no function`);
@@ -67,9 +70,11 @@ function main(): void {
       console.log(USAGE);
       return;
     }
+    if (options.staticDir !== undefined && !existsSync(options.staticDir)) throw new InvalidArgumentError(`--static: there is no folder ${options.staticDir}`);
     run(options).catch(fail);
   } catch (error) {
     fail(error);
+    console.error("flotilla-server --help lists the options");
   }
 }
 

@@ -229,6 +229,8 @@ describe("the command line", () => {
       origins: ["https://a.example"],
     });
     expect(readArguments(["--origin", "any"], undefined)).toMatchObject({ origins: "any" });
+    expect(readArguments(["--origin", "http://localhost:5173/"], undefined)).toMatchObject({ origins: ["http://localhost:5173"] });
+    for (const origin of ["example.org", "localhost:5173", "file:///"]) expect(() => readArguments(["--origin", origin], undefined)).toThrow(`--origin is a page's origin such as https://example.org, or any; got ${origin}`);
     expect(readArguments(["--help"], undefined)).toBe("help");
     expect(() => readArguments(["--port", "abc"], undefined)).toThrow("got abc");
     expect(() => readArguments(["--port", "70000"], undefined)).toThrow("got 70000");

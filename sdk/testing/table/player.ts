@@ -1,5 +1,5 @@
 // One player at a test table: a whole match of its own, a tab that can die, and a disk that outlives it.
-import type { GameReport, Match, MatchStatus, PeerId, PlayOutcome } from "../../index.ts";
+import type { GameReport, LogIndex, Match, MatchStatus, PeerId, PlayOutcome } from "../../index.ts";
 import type { MemoryHub } from "../../seam/index.ts";
 import type { MemoryByteStore } from "../../storage/index.ts";
 
@@ -8,6 +8,8 @@ export interface PlayerSurroundings<State, Action> {
   readonly hub: Pick<MemoryHub, "kill">;
   /** Lets time pass until the promise settles. */
   get<T>(promise: Promise<T>): Promise<T>;
+  /** Lets time pass until every living player knows the log up to this entry, or for a second. */
+  spread(index: LogIndex): Promise<void>;
   /** Opens a tab for this player, on what the disk held when its last tab ended. */
   seat(player: TestPlayer<State, Action>, kept: MemoryByteStore | undefined): Promise<void>;
 }
@@ -55,11 +57,16 @@ export class TestPlayer<State, Action> {
     return this.#isAlive;
   }
 
-  /** Plays, and lets time pass until the action is settled, whoever has to be elected for it. Use `match.play` to go on at once. */
-  play(action: Action): Promise<PlayOutcome> {
+  /**
+   * Plays, and lets time pass until the action is settled, whoever has to be elected for it, and the others have heard of it (who is cut off has a second), so that
+   * the next player may answer it in the next line. Use `match.play` to go on at once.
+   */
+  async play(action: Action): Promise<PlayOutcome> {
     const playing = this.match.play(action);
     // An outcome that is open for now is awaited as well: it is settled in the end.
-    return this.#table.get(playing.catch((error: unknown) => (error instanceof Error && "settled" in error ? (error.settled as Promise<PlayOutcome>) : Promise.reject(error))));
+    const outcome = await this.#table.get(playing.catch((error: unknown) => (error instanceof Error && "settled" in error ? (error.settled as Promise<PlayOutcome>) : Promise.reject(error))));
+    if (outcome.outcome === "committed") await this.#table.spread(outcome.index);
+    return outcome;
   }
 
   /** The tab dies from one moment to the next: no goodbye, and the others notice by its silence. Its disk is kept. */

@@ -22,6 +22,33 @@ test("[GA50a] a state that its codec loses is found", async () => {
   await table.close();
 });
 
+test("players answer each other's moves one line after the other, three in turns and with a host that dies between them", async () => {
+  const turns: Game<{ readonly left: number; readonly next: number }, number> = {
+    setup: () => ({ left: 21, next: 0 }),
+    check: (state, _take, { player }) => (player === state.next ? undefined : "not your turn"),
+    apply: (state, take, { seats }) => ({ left: state.left - take, next: (state.next + 1) % seats }),
+  };
+  const table = await openTable(turns, { players: 3 });
+  for (let turn = 0; turn < 9; turn += 1) {
+    expect(await table.player(turn % 3).play(1)).toMatchObject({ outcome: "committed" });
+    if (turn === 4) await table.leader.reload();
+  }
+  await table.settled();
+  expect(table.players.map(({ state }) => state.left)).toEqual([12, 12, 12]);
+  await table.close();
+});
+
+test.each<readonly [how: string, apply: () => unknown, says: RegExp]>([
+  ["draws its own numbers", () => Math.random(), /reports impure/],
+  ["loses its state in its codec", () => 5n, /reports unserialisable: the state does not go through its codec/],
+  ["throws", () => { throw new Error("boom"); }, /reports apply-failed: apply threw: boom/],
+])("waiting for everybody to agree on a game that %s names the fault instead of waiting", async (_how, apply, says) => {
+  const table = await openTable<unknown, number>({ setup: () => 0, apply });
+  await table.player(0).play(1);
+  await expect(table.settled()).rejects.toThrow(says);
+  await table.close();
+});
+
 test("the same seed and the same calls give the same run, to the millisecond", async () => {
   const runs: string[] = [];
   for (const seed of [3, 3, 4]) {

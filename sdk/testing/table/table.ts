@@ -1,6 +1,6 @@
 // Your own game with any number of players in one process: virtual time, a network that fails on request, tabs that die. Deterministic: the same seed and calls, the same run.
-import { openMatch, peerId, seededRandom, type Game, type GameReport, type GameReportKind, type MatchOptions, type PeerId } from "../../index.ts";
-import { defineGame, stateDigest, type DefinedGame } from "../../game/index.ts";
+import { openMatch, peerId, seededRandom, type Game, type GameReport, type LogIndex, type MatchOptions, type PeerId } from "../../index.ts";
+import { defineGame, GAME_FAULTS, stateDigest, type DefinedGame } from "../../game/index.ts";
 import { MemoryHub, type LinkFaults } from "../../seam/index.ts";
 import { MemoryByteStore } from "../../storage/index.ts";
 import { VirtualClock } from "../virtual-clock.ts";
@@ -26,13 +26,12 @@ export interface TableOptions<State, Action> {
 const PATIENCE_MS = 180_000;
 /** Turned at a time: events between two looks are fired in order all the same. */
 const STEP_MS = 10;
+/** How long the others get to hear of a move. */
+const SPREADING_MS = 1_000;
 /** A leader looks once a second whom to give a vote. */
 const ARRANGING_MS = 3_000;
 /** 2023-11-14: logged times look like times. */
 const EPOCH_MS = 1_700_000_000_000;
-
-/** Reports no game may cause. Actions that turn out illegal are part of any match. */
-const FAULTS: readonly GameReportKind[] = ["impure", "unserialisable", "diverged", "check-failed", "apply-failed", "clock-failed", "dice-failed", "view-failed", "listener-threw", "undecodable", "snapshot-unreadable", "key-collision"];
 
 /** A running table. */
 export class TestTable<State, Action> implements PlayerSurroundings<State, Action> {
@@ -103,18 +102,22 @@ export class TestTable<State, Action> implements PlayerSurroundings<State, Actio
     this.hub.setFaults(faults);
   }
 
-  /** Lets time pass until nothing of the living players is pending and they all show the same committed state; then checks {@link TestTable.agree}. */
+  /** Lets time pass until nothing of the living players is pending and they all show the same committed state; then checks {@link TestTable.agree}. Throws at once when the game or the log is found at fault. */
   async settled(): Promise<void> {
-    await this.until(() => this.#isSettled(), "everybody to come to the same state");
+    await this.until(() => this.#faults().length > 0 || this.#isSettled(), "everybody to come to the same state");
     this.agree();
+  }
+
+  /** Lets time pass until every living player knows the log up to this entry, or for a second: a network may keep them apart. */
+  async spread(index: LogIndex): Promise<void> {
+    const isKnown = (): boolean => this.players.every((player) => !player.isAlive || player.status.commitIndex >= index);
+    for (let ms = 0; !isKnown() && ms < SPREADING_MS; ms += STEP_MS) await this.clock.advance(STEP_MS);
   }
 
   /** Throws unless all living players have the same committed state, and no report says that the game or the log is at fault. */
   agree(): void {
-    for (const { id, reports } of this.players) {
-      const fault = reports.find(({ kind }) => FAULTS.includes(kind));
-      if (fault !== undefined) throw new Error(`${id} reports ${fault.kind}: ${fault.message} (seed ${this.#options.seed ?? 1})`);
-    }
+    const [fault] = this.#faults();
+    if (fault !== undefined) throw new Error(`${fault} (seed ${this.#options.seed ?? 1})`);
     const digests = this.#digests();
     if (new Set(digests.values()).size > 1) throw new Error(`players have come to different states: ${[...digests].map(([id, digest]) => `${id} ${digest}`).join(", ")} (seed ${this.#options.seed ?? 1})`);
   }
@@ -144,6 +147,10 @@ export class TestTable<State, Action> implements PlayerSurroundings<State, Actio
   #wallClock(): MatchOptions<State, Action>["clock"] {
     const { clock } = this;
     return { now: () => EPOCH_MS + clock.now(), after: (ms, then) => clock.after(ms, then) };
+  }
+
+  #faults(): readonly string[] {
+    return this.players.flatMap(({ id, reports }) => reports.filter(({ kind }) => GAME_FAULTS.includes(kind)).map(({ kind, message }) => `${id} reports ${kind}: ${message}`));
   }
 
   #digests(): ReadonlyMap<PeerId, string> {

@@ -121,6 +121,8 @@ export class Core {
   electionTimeout = 0;
   /** How often this node stood for election since it last heard or was a leader. */
   candidacies = 0;
+  /** Since then somebody asked for this node's vote and could not have it for a log that ends before this one (RF58). */
+  isCountedOn = false;
   heartbeatElapsed = 0;
   /** Answers of this election by voter. */
   readonly votes: Map<PeerId, boolean> = new Map();
@@ -197,6 +199,15 @@ export class Core {
   /** This node may campaign: its vote may be needed, its state is not about to be replaced, and it has content to lead with. */
   get promotable(): boolean {
     return !this.parted && !this.isWitness && this.mayStillVote(this.id) && this.pendingInstall === undefined;
+  }
+
+  /**
+   * No voter as far as it knows, and yet its log may be the only one that can win: it holds something nobody else may hold, and either somebody who
+   * knows another membership counts on its vote, or a witness votes, which may hold the same without content. See RF58.
+   */
+  get mayBeNeeded(): boolean {
+    if (this.parted || this.isWitness || this.pendingInstall !== undefined || this.log.last <= this.commit) return false;
+    return this.isCountedOn || this.membership.voters.some(isWitness) || this.membership.votersOutgoing.some(isWitness);
   }
 
   /**

@@ -135,6 +135,37 @@ describe("elections", () => {
     expect(net.raft(D).role).toBe("learner");
   });
 
+  test("[RF58] a learner whose vote is counted on without its knowing, and whose log is the newest, leads until the others have what it has", () => {
+    const net = led();
+    net.add(D);
+    net.raft(A).changeMembership({ voters: [A, B, C], learners: [D] });
+    net.run(5);
+    // A makes D a voter and nobody hears of it; C is elected, whom only D hears, and is gone for good.
+    net.filter = (from, to, { type }) => from === A || to === A || (from === C && to === B && type === "append");
+    net.raft(A).changeMembership({ voters: [A, B, C, D], learners: [] });
+    net.tick(B, 20);
+    net.elect(C);
+    net.crash(C);
+    net.filter = () => false;
+    const newest = net.raft(D).lastIndex;
+    expect([A, B, D].map((id) => net.raft(id).lastIndex)).toEqual([newest, newest - 1, newest]);
+    net.run(200);
+    expect(net.leaders).toHaveLength(1);
+    expect([A, B]).toContain(net.leaders[0]);
+    expect(net.raft(A).commitIndex).toBeGreaterThan(newest);
+    expect(net.raft(A).membership).toEqual({ voters: [A, B, C], votersOutgoing: [], learners: [D], learnersNext: [] });
+  });
+
+  test("[RF58] nobody stands who is no voter and holds only what is committed, or whose vote nobody asked for in vain", () => {
+    for (const commit of [2, 1]) {
+      const net = new TestNetwork();
+      net.add(D, stateWith([A, B, C], [1], { commit }));
+      if (commit === 2) net.inject(A, D, { type: "pre-vote", term: 2, lastIndex: 1, lastTerm: 1 });
+      net.tick(D, 100);
+      expect(net.raft(D).role).toBe("learner");
+    }
+  });
+
   test("[RF28] a late or doubled vote of an earlier election counts for nothing", () => {
     const net = new TestNetwork();
     net.add(A, stateWith([A, B, C], [], { term: 4 }));

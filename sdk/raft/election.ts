@@ -86,6 +86,7 @@ export function becomeLeader(core: Core): void {
   core.role = "leader";
   core.leader = core.id;
   core.candidacies = 0;
+  core.isCountedOn = false;
   core.votes.clear();
   core.progress.clear();
   core.ownTermCommitted = false;
@@ -111,7 +112,9 @@ function shrinkAfterGrant(core: Core): void {
 
 /** May this node's vote go to a log that ends there? Learners too: a candidate may know that they were promoted before they do (B26). */
 export function onPreVote(core: Core, from: PeerId, request: PreVoteRequest): void {
-  const granted = request.term > core.term && !core.inLease && core.log.isUpToDate(request.lastIndex, request.lastTerm);
+  const isBehind = !core.log.isUpToDate(request.lastIndex, request.lastTerm);
+  const granted = request.term > core.term && !core.inLease && !isBehind;
+  if (isBehind && !core.inLease) core.isCountedOn = true;
   // A refusal carries our own term, so that one who fell behind learns it; a grant echoes the term asked for.
   core.send(from, { type: "pre-vote-reply", term: granted ? request.term : core.term, granted });
 }

@@ -234,6 +234,7 @@ function fromLeader(core: Core, from: PeerId, message: FromLeader): void {
   }
   if (message.term === core.term && (core.role === "leader" || (core.leader !== undefined && core.leader !== from))) return core.drop("second-leader", from, message);
   core.candidacies = 0;
+  core.isCountedOn = false;
   if (message.term > core.term || core.leader !== from) becomeFollower(core, message.term, from);
   else core.electionElapsed = 0;
   if (message.type === "append") onAppend(core, from, message);

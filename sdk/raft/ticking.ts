@@ -24,7 +24,9 @@ function isDiskStalled(core: Core): boolean {
 
 function followerTick(core: Core): void {
   if (core.electionElapsed < core.electionTimeout) return;
-  if (core.promotable && !isDiskStalled(core)) return preCampaign(core);
+  // Voters go first: who is none stands only where they were given the time and did not manage.
+  const mayStand = core.promotable || (core.mayBeNeeded && core.electionElapsed >= 2 * core.electionTimeout);
+  if (mayStand && !isDiskStalled(core)) return preCampaign(core);
   if (core.leader === undefined) return;
   core.leader = undefined;
   failAskedReads(core);

@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import { concatBytes, peerId, utf8, type PeerId } from "../base/index.ts";
 import { decodeMembership, encodeMembership, membershipFault } from "./membership.ts";
 import type { AppendRequest, Message } from "./message.ts";
-import { A, B, C, TestNetwork } from "./test-network.ts";
+import { A, B, C, stateWith, TestNetwork } from "./test-network.ts";
 import { encodeMessage } from "./codec.ts";
 import { ENTRY_COMMAND, type Entry } from "./types.ts";
-import { isWitness, witnessId } from "./witness.ts";
+import { isWitness, withoutContent, witnessId } from "./witness.ts";
 
 const W = witnessId("w");
 const V = witnessId("v");
@@ -374,5 +374,16 @@ describe("two peers and a witness", () => {
     net.crash(A);
     net.run(60);
     expect(net.leaders).toEqual([B]);
+  });
+
+  test("[RF58] what a leader that was taken out has fed the witness and nobody else still comes to lead: by the one who holds it whole", () => {
+    const net = new TestNetwork();
+    const removed = stateWith([A, B, W], [2, 2]);
+    net.add(A, stateWith([A, B, W], [2]));
+    net.add(C, removed);
+    net.add(W, { ...removed, entries: withoutContent(removed.entries) });
+    net.run(200);
+    expect([A, C, W].map((id) => net.raft(id).role)).toEqual(["leader", "learner", "follower"]);
+    expect(net.node(A).payloads).toEqual(["t2i2", "t2i3"]);
   });
 });

@@ -84,10 +84,14 @@ export function judgeSent(history: History, sent: Sent): void {
   }
 }
 
-/** A voter; also one whose removal is not yet committed, because its vote and its log may still be needed (thesis §4.2.2). */
+/**
+ * A voter; also one whose removal is not yet committed, because its vote and its log may still be needed (thesis §4.2.2), and one who holds what
+ * it does not know to be committed, because that may be what others refuse their votes over (RF58).
+ */
 export function mayCampaign(sheet: NodeSheet): boolean {
-  const settled = sheet.disk.durable.membershipAt(sheet.commit);
-  return isVoter(sheet.membership, sheet.id) || (settled !== undefined && isVoter(settled, sheet.id));
+  const { durable } = sheet.disk;
+  const settled = durable.membershipAt(sheet.commit);
+  return isVoter(sheet.membership, sheet.id) || (settled !== undefined && isVoter(settled, sheet.id)) || durable.lastIndex > sheet.commit;
 }
 
 function note<V>(map: Map<Term, Map<PeerId, V>>, term: Term, id: PeerId, value: V): void {

@@ -260,7 +260,7 @@ describe("a client on a node of the caller's", () => {
     const environment = { groupId: "g", clock, random: seededRandom(3), wallClock: () => clock.now(), config: { proposeTimeoutMs: 500 } };
     const seam = room.hub.seam(learner);
     const leading = await openReplica({ ...environment, seam: room.hub.seam(voter), voters: [voter] });
-    const client = clusterClientWithNode(await openReplica({ ...environment, seam }), { clock, random: seededRandom(4) });
+    const client = clusterClientWithNode(await openReplica({ ...environment, seam }), { clock });
     expect(client.status).toMatchObject({ phase: "connected", link: undefined });
     const early = client.propose(command(1));
     await room.until(() => false, 3_000);

@@ -68,7 +68,7 @@ export async function clusterClient(options: ClusterClientOptions): Promise<Clus
   try {
     onProgress?.(link.status);
     const session = await enter(link, options.opens, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
-    return attend(session, link, { clock, random });
+    return attend(session, link, clock);
   } catch (error) {
     await link.close();
     throw error;
@@ -105,10 +105,9 @@ async function enter(link: RotatingSeam, opens: MatchOpening | undefined, option
   }
 }
 
-function attend(session: GameSession, link: RotatingSeam, { clock, random }: { readonly clock: Clock; readonly random: Random }): ClusterClient {
+function attend(session: GameSession, link: RotatingSeam, clock: Clock): ClusterClient {
   const client = new LogClient(session.node, {
     clock,
-    random,
     link: () => link.status,
     // Whoever leads takes it out at once.
     part: () => session.part(),

@@ -1,19 +1,14 @@
-// A ClusterClient on a running node: asks again until the log has answered, and says how it stands.
+// A ClusterClient on a running node: proposes for as long as it takes, says how it stands, and ends whole.
 import { createNanoEvents } from "nanoevents";
-import { ClosedError, hasCode, InvalidArgumentError, type Clock, type LogIndex, type PeerId, type Random } from "../base/index.ts";
-import { systemClock, systemRandom } from "../platform/index.ts";
+import { ClosedError, InvalidArgumentError, type Clock, type LogIndex, type PeerId } from "../base/index.ts";
+import { systemClock } from "../platform/index.ts";
 import { ProposalTimeoutError, type CommittedAt, type LogEvent, type RaftNode, type ResumedCommand } from "../replica/index.ts";
-import { backoffMs } from "../seam/index.ts";
 import type { ClientEvents, ClientProposeOptions, ClientStatus, ClusterClient } from "./cluster-client.ts";
 import type { LinkStatus } from "./rotating-seam.ts";
-
-/** Pauses before a proposal is asked for again where the node has no room just now. */
-const AGAIN = { firstMs: 100, maxMs: 5_000 } as const;
 
 /** What stands around the node. */
 export interface Surroundings {
   readonly clock: Clock;
-  readonly random: Random;
   /** The way to the others; undefined where it is the caller's. */
   readonly link?: (() => LinkStatus) | undefined;
   /** Says that this peer goes, while it still can. */
@@ -26,16 +21,14 @@ export interface Surroundings {
 export interface NodeClientOptions {
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
-  /** Default: `crypto`. */
-  readonly random?: Random | undefined;
 }
 
 /**
  * A client on a node of the caller's, whose transport stays the caller's; the node is closed with the client. It must be a learner, opened without `voters` (`InvalidArgumentError`), and
  * whoever leads takes it in by a membership change.
  */
-export function clusterClientWithNode(node: RaftNode, { clock = systemClock, random = systemRandom() }: NodeClientOptions = {}): ClusterClient {
-  return new LogClient(node, { clock, random });
+export function clusterClientWithNode(node: RaftNode, { clock = systemClock }: NodeClientOptions = {}): ClusterClient {
+  return new LogClient(node, { clock });
 }
 
 /** The one implementation. */
@@ -92,18 +85,21 @@ export class LogClient implements ClusterClient {
     if (deadlineMs !== undefined && !(deadlineMs >= 0)) throw new InvalidArgumentError(`deadlineMs is at least 0, got ${deadlineMs}`);
     if (this.#closing !== undefined) throw this.#end();
     signal?.throwIfAborted();
-    // Before the first await, so that the id is there when the call returns.
-    const asking = new Asking(this.node, command, { ...options, signal }, this.#around);
+    // Before the first await, so that the id is there when the call returns. The node waits as long as the caller does, and keeps the id open all the while: an
+    // id that is let go between two attempts can be given up for one that is proposed meanwhile.
+    const before = this.node.lastRequestId;
+    const asked = this.node.propose(command, { ...options, signal, deadlineMs: deadlineMs ?? Infinity });
+    const requestId = options.requestId ?? (this.node.lastRequestId > before ? this.node.lastRequestId : undefined);
     this.#pending += 1;
     this.refresh();
     const stop = new AbortController();
-    const timeout = deadlineMs === undefined ? undefined : this.#around.clock.after(deadlineMs, () => stop.abort(new ProposalTimeoutError("the proposal", deadlineMs, asking.requestId)));
+    const timeout = deadlineMs === undefined ? undefined : this.#around.clock.after(deadlineMs, () => stop.abort(new ProposalTimeoutError("the proposal", deadlineMs, requestId)));
     const end = (): void => stop.abort(this.#end());
     const abort = (): void => stop.abort(signal?.reason);
     this.#waiting.add(end);
     signal?.addEventListener("abort", abort, { once: true });
     try {
-      return await asking.answer(stop.signal);
+      return await orAborted(asked, stop.signal);
     } finally {
       timeout?.();
       this.#waiting.delete(end);
@@ -163,68 +159,6 @@ export class LogClient implements ClusterClient {
     this.#status = status;
     const isSame = was.phase === status.phase && was.link === status.link && was.leader === status.leader && was.commitIndex === status.commitIndex && was.appliedIndex === status.appliedIndex && was.pendingCount === status.pendingCount;
     if (!isSame) this.#events.emit("status", status);
-  }
-}
-
-/** One proposal, asked for until the log has answered. */
-class Asking {
-  readonly #node: RaftNode;
-  readonly #command: Uint8Array;
-  readonly #options: ClientProposeOptions;
-  readonly #around: Surroundings;
-  #requestId: number | undefined;
-  #answer: Promise<CommittedAt>;
-
-  constructor(node: RaftNode, command: Uint8Array, options: ClientProposeOptions, around: Surroundings) {
-    this.#node = node;
-    // Asked for again later: what the caller does with its bytes meanwhile is nobody's business.
-    this.#command = command.slice();
-    this.#options = options;
-    this.#around = around;
-    const before = node.lastRequestId;
-    this.#answer = this.#ask(options.requestId);
-    // A call that is refused at once takes no id.
-    this.#requestId = options.requestId ?? (node.lastRequestId > before ? node.lastRequestId : undefined);
-  }
-
-  /** The id it is known by, as soon as it has one. */
-  get requestId(): number | undefined {
-    return this.#requestId;
-  }
-
-  /** Rejects with the reason of `stop`, too; the node is not told, so that what was written into its outbox stays there. */
-  async answer(stop: AbortSignal): Promise<CommittedAt> {
-    for (let tries = 0; ; tries += 1) {
-      try {
-        return await orAborted(this.#answer, stop);
-      } catch (error) {
-        if (stop.aborted || !this.#isOpen(error, tries)) throw error;
-        // What was silent for so long needs no pause; where there was no room there may be some in a moment.
-        if (!hasCode(error, "proposal-timeout")) await this.#pause(tries, stop);
-        this.#answer = this.#ask(this.#requestId);
-      }
-    }
-  }
-
-  #ask(requestId: number | undefined): Promise<CommittedAt> {
-    const { lane, signal } = this.#options;
-    const asked = this.#node.propose(this.#command, { lane, requestId, signal });
-    asked.catch(() => {});
-    return asked;
-  }
-
-  /** Nobody has said what became of it. No room, once it was taken in, is such an answer too; before that it is the caller's to hear. */
-  #isOpen(error: unknown, tries: number): boolean {
-    if (this.#requestId === undefined) return false;
-    if (hasCode(error, "proposal-timeout") || hasCode(error, "leadership-lost")) return true;
-    return tries > 0 && (hasCode(error, "busy") || hasCode(error, "storage-quota"));
-  }
-
-  #pause(tries: number, stop: AbortSignal): Promise<void> {
-    const { clock, random } = this.#around;
-    let cancel = (): void => {};
-    const over = new Promise<void>((resolve) => (cancel = clock.after(backoffMs(tries, AGAIN, random), resolve)));
-    return orAborted(over, stop).finally(cancel);
   }
 }
 

@@ -52,7 +52,7 @@ describe("the exactly-once table", () => {
           if (open.delete(copy.requestId)) book.settle(copy.requestId);
         };
         for (const [kind, choice] of steps) {
-          if (kind < 3 && !book.isFull) {
+          if (kind < 3 && !book.isFull()) {
             const serial = book.take(undefined);
             open.add(serial);
             copies.push(key("x", serial, Math.min(book.lowest, serial)));
@@ -178,11 +178,36 @@ describe("a writer's serials", () => {
     for (let round = 1; round < SERIAL_WINDOW; round += 1) book.settle(book.take(undefined));
     expect(book.lowest).toBe(stuck);
     expect(book.take(stuck)).toBe(stuck);
-    expect(book.isFull).toBe(true);
+    expect(book.isFull()).toBe(true);
     book.leaveOpen(stuck);
     book.settle(book.take(undefined));
     expect(book.lowest).toBe(book.last + 1);
     expect(() => book.take(stuck)).toThrow(/given up/);
+  });
+
+  test("[EO8] whoever names the serials itself may leave a gap of any size, and what is under way is not given up for it", () => {
+    const book = new SerialBook();
+    const [first, second] = [book.take(undefined), book.take(undefined)];
+    // The first is let go, the second is under way: a jump past its window has to wait, and one that stays inside it has not.
+    book.leaveOpen(first);
+    expect([book.isFull(second + SERIAL_WINDOW), book.isFull(Date.parse("2026-11-21")), book.isFull(second + SERIAL_WINDOW - 1), book.isFull(first)]).toEqual([true, true, false, false]);
+    book.settle(second);
+    const far = Number.MAX_SAFE_INTEGER - 10;
+    expect(book.isFull(far)).toBe(false);
+    book.settle(book.take(far));
+    expect([book.last, book.lowest]).toEqual([far, far - SERIAL_WINDOW + 1]);
+    expect(book.take(undefined)).toBe(far + 1);
+  });
+
+  test("[EO8] as many as may be open are counted from the lowest under way, also where one below it was let go", () => {
+    const book = new SerialBook();
+    book.leaveOpen(book.take(undefined));
+    for (let open = 0; open < SERIAL_WINDOW; open += 1) {
+      expect(book.isFull()).toBe(false);
+      book.take(undefined);
+    }
+    expect(book.isFull()).toBe(true);
+    expect(book.last).toBeLessThan(book.lowest + SERIAL_WINDOW);
   });
 
   test("serials that are no whole numbers from 1 are refused", () => {

@@ -78,7 +78,7 @@ export class LocalLog implements OrderedLog {
     if (payload.length > this.#commandBytesMax) throw new PayloadTooLargeError(payload.length, this.#commandBytesMax, "command");
     const known = options.requestId === undefined ? undefined : this.#log.firstIndex(this.clientId, options.requestId);
     if (known !== undefined && known > 0 && options.requestId !== undefined) return { index: known, key: { clientId: this.clientId, requestId: options.requestId } };
-    if (this.#serials.isFull) throw new BusyError("too many commands are open");
+    if (this.#serials.isFull(options.requestId)) throw new BusyError("too many commands are open");
     const serial = this.#serials.take(options.requestId);
     return new Promise((resolve, reject) => {
       const letGo = onAbort(options.signal, reject);

@@ -59,6 +59,8 @@ export interface ProposeOptions {
   readonly requestId?: number | undefined;
   /** Stops waiting (rejects with the signal's reason); the command may still commit. */
   readonly signal?: AbortSignal | undefined;
+  /** How long to wait for an outcome before `ProposalTimeoutError`, ms; at least 0, counted in ticks. `Infinity`: for as long as the log lives, with the serial open all the while. Default: the config's `proposeTimeoutMs`. */
+  readonly deadlineMs?: number | undefined;
 }
 
 /** A replicated, totally ordered, exactly-once log of commands as one node sees it. */

@@ -16,6 +16,12 @@ const FORWARD_MAX = 4096;
 /** What a command's length takes in a message at most. */
 const LENGTH_BYTES = 4;
 
+/** Somebody who waits for a command, and until when. */
+interface Waiting {
+  readonly ticket: number;
+  readonly deadline: number;
+}
+
 interface Open {
   readonly key: DedupKey;
   /** The envelope: made once, sent as often as needed. */
@@ -23,8 +29,9 @@ interface Open {
   /** Where the payload begins in it. */
   readonly payloadAt: number;
   readonly fresh: boolean;
-  readonly tickets: number[];
-  readonly deadline: number;
+  readonly waiting: Waiting[];
+  /** When the first of those who wait gives up, in ticks. */
+  deadline: number;
   isQueued: boolean;
   /** Somebody else may have seen it, or it is in the log here: it can not be taken back any more. */
   hasLeft: boolean;
@@ -70,8 +77,10 @@ export class Proposals {
   /** Takes a command in; it leaves with the next {@link flush}. */
   add(ticket: number, { lane, key, payload }: ProposedCommand, hints: ProposeHints): void {
     const known = this.#open.get(key.clientId)?.get(key.requestId);
+    const deadline = this.#now + (hints.patienceTicks ?? this.#timeoutTicks);
     if (known !== undefined && endsAlike(known.bytes, known.payloadAt, payload, 0)) {
-      known.tickets.push(ticket);
+      known.waiting.push({ ticket, deadline });
+      known.deadline = Math.min(known.deadline, deadline);
       return;
     }
     const bytes = encodeEnvelope({
@@ -82,8 +91,8 @@ export class Proposals {
     if (known !== undefined) return this.#settle(ticket, { outcome: "refused", reason: "busy" });
     if (this.#count >= OPEN_MAX || (this.#count > 0 && this.#bytes + bytes.length > this.#config.uncommittedBytesMax)) return this.#settle(ticket, { outcome: "refused", reason: "busy" });
     const open: Open = {
-      key, bytes, payloadAt: bytes.length - payload.length, fresh: hints.fresh ?? false, tickets: [ticket],
-      deadline: this.#now + this.#timeoutTicks, isQueued: true, hasLeft: hints.mayHaveLeft ?? false, resendAt: undefined, pause: this.#pauseMin,
+      key, bytes, payloadAt: bytes.length - payload.length, fresh: hints.fresh ?? false, waiting: [{ ticket, deadline }],
+      deadline, isQueued: true, hasLeft: hints.mayHaveLeft ?? false, resendAt: undefined, pause: this.#pauseMin,
     };
     this.#insert(open);
     this.#queue.push(open);
@@ -93,8 +102,8 @@ export class Proposals {
   cancel(ticket: number): void {
     const open = this.#find(ticket);
     if (open === undefined) return;
-    open.tickets.splice(open.tickets.indexOf(ticket), 1);
-    if (open.tickets.length === 0) this.#remove(open);
+    open.waiting.splice(open.waiting.findIndex((waiting) => waiting.ticket === ticket), 1);
+    if (open.waiting.length === 0) this.#remove(open);
   }
 
   /** Takes a command back that has not left this node: it never will. False when it may have left, or is not open. */
@@ -136,7 +145,7 @@ export class Proposals {
         else if (open.resendAt !== undefined && open.resendAt <= this.#now) this.#enqueueAgain(open);
       }
     }
-    for (const open of late) this.#end(open, { outcome: "unknown", reason: "timeout", hasLeft: open.hasLeft });
+    for (const open of late) this.#giveUp(open);
   }
 
   /** The command of this entry was applied (or judged) here. */
@@ -260,11 +269,22 @@ export class Proposals {
 
   #end(open: Open, settlement: Settlement): void {
     this.#remove(open);
-    for (const ticket of open.tickets) this.#settle(ticket, settlement);
+    for (const { ticket } of open.waiting) this.#settle(ticket, settlement);
+  }
+
+  /** Those who waited long enough are told so; the command goes on for the others. */
+  #giveUp(open: Open): void {
+    const late = open.waiting.filter(({ deadline }) => deadline <= this.#now);
+    if (late.length === open.waiting.length) return this.#end(open, { outcome: "unknown", reason: "timeout", hasLeft: open.hasLeft });
+    for (const one of late) open.waiting.splice(open.waiting.indexOf(one), 1);
+    open.deadline = Math.min(...open.waiting.map(({ deadline }) => deadline));
+    // Whether it leaves later is for the others to see.
+    for (const { ticket } of late) this.#settle(ticket, { outcome: "unknown", reason: "timeout", hasLeft: true });
+    return undefined;
   }
 
   #find(ticket: number): Open | undefined {
-    for (const serials of this.#open.values()) for (const open of serials.values()) if (open.tickets.includes(ticket)) return open;
+    for (const serials of this.#open.values()) for (const open of serials.values()) if (open.waiting.some((waiting) => waiting.ticket === ticket)) return open;
     return undefined;
   }
 }

@@ -172,6 +172,30 @@ describe("a node's life", () => {
     await group.close();
   });
 
+  test("[RN21] each caller waits as long as it says, under one key too, and who waits for ever is answered when somebody leads", async () => {
+    const group = await world(3, 18);
+    const leader = await group.leader();
+    const follower = group.logs.find((log) => log !== leader)!;
+    for (const id of ids(3)) if (id !== follower.id) group.hub.cut(follower.id, id);
+    while (follower.leader !== undefined) await group.clock.advance(10);
+    const ends: string[] = [];
+    const ask = (who: string, deadlineMs: number | undefined, requestId?: number): Promise<void> =>
+      follower.propose(Uint8Array.of(1), { requestId, deadlineMs }).then(() => void ends.push(`${who} committed`), (error: { code: string; message: string }) => void ends.push(`${who} ${error.code} ${/\d+ ms/u.exec(error.message)?.[0]}`));
+    const patient = ask("patient", Infinity);
+    const serial = follower.lastRequestId;
+    const [short, usual] = [ask("short", 100, serial), ask("usual", undefined, serial)];
+    await group.clock.advance(200);
+    expect(ends).toEqual(["short proposal-timeout 100 ms"]);
+    await group.clock.advance(2 * LAN_CONFIG.proposeTimeoutMs);
+    expect(ends).toEqual(["short proposal-timeout 100 ms", `usual proposal-timeout ${LAN_CONFIG.proposeTimeoutMs} ms`]);
+    group.hub.heal();
+    await group.until(Promise.all([patient, short, usual]));
+    expect(ends.at(-1)).toBe("patient committed");
+    expect(follower.withdraw(serial)).toBe(false);
+    await expect(follower.propose(Uint8Array.of(2), { deadlineMs: Number.NaN })).rejects.toMatchObject({ code: "invalid-argument" });
+    await group.close();
+  });
+
   test("what the protocol does is told to whoever listens, from then on and until they have let go", async () => {
     const group = await world(3, 19);
     const leader = await group.leader();

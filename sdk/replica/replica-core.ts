@@ -34,6 +34,8 @@ export interface ProposeHints {
   readonly fresh?: boolean | undefined;
   /** An earlier attempt under this key may have left this node. Default false. */
   readonly mayHaveLeft?: boolean | undefined;
+  /** Ticks until it settles as unknown; may be infinite. Default: the config's `proposeTimeoutMs`. */
+  readonly patienceTicks?: number | undefined;
 }
 
 /** Why nothing happened: the machine's reasons, and the replica's own. */

@@ -215,6 +215,8 @@ export class RunningNode implements RaftNode {
 
   async propose(payload: Uint8Array, options: ProposeOptions = {}): Promise<CommittedAt> {
     this.#mustServe(options.signal);
+    const { deadlineMs } = options;
+    if (deadlineMs !== undefined && !(deadlineMs >= 0)) throw new InvalidArgumentError(`deadlineMs is at least 0, got ${deadlineMs}`);
     const { writer, config } = this.#parts;
     const room = config.commandBytesMax - envelopeOverheadMax(writer.clientId, this.id);
     if (payload.length > room) throw new PayloadTooLargeError(payload.length, room, "command");
@@ -234,8 +236,9 @@ export class RunningNode implements RaftNode {
     const ticket = this.#core.propose({ lane, key, payload: own }, {
       lowestOutstanding: Math.min(writer.serials.lowest, key.requestId), birth: writer.birth(this.#core.appliedIndex), fresh: requestId === undefined,
       mayHaveLeft: requestId !== undefined && !this.#unsent.delete(requestId),
+      patienceTicks: deadlineMs === undefined ? undefined : Math.ceil(deadlineMs / config.tickMs),
     });
-    const index = await this.#ask(ticket, { kind: "propose", key, bytes: payload.length }, options.signal);
+    const index = await this.#ask(ticket, { kind: "propose", key, bytes: payload.length, deadlineMs }, options.signal);
     return { index, key };
   }
 
@@ -359,13 +362,13 @@ export class RunningNode implements RaftNode {
     }
   }
 
-  /** Asks again and again: what was in flight when a tab died has waited for a leader before. */
+  /** However long it takes: what was in flight when a tab died has waited for a leader before. Asks again where there was no room for it. */
   async #proposeUntilKnown(payload: Uint8Array, options: ProposeOptions): Promise<CommittedAt> {
     for (;;) {
       try {
-        return await this.propose(payload, options);
+        return await this.propose(payload, { ...options, deadlineMs: Infinity });
       } catch (error) {
-        if (!hasCode(error, "proposal-timeout") && !hasCode(error, "busy") && !hasCode(error, "storage-quota")) throw error;
+        if (!hasCode(error, "busy") && !hasCode(error, "storage-quota")) throw error;
         await new Promise<void>((resolve) => this.#onTick.push(resolve));
       }
     }

@@ -26,9 +26,9 @@ export class SerialBook {
     return this.#lowest;
   }
 
-  /** True when the next serial would be too far ahead of one that is still under way. */
-  get isFull(): boolean {
-    return this.#last + 1 >= this.#lowest + SERIAL_WINDOW && this.#open.has(this.#lowest);
+  /** True when the next serial, or the one asked for, would be too far ahead of one that is still under way. One that was used before never is. */
+  isFull(requestId: number = this.#last + 1): boolean {
+    return requestId > this.#last && requestId >= this.#lowest + SERIAL_WINDOW && this.#firstOpen(requestId) <= requestId - SERIAL_WINDOW;
   }
 
   /**
@@ -57,11 +57,19 @@ export class SerialBook {
     this.#open.delete(serial);
   }
 
+  /** In one step: whoever names the serials itself may leave a gap of any size. */
   #giveUpBelow(lowest: number): void {
-    while (this.#lowest < lowest && !this.#open.has(this.#lowest)) {
-      this.#settled.delete(this.#lowest);
-      this.#lowest += 1;
-    }
+    if (lowest <= this.#lowest) return;
+    this.#lowest = this.#firstOpen(lowest);
+    for (const serial of this.#settled) if (serial < this.#lowest) this.#settled.delete(serial);
     while (this.#settled.delete(this.#lowest)) this.#lowest += 1;
+  }
+
+  /** The lowest serial under way; `above` where none is below it. */
+  #firstOpen(above: number): number {
+    if (this.#open.has(this.#lowest)) return this.#lowest;
+    let first = above;
+    for (const serial of this.#open) if (serial < first) first = serial;
+    return first;
   }
 }

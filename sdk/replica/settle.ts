@@ -8,7 +8,7 @@ import type { RefusalReason, Settlement } from "./replica-core.ts";
 
 /** What was asked. */
 export type Request =
-  | { readonly kind: "propose"; readonly key: DedupKey; readonly bytes: number }
+  | { readonly kind: "propose"; readonly key: DedupKey; readonly bytes: number; readonly deadlineMs: number | undefined }
   | { readonly kind: "read" }
   | { readonly kind: "change" }
   | { readonly kind: "transfer"; readonly to: PeerId };
@@ -34,7 +34,8 @@ export function outcomeOf(request: Request, settlement: Settlement, now: Circums
       return { error: request.kind === "propose" ? new ClientIdCollisionError(request.key.clientId, request.key.requestId) : new InvalidArgumentError("a collision of no proposal") };
     case "unknown": {
       if (settlement.reason === "leadership-lost") return { error: new LeadershipLostError(NAMES[request.kind]) };
-      return { error: new ProposalTimeoutError(NAMES[request.kind], now.timeoutMs, request.kind === "propose" ? request.key.requestId : undefined) };
+      const { deadlineMs, key } = request.kind === "propose" ? request : { deadlineMs: undefined, key: undefined };
+      return { error: new ProposalTimeoutError(NAMES[request.kind], deadlineMs ?? now.timeoutMs, key?.requestId) };
     }
     case "refused":
       return { error: refusalError(request, settlement.reason, now) };

@@ -84,7 +84,7 @@ export class WriterIdentity {
   /** The serial of the next command, or the one asked for. Throws `BusyError` when too much is open, `InvalidArgumentError` for a serial that was settled or given up. */
   take(requestId: number | undefined, bytes: number): number {
     const isKept = requestId !== undefined && this.#outbox?.has(requestId) === true;
-    if (this.serials.isFull && !isKept) throw this.#busy("too many commands are open");
+    if (!isKept && this.serials.isFull(requestId)) throw this.#busy("too many commands are open");
     if (!isKept && this.#outbox?.hasRoom(bytes) === false) throw this.#busy("too many bytes of commands are open");
     const serial = this.serials.take(requestId);
     if (isKept && !this.#waiting.has(serial)) this.#keptBefore.add(serial);

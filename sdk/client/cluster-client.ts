@@ -22,7 +22,10 @@ export interface ClientStatus {
 export interface ClientEvents {
   /** The object `status` now returns. */
   status: (status: ClientStatus) => void;
-  /** It is over: by `close` (no reason), or because it was put out, its group was given up, or its storage failed. Once, and the last event. */
+  /**
+   * It is over: by `close` (no reason), or because it was put out (`KickedError`), no endpoint will have it (`EndpointRefusedError`), another program is the same peer
+   * (`IdentityInUseError`), its group was given up, or its storage failed. Once, and the last event.
+   */
   closed: (reason: Error | undefined) => void;
 }
 
@@ -60,9 +63,9 @@ export interface ClusterClient {
    * Proposes, and asks again under the same id for as long as nobody answers: through a change of leaders, of endpoints, or nobody there. Resolves with where it
    * was first committed. Rejects with `ProposalTimeoutError` (at `deadlineMs`) or the signal's reason, after which it may still commit; with `PayloadTooLargeError`,
    * `BusyError`, `StorageQuotaError` or `InvalidArgumentError`, and nothing happened; with `ClientSessionExpiredError` or `ClientIdCollisionError`; with `ClosedError` where the client
-   * ends first. One with a durable identity is then in its outbox, and settled by the next incarnation on the same storage.
+   * ends first, by itself for the reason in its `cause`. One with a durable identity is then in its outbox, and settled by the next incarnation on the same storage.
    */
   propose(command: Uint8Array, options?: ClientProposeOptions): Promise<CommittedAt>;
-  /** Leaves: what is open rejects with `ClosedError`, readers end, nothing is left running. Idempotent. */
+  /** Leaves: what is open rejects with `ClosedError`, readers end, nothing is left running. Idempotent. Rejects with the first thing that went wrong, once everything has ended. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 // The real way to a client: endpoints, a session over them in which this peer watches, and its node.
-import { hasCode, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { systemClock, systemRandom, wallClock } from "../platform/index.ts";
 import type { LaneReducer, RaftConfig } from "../replica/index.ts";
 import type { CoreSeamOptions } from "../seam/index.ts";
@@ -56,7 +56,7 @@ export interface ClusterClientOptions extends Partial<RotationOptions> {
  * `SpectatorsClosedError`, `CorruptStateError` or the storage's errors, with {@link ClientTimeoutError}, or with the signal's reason; then nothing is left running.
  */
 export async function clusterClient(options: ClusterClientOptions): Promise<ClusterClient> {
-  const { signal, clock = systemClock, random = systemRandom(), onProgress } = options;
+  const { signal, clock = systemClock, random = systemRandom(), logger = silentLogger, onProgress } = options;
   signal?.throwIfAborted();
   const link = new RotatingSeam(options.identity.peerId, endpointsOf(options, clock), { ...options, clock, random });
   const stopProgress = onProgress === undefined ? (): void => {} : link.on("status", onProgress);
@@ -68,10 +68,12 @@ export async function clusterClient(options: ClusterClientOptions): Promise<Clus
   try {
     onProgress?.(link.status);
     const session = await enter(link, options.opens, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
-    return attend(session, link, clock);
+    if (!stopWaiting.signal.aborted) return attend(session, link, { clock, logger });
+    await session.close();
+    throw stopWaiting.signal.reason;
   } catch (error) {
     await link.close();
-    throw error;
+    throw link.failure ?? error;
   } finally {
     stopTimer();
     stopProgress();
@@ -105,23 +107,28 @@ async function enter(link: RotatingSeam, opens: MatchOpening | undefined, option
   }
 }
 
-function attend(session: GameSession, link: RotatingSeam, clock: Clock): ClusterClient {
+function attend(session: GameSession, link: RotatingSeam, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }): ClusterClient {
   const client = new LogClient(session.node, {
     clock,
+    logger,
+    // The way's end is what ended the session.
+    failure: () => link.failure ?? session.failure,
     link: () => link.status,
     // Whoever leads takes it out at once.
     part: () => session.part(),
     close: async () => {
-      await session.close();
-      await link.close();
+      try {
+        await session.close();
+      } finally {
+        await link.close();
+      }
     },
   });
   client.on("status", ({ phase }) => link.hears(phase === "synced"));
   link.on("status", () => client.refresh());
-  session.on("closed", (reason) => reason !== undefined && client.fail(reason));
+  session.on("closed", () => client.refresh());
   client.refresh();
   link.hears(client.status.phase === "synced");
-  if (session.isClosed && session.failure !== undefined) client.fail(session.failure);
   return client;
 }
 

@@ -1,8 +1,9 @@
 // The ready-made endpoint: one process of a fixed core, by its URL.
 import type { Clock, PeerId } from "../base/index.ts";
-import { CoreSeam, SeamTornError, type CoreSeamOptions } from "../seam/index.ts";
+import { CORE_TOKEN_BYTES_MAX, CoreSeam, SeamTornError, type CoreSeamOptions } from "../seam/index.ts";
 import { waitFor } from "../session/index.ts";
 import type { Endpoint, OpenedEndpoint } from "./endpoint.ts";
+import { EndpointRefusedError, WindowClosedError, type EndpointRefusal } from "./errors.ts";
 
 /** What every endpoint of one client has in common. */
 export interface CoreEndpointOptions extends Pick<CoreSeamOptions, "selfId" | "room" | "identity" | "heartbeatMs" | "openSocket"> {
@@ -18,11 +19,17 @@ export function coreEndpoint(url: string, options: CoreEndpointOptions): Endpoin
 
 async function openCore(url: string, options: CoreEndpointOptions, { signal, token }: { readonly signal: AbortSignal; readonly token: Uint8Array | undefined }): Promise<OpenedEndpoint> {
   signal.throwIfAborted();
+  // What is longer was never a token of a core, and its proof would not be understood.
+  if (token !== undefined && token.length > CORE_TOKEN_BYTES_MAX) throw new WindowClosedError();
   // The signal carries the deadline; the seam needs none of its own.
   const seam = new CoreSeam({ ...options, url, token, connectTimeoutMs: LONG_MS });
+  const refusal = (): EndpointRefusedError | undefined => {
+    const meant = refusalOf(seam.lostCode);
+    return meant === undefined || seam.state.phase !== "torn" ? undefined : new EndpointRefusedError(url, meant, seam.state.reason);
+  };
   try {
     const check = (): true | undefined => {
-      if (seam.state.phase === "torn") throw new SeamTornError(seam.state.reason);
+      if (seam.state.phase === "torn") throw refusal() ?? new SeamTornError(seam.state.reason);
       return seam.welcome === undefined ? undefined : true;
     };
     await waitFor({ check, subscribe: (changed) => seam.on("state", changed), clock: options.clock, ms: Infinity, onTimeout: () => true as const, signal });
@@ -30,8 +37,19 @@ async function openCore(url: string, options: CoreEndpointOptions, { signal, tok
     await seam.close();
     throw error;
   }
-  return { seam, token: seam.welcome?.token, window: seam.welcome?.window };
+  return { seam, token: seam.welcome?.token, window: seam.welcome?.window, refusal };
 }
+
+/** What a core means by a close code; undefined for one that is no refusal. A code that is not known here may mean something that passes. */
+function refusalOf(code: number | undefined): EndpointRefusal | undefined {
+  if (code === undefined || code < REFUSED_CODE_MIN || code > REFUSED_CODE_MAX) return undefined;
+  return MEANINGS[code] ?? "not-now";
+}
+
+const REFUSED_CODE_MIN = 4400;
+const REFUSED_CODE_MAX = 4499;
+/** A room or peer that none can be; a proof that does not hold; another connection of the same peer. */
+const MEANINGS: { readonly [code: number]: EndpointRefusal } = { 4400: "invalid", 4401: "invalid", 4410: "replaced" };
 
 /** An hour: whoever opens it gives up long before. */
 const LONG_MS = 3_600_000;

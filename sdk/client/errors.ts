@@ -1,4 +1,4 @@
-// What can go wrong on the way to a log. None of it ends a client.
+// What can go wrong on the way to a log.
 import { SdkError } from "../base/index.ts";
 
 /** The token says nothing to this server: unknown, too old, or somebody else's. `code` is `window-closed`; join fresh, without one. */
@@ -14,6 +14,34 @@ export class EndpointTimeoutError extends SdkError {
   constructor(endpoint: string, ms: number) {
     super("endpoint-timeout", `${endpoint} did not answer within ${ms} ms`);
     this.name = "EndpointTimeoutError";
+  }
+}
+
+/**
+ * What an endpoint means by putting a peer out: `invalid`, it takes nobody for what this peer is or asks for, and asking again does not change that; `replaced`, another
+ * connection of the same peer came; `not-now`, it is full, or was asked too much.
+ */
+export type EndpointRefusal = "invalid" | "replaced" | "not-now";
+
+/** An endpoint said that it will not have this peer. `code` is `endpoint-refused`; `refusal` says what it means by that. Ends a client only when none lets it in. */
+export class EndpointRefusedError extends SdkError {
+  readonly refusal: EndpointRefusal;
+
+  constructor(endpoint: string, refusal: EndpointRefusal, why: string) {
+    super("endpoint-refused", `${endpoint} will not have this peer: ${why}`);
+    this.name = "EndpointRefusedError";
+    this.refusal = refusal;
+  }
+}
+
+/**
+ * Another program enters under the same identity, and each puts the other out. `code` is `identity-in-use`: the one that came first ends with this, the other goes on. Close
+ * one of the two, or give each an identity and records of its own.
+ */
+export class IdentityInUseError extends SdkError {
+  constructor(peer: string, ms: number, options?: { readonly cause?: unknown }) {
+    super("identity-in-use", `another program is ${peer}, too: its connection took the place of this one's twice within ${ms} ms`, options);
+    this.name = "IdentityInUseError";
   }
 }
 

@@ -1,6 +1,6 @@
 // A ClusterClient on a running node: proposes for as long as it takes, says how it stands, and ends whole.
 import { createNanoEvents } from "nanoevents";
-import { ClosedError, InvalidArgumentError, type Clock, type LogIndex, type PeerId } from "../base/index.ts";
+import { ClosedError, hasCode, InvalidArgumentError, silentLogger, type Clock, type Logger, type LogIndex, type PeerId } from "../base/index.ts";
 import { systemClock } from "../platform/index.ts";
 import { ProposalTimeoutError, type CommittedAt, type LogEvent, type RaftNode, type ResumedCommand } from "../replica/index.ts";
 import type { ClientEvents, ClientProposeOptions, ClientStatus, ClusterClient } from "./cluster-client.ts";
@@ -9,6 +9,9 @@ import type { LinkStatus } from "./rotating-seam.ts";
 /** What stands around the node. */
 export interface Surroundings {
   readonly clock: Clock;
+  readonly logger: Logger;
+  /** Why what stands around the node ended by itself; undefined while it has not. */
+  readonly failure?: (() => Error | undefined) | undefined;
   /** The way to the others; undefined where it is the caller's. */
   readonly link?: (() => LinkStatus) | undefined;
   /** Says that this peer goes, while it still can. */
@@ -21,14 +24,15 @@ export interface Surroundings {
 export interface NodeClientOptions {
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 /**
  * A client on a node of the caller's, whose transport stays the caller's; the node is closed with the client. It must be a learner, opened without `voters` (`InvalidArgumentError`), and
  * whoever leads takes it in by a membership change.
  */
-export function clusterClientWithNode(node: RaftNode, { clock = systemClock }: NodeClientOptions = {}): ClusterClient {
-  return new LogClient(node, { clock });
+export function clusterClientWithNode(node: RaftNode, { clock = systemClock, logger = silentLogger }: NodeClientOptions = {}): ClusterClient {
+  return new LogClient(node, { clock, logger });
 }
 
 /** The one implementation. */
@@ -100,6 +104,12 @@ export class LogClient implements ClusterClient {
     signal?.addEventListener("abort", abort, { once: true });
     try {
       return await orAborted(asked, stop.signal);
+    } catch (error) {
+      if (stop.signal.aborted || !hasCode(error, "closed")) throw error;
+      // The node ended under the client: with what stands around it, or by its owner.
+      this.refresh();
+      this.fail(error instanceof Error ? error : new ClosedError("the node"));
+      throw this.#end();
     } finally {
       timeout?.();
       this.#waiting.delete(end);
@@ -118,13 +128,14 @@ export class LogClient implements ClusterClient {
   fail(reason: Error): void {
     if (this.#closing !== undefined) return;
     this.#failure = reason;
-    void this.close();
+    // What went wrong at the end was logged.
+    this.close().catch(() => {});
   }
 
   /** Looks again: something changed. */
   refresh(): void {
     if (this.#closing !== undefined) return;
-    const { failure } = this.node.status;
+    const failure = this.node.status.failure ?? this.#around.failure?.();
     if (failure !== undefined) return this.fail(failure);
     this.#say(this.#look());
   }
@@ -133,16 +144,36 @@ export class LogClient implements ClusterClient {
     return new ClosedError("the client", this.#failure === undefined ? undefined : { cause: this.#failure });
   }
 
+  /** Every part ends, and everybody is told, whatever goes wrong with one of them; what went wrong first is thrown then. */
   async #close(): Promise<void> {
+    const { logger, part, close } = this.#around;
+    const troubles: unknown[] = [];
+    const step = async (act: (() => void | Promise<void>) | undefined): Promise<void> => {
+      try {
+        await act?.();
+      } catch (error) {
+        logger.error("a client did not end as it should", error);
+        troubles.push(error);
+      }
+    };
     this.#off();
-    this.#around.part?.();
-    const ended = this.node.close();
+    const ended = [step(part), step(() => this.node.close())];
     for (const end of this.#waiting) end();
-    await ended;
-    await this.#around.close?.();
+    await Promise.all(ended);
+    await step(close);
     this.#say({ ...this.#look(), phase: "closed", leader: undefined });
-    this.#events.emit("closed", this.#failure);
+    this.#tell(() => this.#events.emit("closed", this.#failure));
     this.#events.events = {};
+    if (troubles.length > 0) throw troubles[0];
+  }
+
+  /** Whoever listens must not keep a proposal, the node or the end from going on. */
+  #tell(news: () => void): void {
+    try {
+      news();
+    } catch (error) {
+      this.#around.logger.error("a listener of a client threw", error);
+    }
   }
 
   #look(): ClientStatus {
@@ -158,7 +189,7 @@ export class LogClient implements ClusterClient {
     const was = this.#status;
     this.#status = status;
     const isSame = was.phase === status.phase && was.link === status.link && was.leader === status.leader && was.commitIndex === status.commitIndex && was.appliedIndex === status.appliedIndex && was.pendingCount === status.pendingCount;
-    if (!isSame) this.#events.emit("status", status);
+    if (!isSame) this.#tell(() => this.#events.emit("status", status));
   }
 }
 

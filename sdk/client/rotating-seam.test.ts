@@ -16,6 +16,8 @@ async function rotating(moods: readonly Mood[], options: Partial<RotationOptions
   const link = new RotatingSeam(bot, endpoints, { clock: room.clock, random: seededRandom(5), ...options });
   const said: LinkStatus[] = [];
   link.on("status", (status) => said.push(status));
+  // Whoever enters hears a leader, as long as nobody says otherwise.
+  link.on("status", ({ phase }) => phase === "connected" && link.hears(true));
   const asked = (): string => endpoints.flatMap(({ name, asked: times }) => times.map(({ at }) => ({ name, at }))).sort((a, b) => a.at - b.at).map(({ name }) => name).join(" ");
   // What answers at once has answered before time passes.
   await room.clock.advance(0);
@@ -71,6 +73,118 @@ test("[CC13] an endpoint that takes a client in and drops it is asked ever more 
   endpoint.drop();
   expect(link.status).toMatchObject({ phase: "waiting", attempt: 1 });
   expect(link.status.phase === "waiting" && link.status.pauseMs).toBeLessThanOrEqual(250);
+  await room.get(link.close());
+});
+
+test("[CC13] a way on which no leader is heard never proves good, however long it holds, and the pauses grow with each round of such ways", async () => {
+  const room = new Room();
+  room.hub.seam(peerId("server"));
+  const endpoints = room.endpoints(bot, "good", "good");
+  // As they are by default: what holds for as long as it takes to prove good is left for want of a leader at the same moment.
+  const link = new RotatingSeam(bot, endpoints, { clock: room.clock, random: seededRandom(5) });
+  const pauses: number[] = [];
+  /** What is heard on each way from its beginning on. */
+  let heard = (): void => link.hears(false);
+  link.on("status", (status) => {
+    if (status.phase === "connected") heard();
+    if (status.phase === "waiting") pauses.push(status.pauseMs);
+  });
+  await room.clock.advance(300_000);
+  expect(pauses.length).toBeGreaterThan(10);
+  for (const [at, pause] of pauses.entries()) expect(pause).toBeGreaterThanOrEqual(Math.min(15_000, 250 * 2 ** Math.floor((at + 1) / 2)) / 2);
+  // A leader that is heard for a moment proves nothing either.
+  heard = (): void => {
+    link.hears(true);
+    room.clock.after(9_000, () => link.hears(false));
+  };
+  pauses.length = 0;
+  await room.clock.advance(120_000);
+  expect(Math.min(...pauses)).toBeGreaterThanOrEqual(7_500);
+  // One that is heard for long enough does.
+  await room.until(() => link.status.phase === "waiting");
+  heard = (): void => {
+    link.hears(false);
+    room.clock.after(9_000, () => link.hears(true));
+  };
+  await room.until(() => link.status.phase === "connected");
+  await room.clock.advance(20_000);
+  for (const endpoint of endpoints) endpoint.drop();
+  expect(link.status).toMatchObject({ phase: "waiting", attempt: 1 });
+  await room.get(link.close());
+  expect(room.clock.pendingTimers).toBe(0);
+});
+
+test("[CC22] an endpoint that will never have this client is asked once more in a second round; where no other lets it in, that ends it by name", async () => {
+  const { room, link, endpoints, said, asked } = await rotating(["good", "unreachable", "good"]);
+  endpoints[0]!.refuses = "invalid";
+  endpoints[2]!.refuses = "invalid";
+  await room.clock.advance(0);
+  endpoints[0]!.drop();
+  expect(await room.until(() => link.status.phase === "closed")).toBe(true);
+  expect(link.failure).toMatchObject({ code: "endpoint-refused", refusal: "invalid" });
+  expect(link.status).toEqual({ phase: "closed", failure: link.failure });
+  expect(link.seam.state).toEqual({ phase: "torn", reason: link.failure!.message });
+  // Six refusals are two rounds of three.
+  expect(said.filter((status) => status.phase === "waiting" && status.reason.includes("so it is"))).toHaveLength(5);
+  const before = asked();
+  await room.clock.advance(60_000);
+  expect(asked()).toBe(before);
+  expect(room.clock.pendingTimers).toBe(0);
+});
+
+test("[CC22] what passes is no such refusal, and one that lets the client in makes the others count anew", async () => {
+  const { room, link, endpoints } = await rotating(["good", "good"]);
+  endpoints[0]!.refuses = "not-now";
+  endpoints[1]!.refuses = "not-now";
+  endpoints[0]!.drop();
+  await room.clock.advance(600_000);
+  expect(link.status.phase).not.toBe("closed");
+  for (let times = 0; times < 4; times += 1) {
+    for (const endpoint of endpoints) endpoint.refuses = "invalid";
+    const asked = endpoints[0]!.asked.length + endpoints[1]!.asked.length;
+    await room.until(() => endpoints[0]!.asked.length + endpoints[1]!.asked.length === asked + 3);
+    for (const endpoint of endpoints) endpoint.refuses = undefined;
+    expect(await room.until(() => link.status.phase === "connected")).toBe(true);
+    for (const endpoint of endpoints) endpoint.drop();
+  }
+  expect(link.failure).toBeUndefined();
+  await room.get(link.close());
+});
+
+test("[CC22] who is put out although the way was good was not left by a server that went: that is a failure", async () => {
+  const { room, link, endpoints } = await rotating(["good"]);
+  await room.clock.advance(20_000);
+  endpoints[0]!.putOut("not-now");
+  expect(link.status).toMatchObject({ phase: "waiting", attempt: 2 });
+  await room.get(link.close());
+});
+
+test("[CC23] of two under one identity the one that came first gives way, by name, and the other goes on", async () => {
+  const { room, link, endpoints } = await rotating(["good"]);
+  await room.clock.advance(20_000);
+  const [twin] = room.endpoints(bot, "good") as [TestEndpoint];
+  for (const endpoint of [endpoints[0]!, twin]) endpoint.saysReplaced = true;
+  const other = new RotatingSeam(bot, [twin], { clock: room.clock, random: seededRandom(6) });
+  other.on("status", ({ phase }) => phase === "connected" && other.hears(true));
+  expect(await room.until(() => link.status.phase === "closed")).toBe(true);
+  expect(link.failure).toMatchObject({ code: "identity-in-use", message: expect.stringContaining("bot") });
+  expect(await room.until(() => other.status.phase === "connected")).toBe(true);
+  await room.clock.advance(120_000);
+  expect(other.status.phase).toBe("connected");
+  expect(twin.asked.length + endpoints[0]!.asked.length).toBeLessThanOrEqual(4);
+  await room.get(other.close());
+  expect(room.clock.pendingTimers).toBe(0);
+});
+
+test("[CC23] taken over once, as after a core sorted out two connections of one peer, it comes back and stays; again much later, too", async () => {
+  const { room, link, endpoints } = await rotating(["good"]);
+  for (let times = 0; times < 3; times += 1) {
+    await room.clock.advance(70_000);
+    expect(link.status.phase).toBe("connected");
+    endpoints[0]!.putOut("replaced");
+  }
+  await room.clock.advance(10_000);
+  expect(link.status.phase).toBe("connected");
   await room.get(link.close());
 });
 

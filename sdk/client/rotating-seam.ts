@@ -3,14 +3,15 @@ import { createNanoEvents } from "nanoevents";
 import { ClosedError, hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { ManagedSeam, type BackoffLimits, type CoreWindow, type Seam } from "../seam/index.ts";
 import type { Endpoint, OpenedEndpoint } from "./endpoint.ts";
-import { EndpointTimeoutError } from "./errors.ts";
+import { type EndpointRefusedError, EndpointTimeoutError, IdentityInUseError, type EndpointRefusal } from "./errors.ts";
+import { letIn, NO_REFUSALS, refused, TAKEN_OVER_WITHIN_MS, type Refusals } from "./refusals.ts";
 import { beginRotation, moveOn, pauseMs, provenGood, ROTATION_BACKOFF, type Rotation } from "./rotation.ts";
 
 /** Budget of one frame, bytes: every endpoint's seam must take as much. Room for the largest command and its headers. */
 export const CLIENT_PAYLOAD_BYTES_MAX: number = 512 * 1024;
 /** How long an endpoint may take to answer, ms. */
 const CONNECT_TIMEOUT_MS = 5_000;
-/** How long a way must hold before it counts as good, ms: longer than a server that is going down, or a proxy before one that is down, keeps up appearances. */
+/** How long a leader must be heard on a way before that counts as good, ms: longer than a server that is going down keeps up appearances, and than a node remembers who led before the way changed. */
 const GOOD_AFTER_MS = 10_000;
 
 /** How long a way that hears no leader is kept where there are others, ms: several elections. */
@@ -24,7 +25,8 @@ export type LinkStatus =
   | { readonly phase: "waiting"; readonly endpoint: string; readonly attempt: number; readonly pauseMs: number; readonly reason: string }
   /** `window`: what became of the token that was presented. */
   | { readonly phase: "connected"; readonly endpoint: string; readonly window: CoreWindow }
-  | { readonly phase: "closed" };
+  /** `failure`: why, where it ended by itself. */
+  | { readonly phase: "closed"; readonly failure?: Error | undefined };
 
 /** How the endpoints are used. */
 export interface RotationOptions {
@@ -32,7 +34,7 @@ export interface RotationOptions {
   readonly random: Random;
   /** How long an endpoint may take to answer, ms. Default 5000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How long a way must hold before it counts as good and the pauses begin anew, ms. Default 10 000. */
+  /** How long a leader must be heard on a way ({@link RotatingSeam.hears}) before it counts as good and the pauses begin anew, ms. Default 10 000. */
   readonly goodAfterMs?: number | undefined;
   /** How long a way on which no leader is heard is kept where there are others, ms. Default 10 000. */
   readonly leaderlessMs?: number | undefined;
@@ -49,7 +51,10 @@ export interface RotationOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** One peer's way to a group through endpoints that come and go. Closing its `seam` ends it. */
+/**
+ * One peer's way to a group through endpoints that come and go. Closing its `seam` ends it. By itself it ends where no endpoint will ever have this peer (`EndpointRefusedError`,
+ * after two rounds of nothing but that), or where another program is the same peer and does not give way (`IdentityInUseError`); `failure` says so, and the seam is torn.
+ */
 export class RotatingSeam {
   /** The same for as long as this lives; woven from the first endpoint on, alone between two. */
   readonly seam: Seam;
@@ -61,7 +66,11 @@ export class RotatingSeam {
   #status: LinkStatus;
   #token: Uint8Array | undefined;
   #isGood = false;
+  #refusals: Refusals = NO_REFUSALS;
+  #failure: Error | undefined;
+  #opened: OpenedEndpoint | undefined;
   #attempt: AbortController | undefined;
+  #stopProving: (() => void) | undefined;
   #stopPatience: (() => void) | undefined;
   #stopTimer: () => void = () => {};
 
@@ -71,7 +80,7 @@ export class RotatingSeam {
     this.#options = options;
     this.#token = options.token;
     this.#rotation = beginRotation(endpoints.length, options.begin === "anywhere" ? options.random : undefined);
-    this.#managed = new ManagedSeam(selfId, options.payloadBytesMax ?? CLIENT_PAYLOAD_BYTES_MAX, (reason) => this.#leave(reason));
+    this.#managed = new ManagedSeam(selfId, options.payloadBytesMax ?? CLIENT_PAYLOAD_BYTES_MAX, (reason) => this.#leave(reason, this.#opened?.refusal?.()));
     this.seam = this.#managed;
     this.seam.on("state", ({ phase }) => {
       if (phase === "torn") this.#stop();
@@ -89,6 +98,11 @@ export class RotatingSeam {
     return this.#token;
   }
 
+  /** Why it ended by itself; undefined while it has not. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
   /** Adds a listener; returns the function that removes it. */
   on(event: "status", listener: (status: LinkStatus) => void): () => void {
     return this.#events.on(event, listener);
@@ -99,14 +113,23 @@ export class RotatingSeam {
     if (this.#status.phase !== "connected" || this.#endpoints.length === 1) return;
     this.#isGood = false;
     // Its own end is not news any more: the endpoint was left.
-    void this.#managed.detach()?.close();
+    this.#end(this.#managed.detach());
     this.#leave(reason);
   }
 
-  /** Told by what runs over this whether it hears a leader: a way on which it does not is left after a while. */
+  /** Told by what runs over this whether it hears a leader: a way on which it does, for long enough, is good; one on which it does not is left after a while. Who never says so finds none good. */
   hears(isLeaderHeard: boolean): void {
-    if (isLeaderHeard || this.#status.phase !== "connected") return this.#calm();
-    const { clock, leaderlessMs = LEADERLESS_MS } = this.#options;
+    if (this.#status.phase !== "connected") return;
+    const { clock, goodAfterMs = GOOD_AFTER_MS, leaderlessMs = LEADERLESS_MS } = this.#options;
+    if (isLeaderHeard) {
+      this.#calm();
+      this.#stopProving ??= clock.after(goodAfterMs, () => {
+        this.#isGood = true;
+        this.#rotation = provenGood(this.#rotation);
+      });
+      return;
+    }
+    this.#proveNothing();
     this.#stopPatience ??= clock.after(leaderlessMs, () => {
       this.#stopPatience = undefined;
       this.moveOn(`no leader was heard for ${leaderlessMs} ms`);
@@ -137,7 +160,7 @@ export class RotatingSeam {
     } catch (error) {
       if (this.#status.phase === "closed") return;
       logger.info(`${endpoint.name} can not be entered`, error);
-      this.#leave(messageOf(error));
+      this.#leave(messageOf(error), error);
     } finally {
       stop();
     }
@@ -153,21 +176,19 @@ export class RotatingSeam {
     }
   }
 
-  #carry(endpoint: Endpoint, { seam, token, window = "fresh" }: OpenedEndpoint): void {
+  #carry(endpoint: Endpoint, opened: OpenedEndpoint): void {
+    const { seam, token, window = "fresh" } = opened;
+    this.#opened = opened;
     try {
       this.#managed.attach(seam);
     } catch (error) {
-      void seam.close();
+      this.#end(seam);
       throw error;
     }
     if (token !== undefined) this.#keep(token);
     // One that was torn by the time it came has been left already.
     if (seam.state.phase === "torn") return;
-    const { clock, goodAfterMs = GOOD_AFTER_MS } = this.#options;
-    this.#stopTimer = clock.after(goodAfterMs, () => {
-      this.#isGood = true;
-      this.#rotation = provenGood(this.#rotation);
-    });
+    this.#refusals = letIn(this.#refusals);
     this.#say({ phase: "connected", endpoint: endpoint.name, window });
   }
 
@@ -176,16 +197,40 @@ export class RotatingSeam {
     this.#stopPatience = undefined;
   }
 
-  #leave(reason: string): void {
+  #proveNothing(): void {
+    this.#stopProving?.();
+    this.#stopProving = undefined;
+  }
+
+  /** `error`: what it ended with, which may be a refusal. Who is put out was no server that went: that is a failure, however good the way had been. */
+  #leave(reason: string, error?: unknown): void {
     if (this.#status.phase === "closed") return;
     this.#stopTimer();
     this.#calm();
+    this.#proveNothing();
+    const refusal = refusalIn(error);
+    if (refusal !== undefined && this.#isOver(refusal, error)) return;
     const { clock, random, backoff = ROTATION_BACKOFF } = this.#options;
-    this.#rotation = moveOn(this.#rotation, this.#endpoints.length, this.#isGood);
+    this.#rotation = moveOn(this.#rotation, this.#endpoints.length, this.#isGood && refusal === undefined);
     this.#isGood = false;
     const pause = pauseMs(this.#rotation, this.#endpoints.length, backoff, random);
     this.#stopTimer = clock.after(pause, () => void this.#ask());
     this.#say({ phase: "waiting", endpoint: this.#next.name, attempt: this.#rotation.failures + 1, pauseMs: pause, reason });
+  }
+
+  /** True where this refusal was one too many: then it ends here. */
+  #isOver(refusal: EndpointRefusal, cause: unknown): boolean {
+    const { end, ...refusals } = refused(this.#refusals, refusal, { endpoints: this.#endpoints.length, now: this.#options.clock.now() });
+    this.#refusals = refusals;
+    if (end === undefined) return false;
+    this.#failure = end === "refused" && cause instanceof Error ? cause : new IdentityInUseError(this.seam.selfId, TAKEN_OVER_WITHIN_MS, { cause });
+    this.#end({ close: () => this.#managed.end(messageOf(this.#failure)) });
+    return true;
+  }
+
+  /** Nobody waits for it, and what goes wrong with it then is nobody's business. */
+  #end(seam: Pick<Seam, "close"> | undefined): void {
+    seam?.close().catch((error: unknown) => (this.#options.logger ?? silentLogger).info("a way did not end as it should", error));
   }
 
   #keep(token: Uint8Array | undefined): void {
@@ -202,7 +247,8 @@ export class RotatingSeam {
   #stop(): void {
     this.#stopTimer();
     this.#calm();
-    this.#say({ phase: "closed" });
+    this.#proveNothing();
+    this.#say({ phase: "closed", failure: this.#failure });
     this.#attempt?.abort(new ClosedError("the client"));
     this.#events.events = {};
   }
@@ -227,7 +273,7 @@ function unlessAborted(endpoint: Endpoint, signal: AbortSignal, token: Uint8Arra
     const opening = endpoint.open(signal, token);
     const opened = (given: OpenedEndpoint): void => {
       signal.removeEventListener("abort", abort);
-      if (signal.aborted) void given.seam.close();
+      if (signal.aborted) given.seam.close().catch(() => {});
       else resolve(given);
     };
     opening.then(opened, (error: unknown) => {
@@ -236,6 +282,11 @@ function unlessAborted(endpoint: Endpoint, signal: AbortSignal, token: Uint8Arra
     });
     return undefined;
   });
+}
+
+/** Whatever copy of the SDK it was made by. */
+function refusalIn(error: unknown): EndpointRefusal | undefined {
+  return hasCode(error, "endpoint-refused") ? (error as EndpointRefusedError).refusal : undefined;
 }
 
 function messageOf(error: unknown): string {

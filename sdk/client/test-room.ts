@@ -8,7 +8,7 @@ import { VirtualClock } from "../testing/virtual-clock.ts";
 import { clusterClient, type ClusterClientOptions } from "./connect.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import type { Endpoint, OpenedEndpoint } from "./endpoint.ts";
-import { WindowClosedError } from "./errors.ts";
+import { EndpointRefusedError, WindowClosedError, type EndpointRefusal } from "./errors.ts";
 
 export const CORE: readonly PeerId[] = [peerId("core:a"), peerId("core:b"), peerId("core:c")];
 
@@ -22,10 +22,15 @@ export class TestEndpoint implements Endpoint {
   /** Seams given out and not ended by the other side. */
   readonly given: Set<MemorySeam> = new Set();
   mood: Mood = "good";
+  /** Puts out whoever comes, for this. */
+  refuses: EndpointRefusal | undefined;
+  /** Tells a peer whose place another connection took that it was put out for that. */
+  saysReplaced = false;
   /** Tokens it knows; undefined: it has none. */
   tokens: Uint8Array | undefined;
   readonly #room: Room;
   readonly #by: PeerId;
+  #outFor: EndpointRefusedError | undefined;
 
   constructor(room: Room, name: string, by: PeerId) {
     this.name = name;
@@ -39,13 +44,25 @@ export class TestEndpoint implements Endpoint {
     const { mood } = this;
     if (mood === "unreachable") throw new ClosedError(`${this.name} (nobody answers)`);
     if (mood === "silent") return new Promise(() => {});
+    if (this.refuses !== undefined) throw new EndpointRefusedError(this.name, this.refuses, "so it is");
     if (mood === "late") await new Promise<void>((resolve) => clock.after(8_000, resolve));
     if (token !== undefined && this.tokens !== undefined && token[0] !== this.tokens[0]) throw new WindowClosedError();
     const seam = hub.seam(this.#by);
     this.given.add(seam);
     seam.on("state", ({ phase }) => phase === "torn" && this.given.delete(seam));
     if (mood === "flapping") clock.after(50, () => this.drop());
-    return { seam, token: this.tokens };
+    const refusal = (): EndpointRefusedError | undefined => {
+      const reason = seam.state.phase === "torn" ? seam.state.reason : undefined;
+      return this.saysReplaced && reason === "replaced" ? new EndpointRefusedError(this.name, "replaced", reason) : this.#outFor;
+    };
+    return { seam, token: this.tokens, refusal };
+  }
+
+  /** Everybody who came in here is put out for this. */
+  putOut(refusal: EndpointRefusal): void {
+    this.#outFor = new EndpointRefusedError(this.name, refusal, "so it is");
+    this.drop();
+    this.#outFor = undefined;
   }
 
   /** Everybody who came in here is cut off without a word. */

@@ -118,6 +118,25 @@ describe("ManagedSeam", () => {
     expect(() => seam.attach(here.seam(bob))).toThrow(expect.objectContaining({ code: "seam-torn" }));
   });
 
+  test("[MS4] whoever closes it, at whatever moment, waits until its backing has ended", async () => {
+    const { here } = rooms();
+    const seam = new ManagedSeam(ann, 10_000);
+    const backing = here.seam(ann);
+    let endBacking = (): void => {};
+    const close = backing.close.bind(backing);
+    backing.close = () => new Promise((done) => (endBacking = () => void close().then(done)));
+    seam.attach(backing);
+    const ended: string[] = [];
+    seam.on("state", () => void seam.close().then(() => ended.push("in answer")));
+    const both = [seam.close().then(() => ended.push("first")), seam.end("late").then(() => ended.push("second"))];
+    expect(seam.state).toEqual({ phase: "torn", reason: "closed" });
+    await new Promise((done) => setTimeout(done));
+    expect(ended).toEqual([]);
+    endBacking();
+    await Promise.all(both);
+    expect(ended.sort()).toEqual(["first", "in answer", "second"]);
+  });
+
   test("[MS5] a backing of somebody else, or a smaller one, is refused and changes nothing", () => {
     const { here } = rooms();
     const seam = new ManagedSeam(ann, 10_000);

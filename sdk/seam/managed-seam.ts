@@ -12,6 +12,7 @@ export class ManagedSeam extends SeamCore implements Seam {
   readonly #lost: (reason: string) => void;
   #backing: Seam | undefined;
   #offs: readonly (() => void)[] = [];
+  #ending: Promise<void> | undefined;
 
   /** `lost` hears why a backing tore by itself; attach another, or `end`. */
   constructor(selfId: PeerId, payloadBytesMax: number, lost: (reason: string) => void = () => {}) {
@@ -46,16 +47,19 @@ export class ManagedSeam extends SeamCore implements Seam {
   }
 
   /** Tears with a reason, and closes the backing. */
-  async end(reason: string): Promise<void> {
+  end(reason: string): Promise<void> {
+    if (this.#ending !== undefined) return this.#ending;
     const backing = this.#backing;
     this.#backing = undefined;
     for (const off of this.#offs) off();
+    // Before anybody is told of the tear: who closes this in answer to that waits for the same end.
+    this.#ending = endOf(backing);
     this.tear(reason);
-    await backing?.close();
+    return this.#ending;
   }
 
-  async close(): Promise<void> {
-    await this.end("closed");
+  close(): Promise<void> {
+    return this.end("closed");
   }
 
   /** One call to the backing: where something stands between it and the others, that makes the copies. */
@@ -81,4 +85,8 @@ export class ManagedSeam extends SeamCore implements Seam {
     for (const peer of this.peers) if (!peers.has(peer)) this.removePeer(peer);
     for (const peer of peers) this.addPeer(peer);
   }
+}
+
+async function endOf(backing: Seam | undefined): Promise<void> {
+  await backing?.close();
 }

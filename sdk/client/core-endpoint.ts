@@ -48,8 +48,8 @@ function refusalOf(code: number | undefined): EndpointRefusal | undefined {
 
 const REFUSED_CODE_MIN = 4400;
 const REFUSED_CODE_MAX = 4499;
-/** A room or peer that none can be; a proof that does not hold; another connection of the same peer. */
-const MEANINGS: { readonly [code: number]: EndpointRefusal } = { 4400: "invalid", 4401: "invalid", 4410: "replaced" };
+/** A room or peer that none can be; a proof that does not hold; a room that is not served; a server of another name; another connection of the same peer. */
+const MEANINGS: { readonly [code: number]: EndpointRefusal } = { 4400: "invalid", 4401: "invalid", 4404: "invalid", 4421: "invalid", 4410: "replaced" };
 
 /** An hour: whoever opens it gives up long before. */
 const LONG_MS = 3_600_000;

@@ -93,6 +93,21 @@ test("[CC22] entering ends with the refusal's name where no endpoint will ever h
   expect(room.clock.pendingTimers).toBeLessThanOrEqual(idle);
 });
 
+test("[CC26] killed, and back under the same identity with nothing kept, a client is let in anew as soon as the group has let go of the one before", async () => {
+  for (const goneMs of [0, 500, 5_000]) {
+    const client = await room.client(bot, room.endpoints(bot, "good"));
+    await room.get(client.propose(command(1)));
+    room.hub.kill(bot, { noticedAfterMs: 0 });
+    await room.get(client.close());
+    await room.clock.advance(goneMs);
+    const again = await room.client(bot, room.endpoints(bot, "good"), { deadlineMs: 30_000 });
+    await room.get(again.propose(command(2)));
+    expect(again.clientId).not.toBe(client.clientId);
+    expect(applied(again.node)).toEqual(applied(room.leader!.node));
+    await room.get(again.close());
+  }
+});
+
 test("[CC8] a part that fails at the end leaves no other open: the caller hears of it once everything has ended", async () => {
   const { node, end } = await someNode();
   const ended: string[] = [];

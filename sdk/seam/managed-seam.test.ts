@@ -123,8 +123,12 @@ describe("ManagedSeam", () => {
     const seam = new ManagedSeam(ann, 10_000);
     const backing = here.seam(ann);
     let endBacking = (): void => {};
+    const mayEnd = new Promise<void>((done) => (endBacking = done));
     const close = backing.close.bind(backing);
-    backing.close = () => new Promise((done) => (endBacking = () => void close().then(done)));
+    backing.close = async () => {
+      await mayEnd;
+      await close();
+    };
     seam.attach(backing);
     const ended: string[] = [];
     seam.on("state", () => void seam.close().then(() => ended.push("in answer")));

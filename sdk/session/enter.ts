@@ -110,7 +110,13 @@ export async function gameJoin(seam: Seam, options: GameJoinOptions): Promise<Ga
 export async function gameSpectate(seam: Seam, options: GameSpectateOptions): Promise<GameSession> {
   const { spectateAdmissionTimeoutMs: ms = 10_000, neverVotes = false, opens } = options;
   return enter(new Session(seam, "spectate", options, { opens, neverVotes: neverVotes || undefined }), async (session) => {
-    await follow(session, { ms, isIn: isWatching, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) });
+    try {
+      await follow(session, { ms, isIn: isWatching, refusal: refusalOfSpectator, onTimeout: () => new SpectateTimeoutError(ms, progress(session)) });
+    } catch (error) {
+      // Who was in the group under this id before, with a log that is gone, can not be brought up to date: only as somebody who was taken out, and comes anew.
+      session.part();
+      throw error;
+    }
     session.cameIn();
   });
 }

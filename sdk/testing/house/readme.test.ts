@@ -6,7 +6,7 @@ import { complaints, optionsOf, programOf } from "./program.ts";
 import { doors, packageJson, ROOT, textOf } from "./project.ts";
 
 const readme = textOf("README.md");
-const documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const documents = ["README.md", "RECIPES.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
 const fences = (path: string): string[] => [...textOf(path).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((found) => found[1] ?? "");
 
 describe("the code in the documents", () => {

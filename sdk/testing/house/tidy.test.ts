@@ -9,7 +9,7 @@ vi.setConfig({ testTimeout: 180_000 });
 
 const HERE = "sdk/testing/house/";
 const written = allSources().filter((path) => !path.startsWith(HERE));
-const documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", ...filesUnder("sdk").filter((path) => path.endsWith(".md"))];
+const documents = ["README.md", "RECIPES.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", ...filesUnder("sdk").filter((path) => path.endsWith(".md"))];
 
 function linesWith(paths: readonly string[], pattern: RegExp): string[] {
   return paths.flatMap((path) => textOf(path).split("\n").flatMap((line, at) => (pattern.test(line) ? [`${path}:${at + 1}: ${line.trim()}`] : [])));

@@ -1,6 +1,7 @@
 // Wires the two screens to one match at a time, and the match to the address bar.
 import { type Match, openMatch } from "../sdk/index.ts";
 import { byId } from "./dom.ts";
+import { Faults } from "./faults.ts";
 import { codeOf, hashOf, Lobby, type Wish } from "./lobby.ts";
 import { findServer } from "./signaling.ts";
 import { Table } from "./table.ts";
@@ -46,11 +47,12 @@ async function open(wish: Wish): Promise<void> {
   lobby.busy(true);
   setHash(wish.hash);
   try {
-    match = await openMatch({ game: ticTacToe, name: wish.name, spectate: wish.watch, ...(await findServer()), signal });
+    const faults = new Faults(() => table.faultsChanged());
+    match = await openMatch({ game: ticTacToe, name: wish.name, spectate: wish.watch, ...(await findServer()), between: faults.between, signal });
     const hash = hashOf(match.invite.url) || wish.hash;
     setHash(hash);
     keep(hash);
-    table.open(match);
+    table.open(match, faults);
     show("match");
   } catch (cause) {
     lobby.invite(wish.hash);

@@ -41,7 +41,8 @@ export class StatusBar {
     this.#root = root;
     this.#values = factsOf(first).map(([, value]) => element("dd", { text: value }));
     const pairs = factsOf(first).map(([name, , about], at) => element("div", { class: "fact", title: about, children: [element("dt", { text: name }), ...this.#values.slice(at, at + 1)] }));
-    root.replaceChildren(element("dl", { children: pairs }));
+    root.querySelector("dl")?.remove();
+    root.prepend(element("dl", { children: pairs }));
   }
 
   render(status: MatchStatus): void {

@@ -3,8 +3,11 @@ import type { Match } from "../sdk/index.ts";
 import { createBoard, isPending, type Board } from "./board.ts";
 import { Chat } from "./chat.ts";
 import { byId, element, say } from "./dom.ts";
+import type { Faults } from "./faults.ts";
+import { Inspector } from "./inspector.ts";
 import { Invite } from "./invite.ts";
 import { People } from "./people.ts";
+import { Standstill } from "./standstill.ts";
 import { StatusBar } from "./status.ts";
 import { type Action, isOver, type TicTacToe } from "./tic-tac-toe.ts";
 import { headline, isAlone, news, notNow, refusal, type Scene } from "./words.ts";
@@ -22,6 +25,8 @@ export class Table {
   readonly #people: People = new People(byId("players", HTMLElement), byId("watchers", HTMLElement));
   readonly #invite: Invite = new Invite();
   readonly #chat: Chat = new Chat();
+  readonly #inspector: Inspector = new Inspector();
+  readonly #standstill: Standstill = new Standstill();
   readonly #headline: HTMLElement = byId("headline", HTMLElement);
   readonly #notice: HTMLElement = byId("notice", HTMLElement);
   readonly #story: HTMLElement = byId("story", HTMLElement);
@@ -39,13 +44,15 @@ export class Table {
     this.#goOn.addEventListener("click", () => void this.#goOnAlone());
   }
 
-  /** Shows this match until `close`. */
-  open(match: Match<TicTacToe, Action>): void {
+  /** Shows this match, which has these faults between it and its world, until `close`. */
+  open(match: Match<TicTacToe, Action>, faults: Faults): void {
     this.close();
     this.#match = match;
     this.#status = new StatusBar(byId("status", HTMLElement), match.status.get());
     this.#invite.open(match.invite);
     this.#chat.open(match);
+    this.#inspector.open(match, faults);
+    this.#standstill.open(faults);
     const redraw = (): void => this.#redraw();
     this.#offs = [match.state.listen(redraw), match.confirmed.listen(redraw), match.status.listen(redraw), match.players.listen(redraw)];
     this.#render();
@@ -59,7 +66,15 @@ export class Table {
     this.#before = undefined;
     this.#story.replaceChildren();
     this.#chat.close();
+    this.#inspector.close();
+    this.#standstill.close();
     this.#note("");
+  }
+
+  /** Something was broken, or mended. */
+  faultsChanged(): void {
+    this.#standstill.render();
+    this.#inspector.render();
   }
 
   // One change of the match moves several atoms in one task; the page is drawn once, before the browser paints.
@@ -79,6 +94,7 @@ export class Table {
     this.#board.render(scene);
     this.#people.render(scene);
     this.#status?.render(scene.status);
+    this.#inspector.render();
     this.#invite.show(isAlone(scene) && !scene.status.spectating && scene.status.phase === "waiting");
     this.#offer(this.#rematch, isOver(scene.confirmed) && scene.status.seat !== undefined && scene.status.phase !== "closed");
     this.#offer(this.#goOn, scene.status.phase === "no-quorum" && scene.status.seat !== undefined);

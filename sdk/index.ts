@@ -10,7 +10,7 @@ export {
   type ActionContext, type DefinedGame, type DiceState, type Divergence, type EventContext, type Game, type GameClock, type GameDice, type GameReport, type GameReportKind, type GameStore, type Opening, type Outcome, type Recording, type Roll, type SealContext, type Sealed, type Seat, type SetupContext, type StandardSchema, type UndoAnswer,
 } from "./game/index.ts";
 export { WrongPassphraseError } from "./identity/index.ts";
-export { coreRoomOf, exportMatch, importMatch, openMatch, WrongPasswordError, type CorePlacement, type ImportedMatch, type Invite, type Match, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";
+export { coreRoomOf, exportMatch, importMatch, openMatch, WrongPasswordError, type CorePlacement, type ImportedMatch, type Invite, type Match, type MatchBetween, type MatchOptions, type MatchPhase, type MatchPlayer, type MatchStart, type MatchStatus, type PlayOutcome } from "./open-match.ts";
 export { randomId, systemClock, systemRandom } from "./platform/index.ts";
 export { CorruptStateError, raftConfig, type RaftConfig } from "./raft/index.ts";
 export {
@@ -19,7 +19,7 @@ export {
 } from "./replica/index.ts";
 export {
   BroadcastChannelSignaling, combineSignaling, ManualSignaling, ManualStringError, MuxSeam, NamedMux, NatTraversalError, PeerNotConnectedError, PeerNotProvenError, SeamTornError, SelfSendError, WebSocketSignaling,
-  type ManualSignalingOptions, type ManualStepOptions, type Seam, type SeamEvents, type SeamState, type Signaling, type SignalingFactory,
+  type ManualSignalingOptions, type ManualStepOptions, type Seam, type SeamEvents, type SeamState, type SendOptions, type Signaling, type SignalingFactory,
 } from "./seam/index.ts";
 export { DEFAULT_ICE_SERVERS, WebRtcSeam, type WebRtcSeamOptions } from "./seam/webrtc/index.ts";
 export {

@@ -44,6 +44,7 @@ test.each<readonly [options: unknown, says: string]>([
   [{ game, admit: true }, "admit is a function, got true"],
   [{ game, onReport: {} }, "onReport is a function"],
   [{ game, signal: {} }, "signal is an AbortSignal"],
+  [{ game, between: { clock: "slow" } }, "between is { seam, clock } with functions, got an object with clock"],
   [{ game, logger: () => {} }, "logger is a Logger (such as console), got a function"],
 ])("%#: wrong usage is refused by name before anything starts", async (options, says) => {
   await expect(openMatch(options as MatchOptions<number, number>)).rejects.toMatchObject({ code: "invalid-argument", message: expect.stringContaining(says) });

@@ -47,6 +47,7 @@ const KINDS: Readonly<Record<keyof MatchOptions<unknown, unknown>, Kind>> = {
   page: ["a PageLifecycle", has("on")],
   clock: ["a Clock", has("now", "after")],
   random: ["a Random", has("uint32")],
+  between: ["{ seam, clock } with functions", (value) => isObject(value) && [Reflect.get(value, "seam"), Reflect.get(value, "clock")].every((each) => each === undefined || isFunction(each))],
   logger: ["a Logger (such as console)", has("error", "info", "debug")],
   signal: ["an AbortSignal", has("throwIfAborted", "addEventListener")],
 };

@@ -33,6 +33,17 @@ export interface CorePlacement {
   readonly core: readonly string[];
 }
 
+/**
+ * What is put between a match and its world, so that an inspector or a test takes something away while it runs: a seam that holds frames back is a link that is down, with a
+ * clock that stands still beside it the tab is frozen. What a function gives is used instead of what it was given, and is bound by the same promises.
+ */
+export interface MatchBetween {
+  /** The way to the others; called each time this tab goes out to them. A seam of the same peer that takes frames as large. What travels beside the links (signaling, and a goodbye by it) does not pass. */
+  readonly seam?: ((seam: Seam) => Seam) | undefined;
+  /** Time and timers of all that this match does; called once. */
+  readonly clock?: ((clock: Clock) => Clock) | undefined;
+}
+
 /** What `openMatch` takes: the game, and whatever differs from the defaults. */
 export interface MatchOptions<State, Action> {
   /**
@@ -121,6 +132,8 @@ export interface MatchOptions<State, Action> {
   readonly clock?: Clock | undefined;
   /** Randomness made elsewhere (tests). Default: `crypto`. */
   readonly random?: Random | undefined;
+  /** Stands between this match and its world, for faults on demand. Default: nothing does. */
+  readonly between?: MatchBetween | undefined;
   /** Hears what happens inside. Default: nobody; `console` while you build. */
   readonly logger?: Logger | undefined;
   /** Gives up opening and leaves nothing behind. */

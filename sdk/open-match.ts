@@ -10,7 +10,7 @@ import { LiveMatch } from "./open-match-live.ts";
 import { checkOptions } from "./open-match-options.ts";
 import { inviteTo, roomFrom, storageNameOf, type RoomAddress } from "./open-match-room.ts";
 import { meet, meetOver, type Meeting, type MeetingOptions } from "./open-match-seam.ts";
-import type { CorePlacement, Match, MatchOptions, MatchStart } from "./open-match-types.ts";
+import type { CorePlacement, Match, MatchBetween, MatchOptions, MatchStart } from "./open-match-types.ts";
 import { witnessLinks } from "./open-match-witness.ts";
 import { pageLifecycle, systemRandom, tabClock, wallClock, type PageLifecycle } from "./platform/index.ts";
 import { signalingKey, type Seam, type SignalingKey } from "./seam/index.ts";
@@ -21,7 +21,7 @@ export { coreRoomOf } from "./open-match-core.ts";
 export { WrongPasswordError } from "./open-match-errors.ts";
 export type { Invite } from "./open-match-room.ts";
 export { exportMatch, importMatch, type ImportedMatch } from "./open-match-file.ts";
-export type { CorePlacement, Match, MatchOptions, MatchStart, PlayOutcome } from "./open-match-types.ts";
+export type { CorePlacement, Match, MatchBetween, MatchOptions, MatchStart, PlayOutcome } from "./open-match-types.ts";
 
 /**
  * Opens a room and plays in it: the first one in hosts, the next join, a full room is watched. Resolves once this tab is in, which for
@@ -51,7 +51,8 @@ export async function openMatch<State, Action>(options: MatchOptions<State, Acti
     // A seam made elsewhere has no signaling of ours.
     const key = await signalingKey({ room: address.room, secret: address.key, password: options.seam === undefined ? options.password : undefined });
     const former = options.returnAs && (await importIdentity(options.returnAs.file, options.returnAs.passphrase));
-    const world = { game, address, key, former, random, clock: options.clock ?? ownClock, page, seats, beginning, core };
+    const clock = options.clock ?? ownClock;
+    const world = { game, address, key, former, random, clock: options.between?.clock?.(clock) ?? clock, page, seats, beginning, core };
     const match = await openIn(world, options).catch((error: unknown) => {
       // What was stored can not be believed, and was put aside: this tab goes on as somebody new, who can prove whom it was.
       if (!hasCode(error, "corrupt-state") || options.seam !== undefined) throw error;
@@ -94,7 +95,7 @@ async function openIn<State, Action>(world: World<State, Action>, options: Match
   const place = await openHome({ room: storageNameOf(address), selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
   const home: Home = former === undefined ? place : { ...place, displaced: former.peerId, takeOver: () => Promise.resolve(former) };
   const self = { selfId: home.peerId, identity: home.identity, key, address, clock, random, logger, openSocket: options.openSocket };
-  const meetWith = (): ((onSealed: MeetingOptions["onSealed"]) => Meeting) => (world.core === undefined ? meeter(options, seam, self) : coreMeeter(world.core, self));
+  const meetWith = (): ((onSealed: MeetingOptions["onSealed"]) => Meeting) => through(options.between, world.core === undefined ? meeter(options, seam, self) : coreMeeter(world.core, self));
   const match = await made(() => new LiveMatch({ ...world, options, hasCore: world.core !== undefined, home, meet: meetWith(), session: sessionOptions(options, world, home), invite: inviteTo(address) }), async () => {
     await seam?.close();
     await home.release();
@@ -111,6 +112,14 @@ async function made<T>(make: () => T, letGo: () => Promise<void>): Promise<T> {
     await letGo();
     throw error;
   }
+}
+
+/** The same way out, with what the caller puts in between. */
+function through<Heard>(between: MatchBetween | undefined, goOut: (onSealed: Heard) => Meeting): (onSealed: Heard) => Meeting {
+  return (onSealed) => {
+    const meeting = goOut(onSealed);
+    return { ...meeting, seam: between?.seam?.(meeting.seam) ?? meeting.seam };
+  };
 }
 
 /** How this tab goes out to the others, the first time and every later one. */

@@ -46,7 +46,7 @@ function summary(tally: Tally, elapsedMs: number): string {
   const figures = [
     `${tally.seeds} seeds, ${hours.toFixed(1)} simulated hours in ${(elapsedMs / 1_000).toFixed(0)} s (${Math.round(tally.simulatedMs / elapsedMs)} times real time)`,
     `${tally.events} events, ${tally.commands} commands committed, ${tally.operations} client operations answered`,
-    `${Object.values(tally.rules).reduce((sum, count) => sum + count, 0)} violations, ${percent(tally.vacuous, tally.seeds)} of seeds vacuous`,
+    `${Object.values(tally.rules).reduce((sum, count) => sum + count, 0)} violations${tally.failures.map(({ seed, violation }) => `, seed ${seed}: ${violation?.rule ?? "?"}`).join("")}, ${percent(tally.vacuous, tally.seeds)} of seeds vacuous`,
     `leader after the healing of a core, in election timeouts: median ${quantile(tally.leaderAfter, 0.5).toFixed(2)}, 99 % ${quantile(tally.leaderAfter, 0.99).toFixed(2)}, most ${quantile(tally.leaderAfter, 1).toFixed(2)}`,
   ];
   return figures.join("\n");

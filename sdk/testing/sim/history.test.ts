@@ -14,7 +14,7 @@ const SETTLED: Membership = { voters: [A, B], votersOutgoing: [], learners: [], 
 function voterSheet(id: PeerId): NodeSheet {
   return {
     id, disk: new SimDisk(new DiskImage(undefined, () => SETTLED), undefined), engine: undefined, term: 4, role: "follower", commit: 0, membership: SETTLED,
-    durableVotes: new Map(), patience: new Map(), ticks: 100, contact: { term: 4, ticks: 99 }, heard: new Map(), ledSinceTicks: 0, echoes: new Map(),
+    durableVotes: new Map(), patience: new Map(), ticks: 100, contact: { term: 4, ticks: 99 }, heard: new Map(), stood: 0, ledSinceTicks: 0, echoes: new Map(),
     nextCommand: 0, applied: 0,
   };
 }

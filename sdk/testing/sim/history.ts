@@ -27,6 +27,8 @@ export interface NodeSheet {
   membership: Membership;
   /** Votes ever durable here, by term. */
   readonly durableVotes: Map<Term, PeerId>;
+  /** The last term in which it rightly became a candidate. */
+  stood: Term;
   /** Own ticks in this incarnation, and when a leader was last heard, counted in them. */
   ticks: number;
   contact: { readonly term: Term; readonly ticks: number } | undefined;

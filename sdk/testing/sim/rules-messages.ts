@@ -2,7 +2,7 @@
 // sender at that moment (I8, I9, I13, I17, I18), and every claim of leadership against who was elected (I1).
 import type { LogIndex, PeerId, Term } from "../../base/index.ts";
 import { isWitness, type AppendReply, type AppendRequest, type Message, type ReadReply, type VoteReply } from "../../raft/index.ts";
-import { isQuorum, isVoter, type History, type NodeSheet } from "./history.ts";
+import { isQuorum, type History, type NodeSheet } from "./history.ts";
 import { judgeContent, judgeEntry } from "./rules-writes.ts";
 import { demand } from "./violation.ts";
 
@@ -29,7 +29,7 @@ export function judgeSent(history: History, sent: Sent): void {
   switch (message.type) {
     case "vote":
       note(history.candidacies, message.term, from.id, { lastIndex: message.lastIndex, lastTerm: message.lastTerm });
-      demand("I15", mayCampaign(from), () => `${from.id} campaigns in term ${message.term} without being a voter`);
+      demand("I15", from.stood === message.term, () => `${from.id} asks for votes in term ${message.term}, in which it does not stand`);
       return;
     case "pre-vote-reply":
       if (message.granted) judgePatience(sent, message.term, "pre-vote");
@@ -82,16 +82,6 @@ export function judgeSent(history: History, sent: Sent): void {
     case "forward-reply":
       return;
   }
-}
-
-/**
- * A voter; also one whose removal is not yet committed, because its vote and its log may still be needed (thesis §4.2.2), and one who holds what
- * it does not know to be committed, because that may be what others refuse their votes over (RF58).
- */
-export function mayCampaign(sheet: NodeSheet): boolean {
-  const { durable } = sheet.disk;
-  const settled = durable.membershipAt(sheet.commit);
-  return isVoter(sheet.membership, sheet.id) || (settled !== undefined && isVoter(settled, sheet.id)) || durable.lastIndex > sheet.commit;
 }
 
 function note<V>(map: Map<Term, Map<PeerId, V>>, term: Term, id: PeerId, value: V): void {

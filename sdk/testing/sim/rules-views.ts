@@ -1,8 +1,7 @@
 // Rules about what a node believes, judged after every event that could have changed it: I1, I5, I6, I7, I15, I17, L6.
 import type { LogIndex, PeerId, Term } from "../../base/index.ts";
 import { isWitness, type Membership } from "../../raft/index.ts";
-import { isQuorum, type History, type NodeSheet } from "./history.ts";
-import { mayCampaign } from "./rules-messages.ts";
+import { isQuorum, isVoter, type History, type NodeSheet } from "./history.ts";
 import { describeMembership } from "./rules-writes.ts";
 import { demand } from "./violation.ts";
 
@@ -28,6 +27,10 @@ export function judgeView(history: History, sheet: NodeSheet): ViewChange {
   const led = sheet.role === "leader" && sheet.term === term;
   const becameLeader = role === "leader" && !led;
   if (becameLeader) judgeElection(history, sheet, { term, membership });
+  if (role === "candidate" && (sheet.role !== "candidate" || term !== sheet.term)) {
+    demand("I15", mayCampaign(sheet, machine), () => `${sheet.id} campaigns in term ${term} without being a voter`);
+    sheet.stood = term;
+  }
   const committed = commitIndex - sheet.commit;
   if (committed > 0) {
     demand("I7", commitIndex <= machine.lastIndex, () => `${sheet.id} commits ${commitIndex} with a log that ends at ${machine.lastIndex}`);
@@ -47,13 +50,22 @@ export function judgeView(history: History, sheet: NodeSheet): ViewChange {
   return { becameLeader, ceasedToLead, committed, byWitness };
 }
 
+/**
+ * A voter; also one whose removal is not yet committed, because its vote and its log may still be needed (thesis §4.2.2), and one who holds what
+ * it does not know to be committed, because that may be what others refuse their votes over (RF58).
+ */
+function mayCampaign({ id, disk: { durable } }: NodeSheet, { membership, commitIndex, lastIndex }: { readonly membership: Membership; readonly commitIndex: LogIndex; readonly lastIndex: LogIndex }): boolean {
+  const settled = durable.membershipAt(commitIndex);
+  return isVoter(membership, id) || (settled !== undefined && isVoter(settled, id)) || lastIndex > commitIndex;
+}
+
 function judgeElection(history: History, sheet: NodeSheet, { term, membership }: { readonly term: Term; readonly membership: Membership }): void {
   const { id, disk: { durable } } = sheet;
   const other = history.leaders.get(term);
   demand("I1", other === undefined, () => `${id} becomes the leader of term ${term}, which had ${String(other)}`);
   history.leaders.set(term, id);
   demand("W2", !isWitness(id), () => `${id} becomes leader of term ${term}`);
-  demand("I15", mayCampaign(sheet), () => `${id} becomes leader of ${describeMembership(membership)}`);
+  demand("I15", sheet.stood === term || mayCampaign(sheet, { membership, commitIndex: sheet.commit, lastIndex: durable.lastIndex }), () => `${id} becomes leader of ${describeMembership(membership)}`);
   demand("I13", durable.hardState.term === term && durable.hardState.vote === id, () => `${id} leads term ${term} with term ${durable.hardState.term} and vote ${String(durable.hardState.vote)} durable`);
   const votes = history.votes.get(term);
   const partings = history.partings.get(term);

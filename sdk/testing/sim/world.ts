@@ -220,7 +220,7 @@ export class SimWorld {
     peer.sheet = {
       id: peer.id, disk: new SimDisk(image, this.#kind.records?.()), engine: undefined, term: 0, role: "learner", commit: 0,
       membership: { voters: [], votersOutgoing: [], learners: [], learnersNext: [] }, durableVotes: new Map(), patience: new Map(),
-      ticks: 0, contact: undefined, heard: new Map(), ledSinceTicks: 0, echoes: new Map(), nextCommand: 0, applied: 0,
+      ticks: 0, contact: undefined, heard: new Map(), stood: 0, ledSinceTicks: 0, echoes: new Map(), nextCommand: 0, applied: 0,
     };
     this.history.nodes.set(peer.id, peer.sheet);
   }

@@ -24,7 +24,7 @@ async function playOn(table: Table, isDone: (state: Pig) => boolean): Promise<vo
   }, "the game to go on");
 }
 
-describeContract("pig keeps the game contract", gameObligations, { game: pig, seats: 3, sample: (_state: Pig, _player: number, random: Random): PigAction => ({ type: below(random, 3) === 0 ? "bank" : "roll" }) });
+describeContract("pig keeps the game contract", gameObligations, { game: pig, seats: 3, sample: (_state: Pig, _player: number, random: Random): PigAction => ({ type: below(random, 3) === 0 ? "bank" : "roll" }) }, { describe, test });
 
 test("a whole game ends alike for everybody, and its file replays to the same end", async () => {
   const table = await openTable(pig, { players: 3, seed: 4 });

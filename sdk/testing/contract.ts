@@ -1,44 +1,10 @@
-// A port's promises as data: the same list judges every implementation, and is itself judged against broken ones.
+// The contracts in Vitest, which judges everything here.
 import { describe, test } from "vitest";
+import { describeContract as describeWith, type Obligation } from "./obligations.ts";
 
-/** One promise an implementation makes, named by its rule in SPEC.md. */
-export interface Obligation<H> {
-  readonly id: string;
-  readonly says: string;
-  /** A reason why a platform can not keep this rule; core rules leave it out. */
-  readonly unless?: ((harness: H) => string | undefined) | undefined;
-  /** Resolves when the promise is kept; rejects, saying what was seen, when it is broken. */
-  readonly check: (harness: H) => Promise<void>;
-}
+export { brokenObligations, type Obligation } from "./obligations.ts";
 
-/** Registers one test per obligation; a gap is a visible skip with its reason. */
+/** Registers one test per obligation. */
 export function describeContract<H>(title: string, obligations: readonly Obligation<H>[], harness: H): void {
-  describe(title, () => {
-    for (const { id, says, unless, check } of obligations) {
-      const gap = unless?.(harness);
-      test.skipIf(gap !== undefined)(`[${id}] ${says}${gap === undefined ? "" : ` — not here: ${gap}`}`, () => check(harness));
-    }
-  });
-}
-
-/**
- * The ids of the obligations this harness breaks, in order: for showing that a suite can fail, on the rule meant. A broken implementation
- * may never answer: with `patienceMs` a check that has not ended by then counts as broken.
- */
-export async function brokenObligations<H>(obligations: readonly Obligation<H>[], harness: H, patienceMs?: number): Promise<string[]> {
-  const broken: string[] = [];
-  for (const { id, unless, check } of obligations) {
-    if (unless?.(harness) !== undefined) continue;
-    await ended(check(harness), patienceMs).catch(() => broken.push(id));
-  }
-  return broken;
-}
-
-async function ended(check: Promise<void>, patienceMs: number | undefined): Promise<void> {
-  if (patienceMs === undefined) return check;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const impatience = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no end within ${patienceMs} ms`)), patienceMs);
-  });
-  return Promise.race([check, impatience]).finally(() => clearTimeout(timer));
+  describeWith(title, obligations, harness, { describe, test });
 }

@@ -1,6 +1,6 @@
 // One list of doors, written in the four places that each need it.
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { doors, packageJson, ROOT, textOf } from "./project.ts";
 
@@ -32,6 +32,32 @@ test("every door has a size budget, and the script-tag build has one", () => {
   const named = budgets.map(({ name }) => name);
   const inBrowsers = listed.map(({ name }) => name).filter((name) => !builtOnTheirOwn.includes(name) && name !== "./testing");
   expect([...inBrowsers.map((name) => name.replace(/^\./, "flotilla")), "flotilla.global.js"].filter((name) => !named.includes(name))).toEqual([]);
+});
+
+/** Everything following imports from a file leads to that is left when the code runs: our files, and the packages they name. */
+function broughtBy(source: string): string[] {
+  const files = new Set([source]);
+  const packages = new Set<string>();
+  for (const path of files) {
+    for (const found of textOf(path).matchAll(/^(?:import|export) (?!type )(?:[^;"]*? from )?"([^"]+)";|\bimport\("([^"]+)"\)/gm)) {
+      const specifier = found[1] ?? found[2] ?? "";
+      if (specifier.startsWith(".")) files.add(join(dirname(path), specifier));
+      else packages.add(specifier.startsWith("node:") ? specifier : specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/"));
+    }
+  }
+  return [...packages];
+}
+
+test("what a door brings is found", () => {
+  expect(broughtBy("sdk/index.ts")).toEqual(expect.arrayContaining(["yjs", "simple-peer", "nanostores", "@noble/hashes"]));
+  expect(broughtBy("sdk/base/index.ts")).not.toContain("yjs");
+});
+
+test.each(listed)("$name needs no package that is not installed with it or named as a peer", ({ name, source }) => {
+  const { dependencies, optionalDependencies, peerDependencies } = packageJson();
+  const there = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
+  const mayUseNode = [...builtOnTheirOwn, "./testing"].includes(name);
+  expect(broughtBy(source).filter((one) => !(one.startsWith("node:") ? mayUseNode : there.includes(one)))).toEqual([]);
 });
 
 test("every script another script runs exists", () => {

@@ -232,6 +232,26 @@ describe("[MN3] the signal", () => {
     await two.linked();
   });
 
+  test("[MN3] ends the link of a reply the browser does not take, for everybody who waits for it, and lets invite again", async () => {
+    const air = new Air();
+    let isRefusing = true;
+    const one = new ManualSignaling({ clock: new VirtualClock(), random: seededRandom((seed += 1)), iceServers: [], openLink: (options, listener) => {
+      const end = air.open(options, listener) as End;
+      const accept = end.accept.bind(end);
+      end.accept = (answer) => (isRefusing ? Promise.reject(new Error("no such description")) : accept(answer));
+      return end;
+    } });
+    const two = make(air);
+    const invitation = await one.invite("s");
+    const waiting = expect(one.linked()).rejects.toThrow("no such description");
+    await expect(one.accept(await two.reply(invitation, "s"))).rejects.toThrow("no such description");
+    await waiting;
+    expect([one.isLinked, [...air.ends.values()][0]?.isClosed]).toEqual([false, true]);
+    isRefusing = false;
+    await one.accept(await two.reply(await one.invite("s"), "s"));
+    expect(one.isLinked).toBe(true);
+  });
+
   test("ends the link of an acceptance that is given up", async () => {
     const air = new Air();
     const [one, two] = [make(air), make(air)];

@@ -95,7 +95,7 @@ export class ManualSignaling {
 
   /**
    * Takes the string that came back, and resolves once both ends are connected. Rejects with `ManualStringError`, and then nothing changed; with an error of code
-   * `nat-traversal` where no path was found, or `link-lost`; with the signal's reason, and then the link ends.
+   * `nat-traversal` where no path was found, or `link-lost`; with the signal's reason, or what the browser says of the reply, and then the link ends: invite again.
    */
   async accept(reply: string, { signal }: ManualStepOptions = {}): Promise<void> {
     signal?.throwIfAborted();
@@ -109,6 +109,10 @@ export class ManualSignaling {
     try {
       await attempt.link.accept(description);
       await attempt.linked.promise;
+    } catch (error) {
+      // What the browser does not take now it never takes: whoever waits for this link is told so.
+      this.#lost(attempt, error);
+      throw error;
     } finally {
       signal?.removeEventListener("abort", giveUp);
     }

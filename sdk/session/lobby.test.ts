@@ -54,6 +54,19 @@ describe("groups in sight", () => {
   });
 });
 
+test("[SE10] of two groups whose opening words are not read yet neither gives way, and once they are the same one does for both", () => {
+  const notices = (openedAt: number): { readonly before: LeadNotice; readonly after: LeadNotice } => ({ before: { ...lead(1), seats: 0 }, after: lead(1, 1, openedAt) });
+  const [older, newer] = [notices(7), notices(8)];
+  const yields = (self: PeerId, own: LeadNotice, peer: PeerId, other: LeadNotice): boolean => betterGroup({ groupId: `of ${self}`, leader: self, lead: own }, new Map([[peer, { ...hosting, groupId: `of ${peer}`, lead: other }]])) !== undefined;
+  // Each hears of the other a moment late: in no mixture of old and new words do both give way.
+  for (const heardByBob of [older.before, older.after]) for (const heardByAnn of [newer.before, newer.after]) {
+    const annYields = yields(ann, older.after, bob, heardByAnn) || yields(ann, older.before, bob, heardByAnn);
+    const bobYields = yields(bob, newer.after, ann, heardByBob) || yields(bob, newer.before, ann, heardByBob);
+    expect([annYields, bobYields]).toEqual([false, heardByBob === older.after]);
+  }
+  expect(visibleGroups(new Map([[ann, { ...leads("new", 1), lead: newer.before }], [bob, { ...leads("old", 1), lead: older.after }]])).map(({ groupId }) => groupId)).toEqual(["old", "new"]);
+});
+
 describe("silence", () => {
   test("[SE19] makes a peer away, then gone; any frame and a jump of one's own clock begin anew", async () => {
     const clock = new VirtualClock();

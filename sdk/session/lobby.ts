@@ -53,20 +53,26 @@ function viewOf({ groupId, lead: { fence } }: VisibleGroup): ForkView {
   return { groupId, fence };
 }
 
+/** Its leader has read, or made, its opening word. Until then its age is not known. */
+function isOpened({ lead }: Pick<VisibleGroup, "lead">): boolean {
+  return lead.seats > 0;
+}
+
 /** Order of {@link visibleGroups}: negative when `a` is the one to join. */
 export function compareGroups(a: Pick<VisibleGroup, "leader" | "lead">, b: Pick<VisibleGroup, "leader" | "lead">): number {
-  return b.lead.members - a.lead.members || a.lead.openedAt - b.lead.openedAt || (a.leader < b.leader ? -1 : 1);
+  return b.lead.members - a.lead.members || Number(isOpened(b)) - Number(isOpened(a)) || a.lead.openedAt - b.lead.openedAt || (a.leader < b.leader ? -1 : 1);
 }
 
 /**
  * Two groups in one room: they started out of each other's sight. A group nobody has joined yet gives way to a better one;
- * groups with members stay apart, since their logs can not be merged. Returns whom to give way to.
+ * groups with members stay apart, since their logs can not be merged. Only groups that are open are compared: one whose opening word is not
+ * read yet looks older than it is, and two such would give way to each other, again and again. Returns whom to give way to.
  */
 export function betterGroup(own: VisibleGroup, states: ReadonlyMap<PeerId, PresenceState>): VisibleGroup | undefined {
-  if (own.lead.members > 1) return undefined;
+  if (own.lead.members > 1 || !isOpened(own)) return undefined;
   // Forks of one match have an order of their own.
   const { root } = lineageOf(own.groupId);
-  return visibleGroups(states).find((other) => lineageOf(other.groupId).root !== root && compareGroups(other, own) < 0);
+  return visibleGroups(states).find((other) => lineageOf(other.groupId).root !== root && isOpened(other) && compareGroups(other, own) < 0);
 }
 
 /** Why a peer that wants a seat in this group need not wait, or undefined. */

@@ -18,6 +18,7 @@ const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [2613, "a wish to stand up that was not agreed on in time was forgotten, and the lobby went on telling of it"],
   [2730, "a newcomer went on asking for the seat it had, and had it again after it stood up"],
   [20344, "an audience that its leader did not count stayed behind when that one gave way to another match"],
+  [32044, "two that came back at once gave way to each other, again and again, since a match not read yet looked older than any"],
   [22885, "whoever came back to an old view of its seat did not ask for one when it found that it had none"],
 ];
 

@@ -24,13 +24,20 @@ const NOT_WITH_A_CORE = {
 export function coreOf<State, Action>(options: MatchOptions<State, Action>): CorePlacement | undefined {
   const { placement = "session-owned" } = options;
   if (placement === "session-owned") return undefined;
+  // Not everybody who calls this was compiled against its types.
+  const core: unknown = typeof placement === "object" && placement !== null ? placement.core : undefined;
+  if (!Array.isArray(core)) throw new InvalidArgumentError(`placement is "session-owned", or { core: [...] } with the URLs of its processes, got ${JSON.stringify(placement)}`);
   const given: Readonly<Record<string, unknown>> = { ...options };
   for (const [name, why] of Object.entries(NOT_WITH_A_CORE)) if (given[name] !== undefined && given[name] !== false) throw new InvalidArgumentError(`${name} and a core exclude each other: ${why}`);
-  const { core } = placement;
   if (core.length === 0) throw new InvalidArgumentError("a core has at least one process");
-  const wrong = core.find((url) => !URL.canParse(url));
-  if (wrong !== undefined) throw new InvalidArgumentError(`the processes of a core are given by their URLs, got ${wrong}`);
+  const wrong = core.findIndex((url) => !isSocketUrl(url));
+  if (wrong !== -1) throw new InvalidArgumentError(`the processes of a core are given by their wss: URLs, got ${JSON.stringify(core[wrong])}`);
   return placement;
+}
+
+/** `http:` and `https:` are taken for the socket at the same place. */
+function isSocketUrl(url: unknown): boolean {
+  return typeof url === "string" && URL.canParse(url) && ["ws:", "wss:", "http:", "https:"].includes(new URL(url).protocol);
 }
 
 /**

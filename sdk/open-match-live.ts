@@ -228,7 +228,31 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   async rematch({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    const [session, sequencer] = [this.#inSession(), this.#sequencer];
+    const { roster: { game }, groupId } = this.#inSession();
+    this.#rematching += 1;
+    try {
+      for (;;) {
+        const session = await this.#nextSession(signal);
+        if (session.groupId !== groupId) throw new ClosedError("the match in which it was asked");
+        if (session.roster.game > game) return;
+        try {
+          return await this.#rematchIn(session, signal);
+        } catch (error) {
+          // The page was away, or the records moved: the match goes on in another session, and the wish with it.
+          if (!session.isClosed || this.#closing !== undefined || signal?.aborted === true) throw error;
+        }
+      }
+    } finally {
+      this.#rematching -= 1;
+    }
+  }
+
+  async cancelRematch(): Promise<void> {
+    await this.#inSession().cancelRematch();
+  }
+
+  async #rematchIn(session: GameSession, signal: AbortSignal | undefined): Promise<void> {
+    const sequencer = this.#sequencer;
     const subscribe = (changed: () => void): (() => void) => {
       const offs = [session.on("change", changed), session.on("closed", changed), sequencer?.on("change", changed)];
       return () => offs.forEach((off) => off?.());
@@ -237,14 +261,18 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
       if (session.isClosed) throw session.failure ?? new ClosedError("the match");
       return (sequencer?.openCount ?? 0) === 0 || undefined;
     };
-    this.#rematching += 1;
-    try {
-      // What is open now would be decided in the next game.
-      await waitFor({ check: isNothingOpen, subscribe, clock: this.#parts.session.clock, ms: Infinity, onTimeout: () => true as const, signal });
-      await session.rematch({ signal });
-    } finally {
-      this.#rematching -= 1;
-    }
+    // What is open now would be decided in the next game.
+    await waitFor({ check: isNothingOpen, subscribe, clock: this.#parts.session.clock, ms: Infinity, onTimeout: () => true as const, signal });
+    await session.rematch({ signal });
+  }
+
+  /** This tab's place in the match: at once, or as soon as it is back. */
+  #nextSession(signal: AbortSignal | undefined): Promise<GameSession> {
+    const check = (): GameSession | undefined => {
+      if (this.#closing !== undefined) throw new ClosedError("the match");
+      return this.#session?.isClosed === false ? this.#session : undefined;
+    };
+    return waitFor({ check, subscribe: (changed) => this.#status.listen(changed), clock: this.#parts.session.clock, ms: Infinity, onTimeout: () => this.#inSession(), signal });
   }
 
   async rename(name: string): Promise<void> {

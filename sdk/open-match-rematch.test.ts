@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { peerId, seededRandom, type PeerId } from "./base/index.ts";
 import { decodeRecording, encodeRecording, replay, stateDigest, defineGame, type Game, type GameReport } from "./game/index.ts";
 import { importMatch, openMatch, type Match, type MatchOptions } from "./open-match.ts";
+import type { PageLifecycle } from "./platform/index.ts";
 import { MemoryHub } from "./seam/index.ts";
 import { MemoryByteStore } from "./storage/index.ts";
 import { settled, until as untilBy } from "./testing/turn-clock.ts";
@@ -18,6 +19,22 @@ const tally: Game<Tally, Add> = {
   setup: () => ({ trail: "" }),
   apply: (state, { add }, { player }) => ({ trail: `${state.trail}${player}${add} ` }),
 };
+
+/** A page's life, turned by hand. */
+class Page implements PageLifecycle {
+  isHidden = false;
+  readonly #listeners = new Map<string, Set<() => void>>();
+
+  on(event: string, listener: () => void): () => void {
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
+  tell(event: string): void {
+    for (const listener of this.#listeners.get(event) ?? []) listener();
+  }
+}
 
 type Played = Match<Tally, Add>;
 const [ann, bob, cat, dan] = ["ann", "bob", "cat", "dan"].map(peerId) as [PeerId, PeerId, PeerId, PeerId];
@@ -110,6 +127,34 @@ test("a wish can be taken back, is nobody's without a seat, and ends with it", a
   await get(first.kick(bob));
   expect(await get(lone)).toMatchObject({ code: "kicked" });
   expect(await until(() => first.status.get().rematchAsked.length === 0)).toBe(true);
+});
+
+test("goes on being asked while the page is away, by the same promise; a wish from before a reload can be taken back, and then its tab plays", async () => {
+  const stores = new Map([ann, bob].map((id) => [id, new MemoryByteStore()]));
+  const page = new Page();
+  const first = await open(ann, { storage: stores.get(ann) });
+  const second = await open(bob, { storage: stores.get(bob), page, seam: () => hub.seam(bob) });
+  let hasBegun = false;
+  const wish = second.rematch().then(() => (hasBegun = true));
+  expect(await until(() => first.status.get().rematchAsked.includes(bob))).toBe(true);
+  page.tell("hide");
+  await clock.advance(2_000);
+  page.tell("show");
+  expect(await until(() => second.status.get().phase === "live")).toBe(true);
+  expect([hasBegun, await get(second.play({ add: 1 }))]).toEqual([false, { outcome: "rejected", reason: "rematch-asked" }]);
+  await get(Promise.all([wish, first.rematch()]));
+  expect(await all("", first, second)).toBe(true);
+  // The tab dies while it asks, and is opened again.
+  second.rematch().catch(() => {});
+  expect(await until(() => first.status.get().rematchAsked.includes(bob))).toBe(true);
+  hub.kill(bob, { noticedAfterMs: 100 });
+  await clock.advance(1_000);
+  const again = await open(bob, { storage: stores.get(bob) });
+  expect(await until(() => again.status.get().phase === "live" && again.status.get().rematchAsked.includes(bob))).toBe(true);
+  await get(again.cancelRematch());
+  expect(again.status.get().rematchAsked).toEqual([]);
+  expect(await get(again.play({ add: 2 }))).toMatchObject({ outcome: "committed" });
+  expect(await all("12 ", first, again)).toBe(true);
 });
 
 test("of three the one who did not want it leaves: nothing begins by that, and does when somebody asks again", async () => {

@@ -199,13 +199,22 @@ export interface Match<State, Action> {
   /** Gives up the seat, or the wish for one, and watches on. */
   stand(): Promise<void>;
   /**
-   * Asks for another game with the same people in the same seats; resolves once it has begun: when everybody who sits asks (who is gone counts, until its seat is
-   * freed). Then every tab's state begins anew from `setup`, watchers' too; the log goes on, and `status.game` is one more. Until then `status.rematchAsked`
-   * tells everybody, and this tab plays nothing (`rematch-asked`), so that no action meant for one game counts in the next; what is open is waited for first. The
-   * signal takes the wish back and rejects with its reason. Rejects with `ClosedError` when the seat or the match is lost meanwhile, `InvalidArgumentError` without
-   * a seat. Who asked and reloaded asks still: call it again to wait, or to take it back. A game that keeps a score from round to round has an action for the next round instead.
+   * Asks for another game with the same people in the same seats; resolves once it has begun: when everybody who sits asks. Who is gone counts until its seat is
+   * freed, and that somebody goes begins nothing: then ask again. Every tab's state begins anew from `setup`, watchers' too; the log goes on, and `status.game` is one more.
+   * Until then `status.rematchAsked` tells everybody, and this tab plays nothing (`rematch-asked`), so that no action meant for one game counts in the next; what is
+   * open is waited for first. The signal takes the wish back and rejects with its reason. Rejects with `ClosedError` when the wish, the seat or the match is lost meanwhile,
+   * `InvalidArgumentError` without a seat. Without a leader, or while the page was away, it goes on being said. Who asked and reloaded asks still, and
+   * sees itself in `status.rematchAsked`: call it again to wait, or `cancelRematch`. A game that keeps a score from round to round has an action for the next round instead.
+   *
+   * ```ts
+   * again.onclick = () => void match.rematch().catch(() => undefined);
+   * never.onclick = () => void match.cancelRematch();
+   * match.status.subscribe(({ rematchAsked, selfId }) => (again.disabled = selfId !== undefined && rematchAsked.includes(selfId)));
+   * ```
    */
   rematch(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Takes back the wish for another game, this tab's or one from before it was reloaded; then it plays on. Resolves once the log says so, or nothing is left to take back. */
+  cancelRematch(): Promise<void>;
   /** Changes this player's name for everybody. */
   rename(name: string): Promise<void>;
   /** Gives up the seat, says goodbye, hands leadership over, frees everything. Idempotent. */

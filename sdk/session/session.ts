@@ -1,6 +1,6 @@
 // One peer's place in a gathering: lobby, node, roster and management over one seam. How one gets in stands in enter.ts.
 import { createNanoEvents } from "nanoevents";
-import { ClosedError, hasCode, InvalidArgumentError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { ClosedError, hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { fenceLane, fenceFor, LogFence, type OwnershipFence } from "../durable/index.ts";
 import { LANE_FENCE, LANE_SESSION, isWitness, openReplica, raftConfig, witnessGroupOf, type LaneReducer, type LogEvent, type NodeChannel, type NodeStatus, type RaftConfig, type RaftNode, type Replica, type ReplicaOptions } from "../replica/index.ts";
 import { APPLICATION_TAG, joinChannels, MuxSeam, NamedMux, PRESENCE_TAG, RAFT_TAG, type Seam } from "../seam/index.ts";
@@ -15,6 +15,7 @@ import { cleanName, cleanText, REASON_CHARS_MAX, type Declaration, type Presence
 import { People, type Attendee } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { RoundTripProbe } from "./probe.ts";
+import { RematchWish } from "./rematch-wish.ts";
 import { EMPTY_ROSTER, encodeRosterCommand, foldRoster, isKicked, rosterLane, seatOf, stoodUpAt, type Roster } from "./roster.ts";
 import { storageOfGroup } from "./stored-group.ts";
 import { waitFor } from "./wait.ts";
@@ -121,11 +122,15 @@ export interface GameSession {
   /** Gives up the seat, or the wish for one, and stays as a spectator; committed when it resolves. */
   stand(): Promise<void>;
   /**
-   * Asks for another game with the same people, in the same seats. Resolves once it has begun: when everybody who sits asks for it, by a committed word. Until then the
-   * signal takes the wish back and rejects with its reason; whoever loses its seat meanwhile is rejected with `ClosedError`. What it means that a game
-   * begins (`roster.game` is one more) is for whoever folds the log. Rejects with `InvalidArgumentError` without a seat, and as proposing does.
+   * Asks for another game with the same people, in the same seats. Resolves once it has begun: when everybody who sits asks for it, by a committed word; that somebody
+   * goes begins nothing, asking again does. Until then the signal takes the wish back, unless another call waits, and rejects with its reason; whoever loses its seat
+   * meanwhile, or calls `cancelRematch`, is rejected with `ClosedError`. While nobody leads it is said again and again. A wish outlives its tab: who comes back
+   * asks still (`roster.asked`), and can ask again to wait, or `cancelRematch`. What it means that a game
+   * begins (`roster.game` is one more) is for whoever folds the log. Rejects with `InvalidArgumentError` without a seat, and as a node that serves no more does.
    */
   rematch(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Takes back the wish for another game, this tab's or one from before it was reloaded. Resolves once that is committed, or nothing is left to take back. Rejects as a node that serves no more does. */
+  cancelRematch(): Promise<void>;
   /** Frees the seat of somebody else, who may watch on, and may come back to whatever seat is free then. Committed when it resolves; void unless this peer holds a seat. */
   vacate(peer: PeerId): Promise<void>;
   /** Asks for the seat of a peer this person was before, with a proof signed by that peer's key over `seatClaimText`. The leader moves the seat once the proof holds, this peer is a caught-up member without a seat, and the other is not here any more. */
@@ -153,6 +158,7 @@ export class Session implements GameSession {
   readonly #liveness: Liveness;
   readonly #probe: RoundTripProbe;
   readonly #people = new People();
+  readonly #rematch: RematchWish;
   readonly #events = createNanoEvents<SessionEvents>();
   readonly #offs: (() => void)[] = [];
   #membersLane: LaneReducer<Roster> = rosterLane;
@@ -193,6 +199,10 @@ export class Session implements GameSession {
     this.presence = new Presence(this.#mux.channel(PRESENCE_TAG), { declares, name: cleanName(options.name ?? ""), rules: options.rules, opens, neverVotes, synced: false, asksSeat, hidden: options.visibility?.isHidden || undefined });
     this.#probe = new RoundTripProbe(this.#mux.channel(PROBE_TAG), { clock, onChange: () => this.#events.emit("change"), stamp: () => this.presence.stamp, onStamp: (from, stamp) => this.presence.expect(from, stamp) });
     this.#watchStandings(lookedAtEveryMs);
+    this.#rematch = new RematchWish({
+      self: this.selfId, clock, roster: () => this.#roster, ended: () => (this.isClosed ? (this.#failure ?? new ClosedError("the session")) : undefined),
+      propose: (command) => this.propose(command), subscribe: (changed) => this.#onAnyChange(changed),
+    });
     this.wayBack = new WayBack(seam.selfId, options, () => this.changed());
     const { visibility } = options;
     if (visibility !== undefined) this.#offs.push(visibility.on("visibility", () => this.presence.set({ hidden: visibility.isHidden || undefined })));
@@ -402,16 +412,18 @@ export class Session implements GameSession {
       if (refusal !== undefined) throw refusal;
       return undefined;
     };
-    const subscribe = (changed: () => void): (() => void) => {
-      const offs = [this.on("change", changed), this.on("closed", changed)];
-      return () => offs.forEach((off) => off());
-    };
+    const subscribe = (changed: () => void): (() => void) => this.#onAnyChange(changed);
     const over = (): void => {
       if (this.#wish !== wish) return;
       this.#wish = undefined;
       this.presence.set({ asksSeat: undefined, stoodUpAt: undefined });
     };
     return waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal }).then(() => {}).finally(over);
+  }
+
+  #onAnyChange(changed: () => void): () => void {
+    const offs = [this.on("change", changed), this.on("closed", changed)];
+    return () => offs.forEach((off) => off());
   }
 
   async stand(): Promise<void> {
@@ -433,28 +445,12 @@ export class Session implements GameSession {
     }
   }
 
-  async rematch({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    signal?.throwIfAborted();
-    if (seatOf(this.#roster, this.selfId) === undefined) throw new InvalidArgumentError("a rematch is for those who hold a seat to ask for");
-    const { game } = this.#roster;
-    await this.propose({ type: "rematch", wants: true, game });
-    const check = (): true | undefined => {
-      if (this.#roster.game > game) return true;
-      if (this.isClosed) throw this.#failure ?? new ClosedError("the session");
-      if (seatOf(this.#roster, this.selfId) === undefined) throw new ClosedError("the wish for a rematch");
-      return undefined;
-    };
-    const subscribe = (changed: () => void): (() => void) => {
-      const offs = [this.on("change", changed), this.on("closed", changed)];
-      return () => offs.forEach((off) => off());
-    };
-    try {
-      await waitFor({ check, subscribe, clock: this.options.clock, ms: Infinity, onTimeout: () => true as const, signal });
-    } catch (error) {
-      // Taken back by the log as well: should it have begun before that, the word is void.
-      if (!this.isClosed) await this.propose({ type: "rematch", wants: false, game }).catch(() => {});
-      throw error;
-    }
+  rematch({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    return this.#rematch.ask(signal);
+  }
+
+  cancelRematch(): Promise<void> {
+    return this.#rematch.cancel();
   }
 
   async vacate(peer: PeerId): Promise<void> {

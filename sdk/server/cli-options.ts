@@ -2,12 +2,13 @@
 import { parseArgs } from "node:util";
 import { InvalidArgumentError } from "../base/index.ts";
 import type { AllowedRooms } from "./core-door.ts";
+import type { CoreLimits } from "./limits.ts";
 import type { ServerOptions } from "./server.ts";
 
 /** What `--help` prints. */
 export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static DIR] [--origin URL]... [--witness] [--no-relay]
                 [--core-id a --core a=URL,b=URL,c=URL --core-secret-file FILE --data DIR [--game FILE] [--core-joins]
-                 [--core-room NAME]... [--core-names HOST,HOST]]
+                 [--core-room NAME]... [--core-names HOST,HOST] [--core-keep-days 30]]
 
   --port    port to listen on; without it, 8080 or the next free one
   --host    address to listen on; 0.0.0.0 opens it to the network
@@ -30,6 +31,7 @@ export const USAGE = `flotilla-server [--port 8080] [--host 127.0.0.1] [--static
   --core-room         a room there is; "*" stands for anything: --core-room "lobby-*". Repeatable. Without it, whoever comes opens any room
   --core-names        the names of hosts that players reach this process by: who means another one is refused. Without it, the one a connection asks for,
                       which is worth as much as the proxy before this process
+  --core-keep-days    how long a room is kept that nobody enters, at any process; then its records are deleted. 0: for ever. The same for all; default 30
 `;
 
 const FURTHER_PORTS = 20;
@@ -44,6 +46,7 @@ export interface CoreArguments {
   readonly joins: boolean;
   readonly rooms: AllowedRooms;
   readonly names: readonly string[] | undefined;
+  readonly limits: Partial<CoreLimits>;
 }
 
 /** The command line: what the server is started with, and what of a core is to be read and opened first. */
@@ -67,6 +70,7 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
       "core-joins": { type: "boolean" },
       "core-room": { type: "string", multiple: true },
       "core-names": { type: "string" },
+      "core-keep-days": { type: "string" },
       data: { type: "string" },
       game: { type: "string" },
       "no-relay": { type: "boolean" },
@@ -87,13 +91,13 @@ export function readArguments(args: readonly string[], defaultStaticDir: string 
   };
 }
 
-type CoreValues = Partial<Record<"core" | "core-id" | "core-secret-file" | "data" | "game" | "core-names", string>> & { readonly "core-joins"?: boolean | undefined; readonly "core-room"?: readonly string[] | undefined };
+type CoreValues = Partial<Record<"core" | "core-id" | "core-secret-file" | "data" | "game" | "core-names" | "core-keep-days", string>> & { readonly "core-joins"?: boolean | undefined; readonly "core-room"?: readonly string[] | undefined };
 
 function readCore(values: CoreValues): CoreArguments | undefined {
-  const { core, "core-id": id, "core-secret-file": secretFile, data: dataDir, game: gameFile, "core-joins": joins = false, "core-room": rooms = "any", "core-names": names } = values;
-  if ([core, id, secretFile, dataDir, gameFile, names, values["core-room"]].every((value) => value === undefined) && !joins) return undefined;
+  const { core, "core-id": id, "core-secret-file": secretFile, data: dataDir, game: gameFile, "core-joins": joins = false, "core-room": rooms = "any", "core-names": names, "core-keep-days": days } = values;
+  if ([core, id, secretFile, dataDir, gameFile, names, days, values["core-room"]].every((value) => value === undefined) && !joins) return undefined;
   if (core === undefined || id === undefined || secretFile === undefined || dataDir === undefined) throw new InvalidArgumentError("a process of a core needs --core-id, --core, --core-secret-file and --data");
-  return { id, processes: readProcesses(core), secretFile, dataDir, gameFile, joins, rooms, names: names?.split(",").map((name) => name.trim()) };
+  return { id, processes: readProcesses(core), secretFile, dataDir, gameFile, joins, rooms, names: names?.split(",").map((name) => name.trim()), limits: days === undefined ? {} : { keepMs: readDays(days) } };
 }
 
 function readProcesses(text: string): Readonly<Record<string, string>> {
@@ -112,6 +116,11 @@ function readOrigin(text: string): string {
   if (text === "any") return text;
   if (!URL.canParse(text) || new URL(text).origin === "null") throw new InvalidArgumentError(`--origin is a page's origin such as https://example.org, or any; got ${text}`);
   return new URL(text).origin;
+}
+
+function readDays(text: string): number {
+  if (!/^\d{1,5}(\.\d{1,3})?$/u.test(text)) throw new InvalidArgumentError(`days are a number, 0 for ever, got ${text}`);
+  return Number(text) * 24 * 3_600_000;
 }
 
 function readPort(text: string): number {

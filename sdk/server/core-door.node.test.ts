@@ -133,6 +133,7 @@ test("[CO12] a list of names that are none, and a room of more than one message 
   const given = { id: "a", processes: { a: "ws://x", b: "ws://y", c: "ws://z" }, secret: new Uint8Array(16), storage: new MemoryByteStore() };
   const refused = (wrong: object): Promise<unknown> => expect(startServer({ port: 0, core: { ...given, ...wrong } })).rejects.toMatchObject({ code: "invalid-argument" });
   await refused({ names: ["a.example.org:443"] });
+  for (const keepMs of [999, -1, NaN]) await refused({ limits: { keepMs } });
   for (const peersPerRoomMax of [341, 0, 1.5, Infinity]) await refused({ limits: { peersPerRoomMax } });
   await expect(startServer({ port: 0, core: { ...given, limits: { peersPerRoomMax: 341 } } })).rejects.toThrow("peersPerRoomMax is a whole number from 1 to 340 at each of 3 processes, got 341");
   await (await startServer({ port: 0, core: { ...given, limits: { peersPerRoomMax: 340 } } })).close();
@@ -142,5 +143,7 @@ test("[CO12] the command line says which rooms there are and which names a proce
   const whole = ["--core-id", "a", "--core", "a=ws://one:1", "--core-secret-file", "s", "--data", "d"];
   expect(readArguments(whole, undefined)).toMatchObject({ core: { rooms: "any", names: undefined } });
   expect(readArguments([...whole, "--core-room", "lobby-*", "--core-room", "hall", "--core-names", "a.example.org, b.example.org"], undefined)).toMatchObject({ core: { rooms: ["lobby-*", "hall"], names: ["a.example.org", "b.example.org"] } });
-  for (const alone of [["--core-room", "lobby"], ["--core-names", "a"]]) expect(() => readArguments(alone, undefined)).toThrow("needs --core-id");
+  expect(readArguments([...whole, "--core-keep-days", "0.5"], undefined)).toMatchObject({ core: { limits: { keepMs: 12 * 3_600_000 } } });
+  for (const days of ["1e3", "soon", "123456"]) expect(() => readArguments([...whole, "--core-keep-days", days], undefined)).toThrow("days are a number");
+  for (const alone of [["--core-keep-days", "1"], ["--core-room", "lobby"], ["--core-names", "a"]]) expect(() => readArguments(alone, undefined)).toThrow("needs --core-id");
 });

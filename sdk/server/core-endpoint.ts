@@ -27,6 +27,8 @@ export interface CoreEndpointOptions extends EndpointOptions<CoreLimits> {
   readonly hosts: readonly string[] | undefined;
   readonly rooms: AllowedRooms;
   readonly admitRoom: AdmitRoom | undefined;
+  /** Whether this room's records have a place here. */
+  readonly hasPlaceFor: (room: string) => boolean;
   readonly logger: Logger;
 }
 
@@ -96,8 +98,9 @@ export class CoreEndpoint {
   }
 
   #welcome(connection: WebSocket, client: CoreClient, { token }: Proof): Refusal | undefined {
+    const { hasPlaceFor } = this.#options;
     if (connection.readyState !== connection.OPEN) return undefined;
-    if (!this.#connections.proven(connection)) return REFUSALS.serverFull;
+    if (!hasPlaceFor(client.room) || !this.#connections.proven(connection)) return REFUSALS.serverFull;
     const { self: core, cores, hub, counts } = this.#options;
     const window = this.#windowOf(client, token);
     const refusal = hub.join(client, (peers) => ({ kind: "welcome", core, cores, window, token: this.#tokenFor(client), peers }));

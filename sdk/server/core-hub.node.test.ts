@@ -25,7 +25,7 @@ class Hubs {
   constructor(size: number, clocks: readonly number[] = []) {
     this.cores = Array.from({ length: size }, (_, at) => corePeerId(String.fromCharCode(97 + at)));
     this.clocks = this.cores.map((_, at) => clocks[at] ?? 1_000);
-    this.hubs = this.cores.map((self, at) => new CoreHub({ self, limits: DEFAULT_CORE_LIMITS, counts: newCounts(), onRoom: () => {}, now: () => this.clocks[at]! }));
+    this.hubs = this.cores.map((self, at) => new CoreHub({ self, limits: DEFAULT_CORE_LIMITS, counts: newCounts(), onRoom: () => {}, onWord: () => {}, onLink: () => {}, now: () => this.clocks[at]! }));
     this.#links = this.cores.map((_, from) => this.cores.map((core, to) => ({ core, send: (bytes) => void this.#ways.get(`${from}${to}`)?.push(bytes.slice()) })));
     for (const [from] of this.cores.entries()) for (const [to] of this.cores.entries()) if (from < to) this.link(from, to);
   }

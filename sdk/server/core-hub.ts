@@ -27,6 +27,9 @@ export interface CoreSeat {
   deliver(from: PeerId, bytes: Uint8Array): void;
 }
 
+/** What processes ask and tell each other of a room itself. */
+export type RoomWord = CoreLinkFrame & { readonly kind: "ask" | "answer" };
+
 /** What a hub is made from. */
 export interface CoreHubOptions {
   readonly self: PeerId;
@@ -34,6 +37,10 @@ export interface CoreHubOptions {
   readonly counts: ServerCounts;
   /** Somebody is in a room in which this process has no seat. */
   readonly onRoom: (room: string) => void;
+  /** Another process asks, or answers, what is known of a room. */
+  readonly onWord: (core: PeerId, word: RoomWord) => void;
+  /** A process is within reach from now on. */
+  readonly onLink: (core: PeerId) => void;
   /** Whole ms since 1970. */
   readonly now: () => number;
 }
@@ -153,6 +160,20 @@ export class CoreHub {
       if (peers.length > 0) link.send(encodeCoreLinkFrame({ kind: "met", room, peers }), false);
     }
     for (const place of this.#places.values()) this.#met(place, link.core);
+    this.#options.onLink(link.core);
+  }
+
+  /** Says something of a room to one process within reach, or to all of them. */
+  say(word: RoomWord, to?: PeerId): void {
+    const bytes = encodeCoreLinkFrame(word);
+    for (const link of this.#links.values()) if (to === undefined || link.core === to) link.send(bytes, false);
+  }
+
+  /** Opens a room everywhere within reach, though nobody is in it. */
+  wake(room: string): void {
+    this.#toLinks({ kind: "met", room, peers: [] });
+    this.#place(room);
+    this.#wake(room);
   }
 
   linkDown(link: CoreLink): void {
@@ -165,6 +186,7 @@ export class CoreHub {
     if (frame.kind === "met") this.#hearMet(link.core, frame.room, frame.peers);
     else if (frame.kind === "parted") this.#hearParted(link.core, frame.room, frame.peers);
     else if (frame.kind === "relay") this.#hearRelay(link.core, frame);
+    else if (frame.kind === "ask" || frame.kind === "answer") this.#options.onWord(link.core, frame);
   }
 
   #hearMet(core: PeerId, room: string, peers: readonly { readonly peer: PeerId; readonly at: number }[]): void {
@@ -313,7 +335,9 @@ export class CoreHub {
 
   #wake(room: string): void {
     const place = this.#places.get(room);
-    if (place !== undefined && place.seat === undefined) this.#options.onRoom(room);
+    if (place === undefined || place.seat !== undefined) return;
+    this.#options.onRoom(room);
+    this.#tidy(room, place);
   }
 
   #recount(): void {

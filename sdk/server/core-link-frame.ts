@@ -1,5 +1,6 @@
 // What two processes of a core say to each other: who is whose, and the frames between them. The proof of the shared secret comes first.
 import { ByteReader, ByteWriter, isPeerId, MalformedError, type PeerId } from "../base/index.ts";
+import { SEATS_MAX } from "../session/index.ts";
 import { CORE_FRAME_BYTES_MAX, CORE_NONCE_BYTES, CORE_PEERS_MAX } from "../seam/index.ts";
 
 /** One message between two processes. */
@@ -9,12 +10,16 @@ export type CoreLinkFrame =
   /** Peers that are connected to this process now, beside those said before, and when each came: of two connections of one peer the later counts, and at the same moment the one at the process with the higher id. */
   | { readonly kind: "met"; readonly room: string; readonly peers: readonly { readonly peer: PeerId; readonly at: number }[] }
   | { readonly kind: "parted"; readonly room: string; readonly peers: readonly PeerId[] }
+  /** What do you know of this room? A process asks before it opens its node, and leaves the groups before `generation` where the other one has. `isBlank`: it has no log of that group. */
+  | { readonly kind: "ask"; readonly room: string; readonly generation: number; readonly isBlank: boolean }
+  /** How often the room was forgotten, how long nobody has been in it, ms, and who votes in its group; nobody where it has no log either, or was not asked. */
+  | { readonly kind: "answer"; readonly room: string; readonly generation: number; readonly idleMs: number; readonly voters: readonly PeerId[] }
   /** Each side's first message: prove that you know the secret; and the mark of this process's records. */
   | { readonly kind: "challenge"; readonly nonce: Uint8Array; readonly mark: Uint8Array }
   /** Each side's second: the proof. */
   | { readonly kind: "proof"; readonly code: Uint8Array };
 
-const KINDS = ["relay", "met", "parted", "challenge", "proof"] as const satisfies readonly CoreLinkFrame["kind"][];
+const KINDS = ["relay", "met", "parted", "challenge", "proof", "ask", "answer"] as const satisfies readonly CoreLinkFrame["kind"][];
 
 /** Bytes of the mark of a process's records. */
 export const CORE_MARK_BYTES = 16;
@@ -43,6 +48,10 @@ export function encodeCoreLinkFrame(frame: CoreLinkFrame): Uint8Array {
       return writer.text(frame.room).list(frame.peers, ({ peer, at }) => writer.text(peer).uint(at)).finish();
     case "parted":
       return writer.text(frame.room).list(frame.peers, (peer) => writer.text(peer)).finish();
+    case "ask":
+      return writer.text(frame.room).uint(frame.generation).bool(frame.isBlank).finish();
+    case "answer":
+      return writer.text(frame.room).uint(frame.generation).uint(frame.idleMs).list(frame.voters, (peer) => writer.text(peer)).finish();
     case "challenge":
       return writer.bytes(frame.nonce).bytes(frame.mark).finish();
     case "proof":
@@ -74,6 +83,10 @@ function readFrame(reader: ByteReader, kind: Exclude<CoreLinkFrame["kind"], "rel
       return { kind, room: readRoom(reader), peers: reader.list(() => ({ peer: readPeer(reader), at: readMoment(reader) }), CORE_PEERS_MAX) };
     case "parted":
       return { kind, room: readRoom(reader), peers: reader.list(() => readPeer(reader), CORE_PEERS_MAX) };
+    case "ask":
+      return { kind, room: readRoom(reader), generation: reader.uint(), isBlank: reader.bool() };
+    case "answer":
+      return { kind, room: readRoom(reader), generation: reader.uint(), idleMs: reader.uint(), voters: reader.list(() => readPeer(reader), SEATS_MAX) };
     case "challenge":
       return { kind, nonce: readWhole(reader, CORE_NONCE_BYTES), mark: readWhole(reader, CORE_MARK_BYTES) };
     case "proof":

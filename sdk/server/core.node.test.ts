@@ -51,7 +51,7 @@ function roomHarness(): SeamHarness {
   return {
     open: async (n) => {
       const cores = Array.from({ length: n }, (_, at) => corePeerId(String.fromCharCode(97 + at)));
-      const hubs = cores.map((self) => new CoreHub({ self, limits: DEFAULT_CORE_LIMITS, counts: newCounts(), onRoom: () => {}, now: () => 0 }));
+      const hubs = cores.map((self) => new CoreHub({ self, limits: DEFAULT_CORE_LIMITS, counts: newCounts(), onRoom: () => {}, onWord: () => {}, onLink: () => {}, now: () => 0 }));
       const links = cores.map((_, from) => cores.map((core, to) => ({ core, send: (bytes: Uint8Array) => void Promise.resolve().then(() => hubs[to]!.hear(links[to]![from]!, decodeCoreLinkFrame(bytes.slice()))) })));
       const each = (act: (hub: CoreHub, link: CoreLink) => void, only?: number): void =>
         hubs.forEach((hub, from) => cores.forEach((_, to) => from !== to && (only === undefined || from === only || to === only) && act(hub, links[from]![to]!)));
@@ -233,7 +233,7 @@ describe("a core of three processes", () => {
     const counts = newCounts();
     const [a, b, c] = ["a", "b", "c"].map(corePeerId) as [PeerId, PeerId, PeerId];
     const [ann, bob] = [peerId("ann"), peerId("bob")];
-    const hub = new CoreHub({ self: a, limits: DEFAULT_CORE_LIMITS, counts, onRoom: () => {}, now: () => Date.now() });
+    const hub = new CoreHub({ self: a, limits: DEFAULT_CORE_LIMITS, counts, onRoom: () => {}, onWord: () => {}, onLink: () => {}, now: () => Date.now() });
     const heard: CoreFrame[] = [];
     const client: CoreClient = { room: ROOM, peer: ann, send: (bytes) => heard.push(decodeCoreFrame(bytes.slice())), close: () => {} };
     hub.join(client, (peers) => ({ kind: "welcome", core: a, cores: [a, b, c], window: "fresh", token: new Uint8Array(), peers }));

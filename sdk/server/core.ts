@@ -11,12 +11,16 @@ import { CoreEndpoint, type AdmitRoom } from "./core-endpoint.ts";
 import { CoreHub } from "./core-hub.ts";
 import { CoreLinks } from "./core-links.ts";
 import { CoreMarks } from "./core-marks.ts";
+import { CoreRoomRecords } from "./core-room-records.ts";
 import type { CoreRoomStatus } from "./core-room-status.ts";
 import { CoreRooms, type AdmitInRoom, type RunInRoom } from "./core-rooms.ts";
 import { DEFAULT_CORE_LIMITS, type CoreLimits } from "./limits.ts";
 import type { ServerCounts } from "./metrics.ts";
 import { nodeClock } from "./node-clock.ts";
 import type { AllowedOrigins } from "./origin.ts";
+
+/** Rooms are looked at once a second. */
+const KEEP_MS_MIN = 1_000;
 
 /** What makes a server a process of a core. */
 export interface CoreOptions {
@@ -67,6 +71,12 @@ export interface CoreEnvironment {
   readonly logger: Logger;
 }
 
+/** What a process finds on its disk. */
+interface CoreRecords {
+  readonly marks: CoreMarks;
+  readonly records: CoreRoomRecords;
+}
+
 /** See the head of the file. */
 export class Core {
   readonly self: PeerId;
@@ -76,16 +86,16 @@ export class Core {
   readonly #endpoint: CoreEndpoint;
   #closing: Promise<void> | undefined;
 
-  private constructor(options: CoreOptions, marks: CoreMarks, { origins, counts, heartbeatMs, logger }: CoreEnvironment) {
-    const { id, processes, secret, storage, joins = false, run, raftConfig, resumeMs = 600_000, awayAfterMs, evictAfterMs, rooms = "any", admitRoom, admit, names } = options;
+  private constructor(options: CoreOptions, { marks, records }: CoreRecords, { origins, counts, heartbeatMs, logger }: CoreEnvironment) {
+    const { id, processes, secret, joins = false, run, raftConfig, resumeMs = 600_000, awayAfterMs, evictAfterMs, rooms = "any", admitRoom, admit, names } = options;
     const self = corePeerId(id);
     const cores = Object.keys(processes).map(corePeerId).sort();
     const urls = new Map(Object.keys(processes).map((name) => [corePeerId(name), name]));
     const limits = { ...DEFAULT_CORE_LIMITS, ...options.limits };
     this.self = self;
-    this.#hub = new CoreHub({ self, limits, counts, onRoom: (room) => this.#rooms.open(room), now: () => Date.now() });
+    this.#hub = new CoreHub({ self, limits, counts, onRoom: (room) => this.#rooms.open(room), onWord: (core, word) => this.#rooms.hear(core, word), onLink: (core) => this.#rooms.linked(core), now: () => Date.now() });
     this.#rooms = new CoreRooms({
-      self, cores, founds: !joins, storage, clock: nodeClock, raftConfig: { ...CORE_RAFT_CONFIG, ...raftConfig }, awayAfterMs, evictAfterMs, run, admit, limits, counts, hub: () => this.#hub, logger,
+      self, cores, founds: !joins, records, clock: nodeClock, raftConfig: { ...CORE_RAFT_CONFIG, ...raftConfig }, awayAfterMs, evictAfterMs, run, admit, limits, counts, hub: () => this.#hub, logger,
     });
     this.#links = new CoreLinks({
       self, others: cores.filter((core) => core !== self), secret, marks, limits, counts, hub: this.#hub, logger,
@@ -94,7 +104,7 @@ export class Core {
       onRecordsLost: (core) => this.#recordsLost(options, core, logger),
     });
     const hosts = names === undefined ? undefined : hostNamesOf(names);
-    this.#endpoint = new CoreEndpoint({ self, cores, hub: this.#hub, secret, resumeMs, hosts, rooms, admitRoom, limits, origins, counts, heartbeatMs, logger });
+    this.#endpoint = new CoreEndpoint({ self, cores, hub: this.#hub, secret, resumeMs, hosts, rooms, admitRoom, hasPlaceFor: (room) => this.#rooms.hasPlaceFor(room), limits, origins, counts, heartbeatMs, logger });
   }
 
   /** Reads what is stored and checks what is given. Rejects with `InvalidArgumentError`, `CorruptStateError`, the storage's own errors. */
@@ -106,7 +116,8 @@ export class Core {
     if (options.secret.length < CLUSTER_SECRET_BYTES_MIN) throw new InvalidArgumentError(`the secret of a core has at least ${CLUSTER_SECRET_BYTES_MIN} bytes, got ${options.secret.length}`);
     checkLimits({ ...DEFAULT_CORE_LIMITS, ...options.limits }, names.length);
     hostNamesOf(options.names ?? []);
-    return new Core(options, await CoreMarks.open(options.storage, corePeerId(options.id)), environment);
+    const marks = await CoreMarks.open(options.storage, corePeerId(options.id));
+    return new Core(options, { marks, records: await CoreRoomRecords.open(options.storage) }, environment);
   }
 
   /** Begins to look for the others. */
@@ -160,7 +171,8 @@ export class Core {
 }
 
 /** Everybody who is in a room is named in one message. */
-function checkLimits({ peersPerRoomMax }: CoreLimits, processes: number): void {
+function checkLimits({ peersPerRoomMax, keepMs }: CoreLimits, processes: number): void {
+  if (!Number.isFinite(keepMs) || (keepMs !== 0 && keepMs < KEEP_MS_MIN)) throw new InvalidArgumentError(`rooms are kept for at least ${KEEP_MS_MIN} ms, or for ever (0), got ${keepMs}`);
   const most = Math.floor(CORE_PEERS_MAX / processes) - 1;
   if (!Number.isInteger(peersPerRoomMax) || peersPerRoomMax < 1 || peersPerRoomMax > most) throw new InvalidArgumentError(`peersPerRoomMax is a whole number from 1 to ${most} at each of ${processes} processes, got ${peersPerRoomMax}`);
 }

@@ -57,6 +57,10 @@ export const DEFAULT_WITNESS_LIMITS: WitnessLimits = {
 export interface CoreLimits extends ServerLimits {
   /** Time without any peer after which a room's node is closed here, ms. Its records stay. */
   readonly idleMs: number;
+  /** Time without any peer at any process after which a room is forgotten, all its records deleted, ms, at least 1000; 0: never. The same for all processes. */
+  readonly keepMs: number;
+  /** Rooms with records here; one more is not opened. */
+  readonly roomsKeptMax: number;
   /** Entries of a room whose game is not run here, and whose log is therefore kept whole; with more, the room is closed here. Some 200 bytes each in memory and on disk, and what the action takes. */
   readonly logEntriesMax: number;
   /** Connections that have not proven yet who they are, beside `connectionsMax`: with one more the oldest of them is ended. */
@@ -76,6 +80,8 @@ export const DEFAULT_CORE_LIMITS: CoreLimits = {
   byteBurst: 32 * 1024 * 1024,
   bufferedBytesMax: 16 * 1024 * 1024,
   idleMs: 600_000,
+  keepMs: 30 * 24 * 3_600_000,
+  roomsKeptMax: 10_000,
   logEntriesMax: 500_000,
   unprovenMax: 512,
   linkBytesMax: 64 * 1024 * 1024,

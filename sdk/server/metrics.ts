@@ -16,6 +16,10 @@ export interface ServerCounts {
   coreRooms: number;
   /** Rooms closed here because their logs are as long as they may be. */
   coreRoomsFull: number;
+  /** Rooms with records here. */
+  coreRoomsKept: number;
+  /** Rooms whose records were deleted here, because nobody had been in them for long. */
+  coreRoomsForgottenTotal: number;
   /** How often somebody was refused because the core has no such room. */
   coreRoomsRefusedTotal: number;
   connectionsTotal: number;
@@ -40,6 +44,8 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
   ["coreLinks", "flotilla_core_links", "gauge", "Other processes of the core that are linked."],
   ["coreRooms", "flotilla_core_rooms", "gauge", "Rooms of the core whose node runs here."],
   ["coreRoomsFull", "flotilla_core_rooms_full", "gauge", "Rooms of the core closed here because their logs, kept whole without the game, are as long as they may be."],
+  ["coreRoomsKept", "flotilla_core_rooms_kept", "gauge", "Rooms of the core with records here."],
+  ["coreRoomsForgottenTotal", "flotilla_core_rooms_forgotten_total", "counter", "Rooms of the core whose records were deleted here because nobody had been in them for long."],
   ["coreRoomsRefusedTotal", "flotilla_core_rooms_refused_total", "counter", "Peers refused because the core has no such room."],
   ["connectionsTotal", "flotilla_connections_total", "counter", "Connections accepted."],
   ["messagesTotal", "flotilla_messages_total", "counter", "Messages forwarded to their addressee."],
@@ -53,7 +59,7 @@ const HELP: readonly (readonly [keyof ServerCounts, string, "gauge" | "counter",
 
 /** All counters at zero. */
 export function newCounts(): ServerCounts {
-  return { rooms: 0, peers: 0, relayed: 0, witnesses: 0, witnessesVoting: 0, corePeers: 0, coreLinks: 0, coreRooms: 0, coreRoomsFull: 0, coreRoomsRefusedTotal: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0, relayedBytesTotal: 0, relayCutTotal: 0, pausesTotal: 0 };
+  return { rooms: 0, peers: 0, relayed: 0, witnesses: 0, witnessesVoting: 0, corePeers: 0, coreLinks: 0, coreRooms: 0, coreRoomsFull: 0, coreRoomsKept: 0, coreRoomsForgottenTotal: 0, coreRoomsRefusedTotal: 0, connectionsTotal: 0, messagesTotal: 0, bytesTotal: 0, droppedTotal: 0, refusedTotal: 0, relayedBytesTotal: 0, relayCutTotal: 0, pausesTotal: 0 };
 }
 
 /** The text of `/metrics`. */

@@ -104,9 +104,9 @@ export async function bareCore(size: number): Promise<{ readonly endpoints: read
   const made = await Promise.all(cores.map(async (self) => {
     const counts = newCounts();
     const shared = { self, secret, limits: DEFAULT_CORE_LIMITS, counts };
-    const hub = new CoreHub({ ...shared, onRoom: () => {}, now: () => Date.now() });
+    const hub = new CoreHub({ ...shared, onRoom: () => {}, onWord: () => {}, onLink: () => {}, now: () => Date.now() });
     const links = new CoreLinks({ ...shared, others: cores.filter((core) => core !== self), urlOf: (core) => urls.get(core), marks: await CoreMarks.open(new MemoryByteStore(), self), hub, logger: silentLogger, onRecordsLost: () => {} });
-    const endpoint = new CoreEndpoint({ ...shared, cores, hub, resumeMs: 60_000, origins: [], heartbeatMs: 20_000, hosts: undefined, rooms: "any", admitRoom: undefined, logger: silentLogger });
+    const endpoint = new CoreEndpoint({ ...shared, cores, hub, resumeMs: 60_000, origins: [], heartbeatMs: 20_000, hosts: undefined, rooms: "any", admitRoom: undefined, hasPlaceFor: () => true, logger: silentLogger });
     const server = createServer().on("upgrade", (request, socket, head) => ((request.url ?? "").startsWith("/core/link") ? links : endpoint).upgrade(request, socket, head));
     await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
     const address = server.address();

@@ -142,6 +142,20 @@ describe("the word that names the core", () => {
     expect(applyRosterCommand(named, { type: "core", peers: [a] }, b).core).toEqual([a]);
   });
 
+  test("[SE53] that names nobody is its last: the core has given the group up, and nobody ever manages it again", () => {
+    const givenUp = applyRosterCommand(named, { type: "core", peers: [] }, a);
+    expect(givenUp.core).toEqual([]);
+    for (const proposer of [ann, a, b]) {
+      expect(applyRosterCommand(named, { type: "core", peers: [] }, ann)).toBe(named);
+      expect(applyRosterCommand(givenUp, { type: "core", peers: core }, proposer)).toBe(givenUp);
+      expect(applyRosterCommand(givenUp, { type: "open", seats: 2, name: "", spectators: "open", votersMax: 3 }, proposer)).toBe(givenUp);
+    }
+    expect(applyRosterCommand(EMPTY_ROSTER, { type: "core", peers: [] }, a)).toBe(EMPTY_ROSTER);
+    expect(rosterLane.decode(rosterLane.encode(givenUp))).toEqual(givenUp);
+    const view: ManagementView = { self: a, core, roster: givenUp, membership: { voters: core, votersOutgoing: [], learners: [] } as never, people: new Map(), spares: true };
+    expect(decideManagement(view)).toBeUndefined();
+  });
+
   test("[SE53] keeps opening and managing to the core, which nobody can seat, kick or list", () => {
     expect(applyRosterCommand(named, { type: "open", seats: 2, name: "Ann", spectators: "open", votersMax: 3 }, ann)).toBe(named);
     const open = applyRosterCommand(named, { type: "open", seats: 2, name: "", spectators: "open", votersMax: 3 }, b);

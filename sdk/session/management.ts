@@ -69,6 +69,8 @@ export type ManagementStep =
 
 /** The next step, or undefined when everything is as it should be. */
 export function decideManagement(view: ManagementView): ManagementStep | undefined {
+  // Given up: whoever leads it still has nothing to do.
+  if (view.core !== undefined && view.roster.core?.length === 0) return undefined;
   if (view.core !== undefined && !sameMembers(view.core, view.roster.core ?? [])) return { type: "command", command: { type: "core", peers: view.core } };
   if (view.roster.seats.length === 0) return opened(view);
   if (!mayManage(view.roster, view.self)) return transferTo(view, (peer) => mayManage(view.roster, peer));

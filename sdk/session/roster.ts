@@ -56,7 +56,7 @@ export type RosterCommand =
   | { readonly type: "rematch"; readonly wants: boolean; readonly game: number }
   /** The person who sat as `from` is the peer `to` from now on. */
   | { readonly type: "reseat"; readonly from: PeerId; readonly to: PeerId; readonly name: string }
-  /** The processes of the fixed core, at most {@link SEATS_MAX}: the first word of a group that has one, by one of them, and later only theirs to change. */
+  /** The processes of the fixed core, at most {@link SEATS_MAX}: the first word of a group that has one, by one of them, and later only theirs to change. None: they have given the group up, and nothing of it is theirs to change any more. */
   | { readonly type: "core"; readonly peers: readonly PeerId[] };
 
 /** Limit of the list of kicked peers; the oldest is forgotten. */

@@ -39,7 +39,7 @@ test.each<readonly [options: unknown, says: string]>([
   [{ game, from: "x" }, "from is bytes (a Uint8Array), or { file } with such bytes"],
   [{ game, returnAs: {} }, "returnAs is { file, passphrase }"],
   [{ game, placement: "core" }, 'placement is "session-owned", or { core } with the URLs of its processes, got "core"'],
-  [{ game, placement: { core: ["a.example.org"] } }, "the processes of a core are given by their URLs, got a.example.org"],
+  [{ game, placement: { core: ["a.example.org"] } }, "the processes of a core are given by their wss: URLs, got \"a.example.org\""],
   [{ game, development: "yes" }, 'development is true or false or "rollback", got "yes"'],
   [{ game, admit: true }, "admit is a function, got true"],
   [{ game, onReport: {} }, "onReport is a function"],

@@ -166,6 +166,17 @@ describe("elections", () => {
     }
   });
 
+  test("[RF58] whose vote was asked for in vain waits again once a leader was heard", () => {
+    for (const [isHeard, role] of [[false, "pre-candidate"], [true, "learner"]] as const) {
+      const net = new TestNetwork();
+      net.add(D, stateWith([A, B, C], [1, 1], { commit: 1 }));
+      net.inject(A, D, { type: "pre-vote", term: 2, lastIndex: 2, lastTerm: 1 });
+      if (isHeard) net.inject(B, D, { type: "heartbeat", term: 2, commit: 1, round: 0 });
+      net.tick(D, 60);
+      expect(net.raft(D).role).toBe(role);
+    }
+  });
+
   test("[RF28] a late or doubled vote of an earlier election counts for nothing", () => {
     const net = new TestNetwork();
     net.add(A, stateWith([A, B, C], [], { term: 4 }));

@@ -216,19 +216,19 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   async kick(peer: PeerId, reason?: string): Promise<void> {
-    await this.#inSession().kick(peer, reason);
+    await this.#taking().kick(peer, reason);
   }
 
   async sit(): Promise<void> {
-    await this.#inSession().sit();
+    await this.#taking().sit();
   }
 
   async stand(): Promise<void> {
-    await this.#inSession().stand();
+    await this.#taking().stand();
   }
 
   async rematch({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    const { roster: { game }, groupId } = this.#inSession();
+    const { roster: { game }, groupId } = this.#taking();
     this.#rematching += 1;
     try {
       for (;;) {
@@ -248,7 +248,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   async cancelRematch(): Promise<void> {
-    await this.#inSession().cancelRematch();
+    await this.#taking().cancelRematch();
   }
 
   async #rematchIn(session: GameSession, signal: AbortSignal | undefined): Promise<void> {
@@ -276,7 +276,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
   }
 
   async rename(name: string): Promise<void> {
-    await this.#inSession().rename(name);
+    await this.#taking().rename(name);
   }
 
   leave(): Promise<void> {
@@ -297,7 +297,7 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
 
   async continueWithout(): Promise<void> {
     if (this.#parts.hasCore) throw new InvalidArgumentError("with a core the servers decide, and players can not go on without them");
-    const session = this.#inSession();
+    const session = this.#taking();
     const { selfId, node, groupId } = session;
     if (phaseOf(session) !== "no-quorum") throw new QuorumPresentError();
     if (!node.membership.voters.includes(selfId) && !node.membership.votersOutgoing.includes(selfId)) throw new NotAVoterError();
@@ -320,6 +320,12 @@ export class LiveMatch<State, Action> implements Match<State, Action> {
     const { random } = this.#parts.session;
     const send = (to: PeerId, bytes: Uint8Array): void => this.#meeting.sendSealed(to, bytes);
     return new Farewells({ identity, channel: this.#mux.channel(FAREWELL_TAG), random, send, node: () => (this.#session?.isClosed === false ? this.#session.node : undefined) });
+  }
+
+  /** For what changes the match: who has left it has no say any more. */
+  #taking(): GameSession {
+    if (this.#closing !== undefined || this.#isLeaving) throw new ClosedError("the match");
+    return this.#inSession();
   }
 
   #inSession(): GameSession {

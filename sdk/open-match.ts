@@ -92,7 +92,10 @@ async function openIn<State, Action>(world: World<State, Action>, options: Match
   const { address, key, former, random, clock } = world;
   const { signal, storage, durability = "strict", logger } = options;
   const seam = typeof options.seam === "function" ? options.seam() : options.seam;
-  const place = await openHome({ room: storageNameOf(address), selfId: seam?.selfId, storage, durability, clock, random, logger, signal });
+  const place = await openHome({ room: storageNameOf(address), selfId: seam?.selfId, storage, durability, clock, random, logger, signal }).catch(async (error: unknown) => {
+    await seam?.close();
+    throw error;
+  });
   const home: Home = former === undefined ? place : { ...place, displaced: former.peerId, takeOver: () => Promise.resolve(former) };
   const self = { selfId: home.peerId, identity: home.identity, key, address, clock, random, logger, openSocket: options.openSocket };
   const meetWith = (): ((onSealed: MeetingOptions["onSealed"]) => Meeting) => through(options.between, world.core === undefined ? meeter(options, seam, self) : coreMeeter(world.core, self));

@@ -99,14 +99,14 @@ const RULES_CHARS_MAX = 200;
 const TOKEN_CHARS_MAX = 64;
 const DECLARATIONS: readonly Declaration[] = ["host", "join", "spectate", "node", "core"];
 
-/** A name as it is shown: control characters and outer blanks gone, cut to {@link NAME_CHARS_MAX}, "Player" when nothing is left. */
+/** A name as it is shown: control characters, those of direction included, and outer blanks gone, cut to {@link NAME_CHARS_MAX}, "Player" when nothing is left. */
 export function cleanName(name: string): string {
   return cleanText(name, NAME_CHARS_MAX) || "Player";
 }
 
-/** Any short text for people, without control characters and cut to `max` UTF-16 units (never inside a surrogate pair). */
+/** Any short text for people, without control characters, also those that turn the direction of what stands beside it, and cut to `max` UTF-16 units (never inside a surrogate pair). */
 export function cleanText(text: string, max: number): string {
-  const clean = text.replaceAll(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "").trim();
+  const clean = text.replaceAll(/[\p{Cc}\p{Cs}\u2028-\u202E\u2066-\u2069]/gu, "").trim();
   // What was cut ends without a blank too: clean text cleaned again is the same, so that a roster comes out of a snapshot as it went in.
   return clean.length <= max ? clean : clean.slice(0, max).replace(/[\uD800-\uDBFF]$/u, "").trimEnd();
 }

@@ -357,7 +357,8 @@ export class Session implements GameSession {
     this.#stopNode();
     this.#node = undefined;
     this.#groupId = "";
-    this.presence.set({ groupId: undefined, synced: false, lead: undefined });
+    // What a wish came after is an index of the log it was made in.
+    this.presence.set({ groupId: undefined, synced: false, lead: undefined, stoodUpAt: undefined });
     await node?.close();
     await this.#witness?.stop();
     this.#witness = undefined;
@@ -399,6 +400,7 @@ export class Session implements GameSession {
   }
 
   sit({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    if (this.isClosed) return Promise.reject(this.#failure ?? new ClosedError("the session"));
     // What a tab that has just come back shows of its seat may be old.
     const isSettled = (): boolean => this.#isSeated && this.#standingUp === 0 && this.presence.self.synced;
     if (signal?.aborted === true || isSettled()) return signal?.aborted === true ? Promise.reject(signal.reason) : Promise.resolve();

@@ -1,6 +1,6 @@
 // The door of a core: which rooms there are and who enters them, which names it goes by, whom the game's own rule lets in, and what one connection may do.
 import { createServer } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { decodeCoreFrame } from "../seam/index.ts";
 import { readArguments } from "./cli-options.ts";
@@ -137,6 +137,16 @@ test("[CO12] a list of names that are none, and a room of more than one message 
   for (const peersPerRoomMax of [341, 0, 1.5, Infinity]) await refused({ limits: { peersPerRoomMax } });
   await expect(startServer({ port: 0, core: { ...given, limits: { peersPerRoomMax: 341 } } })).rejects.toThrow("peersPerRoomMax is a whole number from 1 to 340 at each of 3 processes, got 341");
   await (await startServer({ port: 0, core: { ...given, limits: { peersPerRoomMax: 340 } } })).close();
+});
+
+test("[CO12] a core that is refused leaves nothing running behind", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  try {
+    await expect(startServer({ port: 0, witness: true, core: { id: "a", processes: {}, secret: new Uint8Array(16), storage: new MemoryByteStore() } })).rejects.toMatchObject({ code: "invalid-argument" });
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("[CO12] the command line says which rooms there are and which names a process goes by", () => {

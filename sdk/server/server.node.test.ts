@@ -1,6 +1,6 @@
 // The server over real sockets: pages, limits, origins, heartbeat, shutdown.
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -206,6 +206,19 @@ describe("start and stop", () => {
       expect(next.port).toBeGreaterThan(own.port);
       await next.close();
     }));
+
+  test("an error of the listening socket later on is logged, and ends nothing", async () => {
+    const said: string[] = [];
+    const sockets = (): readonly Server[] => (process as unknown as { _getActiveHandles(): unknown[] })._getActiveHandles().filter((handle) => handle instanceof Server);
+    const before = new Set(sockets());
+    const other = await startServer({ port: 0, logger: { error: (message) => void said.push(message), info: () => {}, debug: () => {} } });
+    const [listening] = sockets().filter((handle) => !before.has(handle));
+    // As Node does when no more files can be opened.
+    listening!.emit("error", new Error("EMFILE"));
+    expect(said).toEqual(["the server could not take a connection"]);
+    expect((await fetch(`http://127.0.0.1:${other.port}/healthz`)).status).toBe(200);
+    await other.close();
+  });
 
   test("close says goodbye to every connection, frees the port and can be called again", async () => {
     const own = await startServer({ port: 0 });

@@ -58,11 +58,12 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const { host = "127.0.0.1", port = 8080, furtherPorts = 0, origins = [], heartbeatMs = 20_000, witness = false, relay = true, logger = silentLogger } = options;
   const counts = newCounts();
   const shared = { origins, counts, heartbeatMs };
+  // First, because it may be refused: nothing else runs by then.
+  const core = options.core === undefined ? undefined : await Core.open(options.core, { ...shared, logger });
   const signal = new SignalEndpoint({ limits: { ...DEFAULT_LIMITS, ...options.limits }, ...shared });
   const endpoints = new Map<string, Endpoint>([["/signal", signal]]);
   if (witness !== false) endpoints.set("/witness", new WitnessEndpoint({ limits: { ...DEFAULT_WITNESS_LIMITS, ...(witness === true ? {} : witness) }, ...shared }));
   if (relay !== false) endpoints.set("/relay", new RelayEndpoint({ limits: { ...DEFAULT_RELAY_LIMITS, ...(relay === true ? {} : relay) }, ...shared }));
-  const core = options.core === undefined ? undefined : await Core.open(options.core, { ...shared, logger });
   if (core !== undefined) {
     endpoints.set("/core", core);
     endpoints.set("/core/link", { upgrade: (request, socket, head) => core.upgradeLink(request, socket, head), close: () => Promise.resolve() });
@@ -82,6 +83,8 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     await closeAll(endpoints);
     throw error;
   });
+  // A connection that can not be taken, because too many files are open, say, ends nothing.
+  server.on("error", (error) => logger.error("the server could not take a connection", error));
   const url = `http://${shownHost(host)}:${listeningPort}`;
   logger.info(`listening on ${url}`);
   core?.start();

@@ -36,6 +36,7 @@ module.exports = {
     onlyIn("vue-only-in-its-binding", "^sdk/bindings/vue/", "vue"),
     onlyIn("nats-core-is-brought-by-who-uses-it", "^$", "@nats-io"),
     onlyIn("classic-level-only-in-file-byte-store", "^sdk/node/file-byte-store\\.ts$", "classic-level"),
+    onlyIn("uqr-only-in-the-demos-qr", "^demo/qr\\.ts$", "uqr"),
     onlyIn("ws-only-in-server-and-node", "^sdk/(server|node)/", "ws"),
   ],
   options: { tsConfig: { fileName: "tsconfig.json" }, tsPreCompilationDeps: true, doNotFollow: { path: "node_modules" }, exclude: { path: "^dist/" } },

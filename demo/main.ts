@@ -9,23 +9,26 @@ import { type Action, ticTacToe, type TicTacToe } from "./tic-tac-toe.ts";
 
 // Which room this tab was in, so that a reload goes straight back. Per tab, unlike the name.
 const ROOM_KEY = "flotilla-demo:hash";
+// Who only watched goes back to watching.
+const WATCH_KEY = "flotilla-demo:watch";
 
 const lobby = new Lobby((wish) => void open(wish));
 const table = new Table();
 let match: Match<TicTacToe, Action> | undefined;
 let opening: AbortController | undefined;
 
-function recall(): string {
+function recall(key: string): string {
   try {
-    return sessionStorage.getItem(ROOM_KEY) ?? "";
+    return sessionStorage.getItem(key) ?? "";
   } catch {
     return "";
   }
 }
 
-function keep(hash: string): void {
+function keep(hash: string, isWatching = false): void {
   try {
     sessionStorage.setItem(ROOM_KEY, hash);
+    sessionStorage.setItem(WATCH_KEY, isWatching ? "yes" : "");
   } catch {
     return;
   }
@@ -51,7 +54,7 @@ async function open(wish: Wish): Promise<void> {
     match = await openMatch({ game: ticTacToe, name: wish.name, spectate: wish.watch, ...(await findServer()), between: faults.between, signal });
     const hash = hashOf(match.invite.url) || wish.hash;
     setHash(hash);
-    keep(hash);
+    keep(hash, wish.watch);
     table.open(match, faults);
     show("match");
   } catch (cause) {
@@ -81,4 +84,4 @@ addEventListener("hashchange", () => location.reload());
 const invited = codeOf(location.hash) === "" ? "" : location.hash;
 lobby.invite(invited);
 show("lobby");
-if (invited !== "" && recall() === invited) void open({ hash: invited, name: lobby.name, watch: false });
+if (invited !== "" && recall(ROOM_KEY) === invited) void open({ hash: invited, name: lobby.name, watch: recall(WATCH_KEY) !== "" });

@@ -95,7 +95,7 @@ export class Table {
     this.#people.render(scene);
     this.#status?.render(scene.status);
     this.#inspector.render();
-    this.#invite.show(isAlone(scene) && !scene.status.spectating && scene.status.phase === "waiting");
+    this.#invite.show({ isWaiting: isAlone(scene) && !scene.status.spectating && scene.status.phase === "waiting", isFull: scene.players.filter(({ seat }) => seat !== undefined).length >= 2 });
     this.#offer(this.#rematch, isOver(scene.confirmed) && scene.status.seat !== undefined && scene.status.phase !== "closed");
     this.#offer(this.#goOn, scene.status.phase === "no-quorum" && scene.status.seat !== undefined);
     this.#chat.enable(scene.status.phase !== "closed");

@@ -1,5 +1,6 @@
 // What an invitation keeps from the server in the middle, and what a password keeps from somebody who has the invitation.
 import { expect, type Page } from "@playwright/test";
+import { drawnBy, readQr } from "./qr-reader.ts";
 import { addressOf, ownContext, playOut, type Player, sitDown, strangers, tabs, test, watched } from "./pages.ts";
 
 /** Everything this page ever sends to a server, and what comes back by WebSocket, as text in which every byte is a character. */
@@ -41,6 +42,28 @@ test("a stranger may type the code, which holds the secret", async ({ browser })
   await bo!.page.getByTestId("join").click();
   await playOut([ana!, bo!], [4, 0]);
   expect(new URL(bo!.page.url()).hash).toBe(new URL(ana!.page.url()).hash);
+});
+
+test("the QR code beside link and code is the whole link, and can be asked for while people play", async ({ browser }) => {
+  const [ana, bo, cy] = await strangers(browser, ["Ana", "Bo", "Cy"]);
+  const url = await ana!.creates(addressOf("with-server"));
+  const scanned = async (player: Player): Promise<string> => {
+    const code = player.page.getByRole("img", { name: "The invitation link as a QR code" });
+    const side = Number((await code.getAttribute("viewBox"))!.split(" ")[2]) - 8;
+    return readQr(drawnBy((await code.locator("path").getAttribute("d"))!, side));
+  };
+  expect(await scanned(ana!)).toBe(url);
+  await expect(ana!.page.getByTestId("invite-code")).toHaveText(await ana!.page.getByTestId("room-code").innerText());
+  await bo!.accepts(await scanned(ana!));
+  await bo!.seesPhase("live");
+  await expect(bo!.page.getByTestId("invite")).toBeHidden();
+  await bo!.page.getByTestId("room-qr").click();
+  await expect(bo!.page.getByTestId("invite")).toContainText("watches this match");
+  await cy!.accepts(await scanned(bo!), "watch");
+  await bo!.page.keyboard.press("Escape");
+  await expect(bo!.page.getByTestId("invite")).toBeHidden();
+  await expect(bo!.page.getByTestId("room-qr")).toBeFocused();
+  await playOut([ana!, bo!], [4, 0], { watchers: [cy!] });
 });
 
 test("two who know only the name of a room meet in it, and not those who hold its secret", async ({ context }) => {

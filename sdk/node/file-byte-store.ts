@@ -23,9 +23,27 @@ export class FileByteStore implements ByteStore {
     this.#place = place;
   }
 
-  /** Opens a directory, made if it is not there. Rejects with `StorageUnavailableError` when it can not be used, another process's hold on it included. */
-  static async open(directory: string): Promise<FileByteStore> {
-    return new FileByteStore(await Place.open(resolve(directory)));
+  /**
+   * Opens a directory, made if it is not there. Rejects with `StorageUnavailableError` when it can not be used, another process's hold on it and a missing `classic-level` included, or with the signal's
+   * reason at once; what opens too late is closed again.
+   */
+  static async open(directory: string, { signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<FileByteStore> {
+    signal?.throwIfAborted();
+    const opening = Place.open(resolve(directory));
+    if (signal === undefined) return new FileByteStore(await opening);
+    return new Promise((done, failed) => {
+      const abort = (): void => failed(signal.reason);
+      signal.addEventListener("abort", abort, { once: true });
+      const opened = (place: Place): void => {
+        signal.removeEventListener("abort", abort);
+        if (signal.aborted) place.release().catch(() => {});
+        else done(new FileByteStore(place));
+      };
+      opening.then(opened, (error: unknown) => {
+        signal.removeEventListener("abort", abort);
+        failed(error);
+      });
+    });
   }
 
   async read(key: string): Promise<Uint8Array | undefined> {
@@ -81,6 +99,8 @@ type Changes = Map<string, Uint8Array | undefined>;
 /** One directory, opened once however many stores there are on it; its calls happen one after another. */
 class Place {
   static readonly #open = new Map<string, Promise<Place>>();
+  /** Those that are being closed: until they are, this very process holds them. */
+  static readonly #closing = new Map<string, Promise<void>>();
   readonly #level: Level;
   readonly #directory: string;
   /** Writes that will be made together, until something else is called. */
@@ -109,6 +129,7 @@ class Place {
   static async #make(directory: string): Promise<Place> {
     try {
       const Engine = await loadLevel();
+      await Place.#closing.get(directory);
       // What is written there, keys among it, is the owner's alone.
       await mkdir(directory, { recursive: true, mode: 0o700 });
       const level = new Engine<Uint8Array, Uint8Array>(directory, { keyEncoding: "view", valueEncoding: "view" });
@@ -145,7 +166,10 @@ class Place {
       this.#stores -= 1;
       if (this.#stores > 0) return;
       Place.#open.delete(this.#directory);
-      await this.#level.close();
+      const closing = this.#level.close();
+      const closed = closing.catch(() => {}).finally(() => Place.#closing.get(this.#directory) === closed && Place.#closing.delete(this.#directory));
+      Place.#closing.set(this.#directory, closed);
+      await closing;
     });
   }
 

@@ -14,6 +14,7 @@ export interface NodeOptions {
  * `folder`: where it keeps who it is and its part of the match, so that it is the same player after it was killed; one directory per player and room. Without one
  * it is somebody new each time. Rejects as {@link openPlayerFolder} does. The match closes the directory when it ends.
  */
-export async function nodeOptions({ folder }: { readonly folder?: string | undefined } = {}): Promise<NodeOptions> {
-  return { openSocket: openNodeSocket, storage: folder === undefined ? "memory" : await openPlayerFolder(folder) };
+export async function nodeOptions({ folder, signal }: { readonly folder?: string | undefined; readonly signal?: AbortSignal | undefined } = {}): Promise<NodeOptions> {
+  signal?.throwIfAborted();
+  return { openSocket: openNodeSocket, storage: folder === undefined ? "memory" : await openPlayerFolder(folder, { signal }) };
 }

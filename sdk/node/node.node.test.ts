@@ -1,5 +1,5 @@
 // What Node gives a player: an identity that comes back from a directory, and a whole match through a real server.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
@@ -49,6 +49,21 @@ describe("the folder of a player", () => {
     const second = await openPlayerFolder(path);
     expect([second.isNew, second.identity.peerId === first.identity.peerId, await second.store.read("log")]).toEqual([true, false, undefined]);
     await second.release();
+  });
+
+  test("that is not wanted any more is held by nobody: at once before it is opened, and when it is afterwards", async () => {
+    const path = await somePath();
+    const stop = new AbortController();
+    const opening = [openPlayerFolder(path, { signal: stop.signal }), nodeOptions({ folder: path, signal: stop.signal })];
+    stop.abort(new Error("never mind"));
+    for (const opened of await Promise.allSettled([...opening, openPlayerFolder(path, { signal: stop.signal }), nodeOptions({ signal: stop.signal })])) expect(opened).toMatchObject({ status: "rejected", reason: { message: "never mind" } });
+    const player = await openPlayerFolder(path);
+    await player.release();
+    // Let go whole: it can be moved away and another one made in its place.
+    await rename(path, `${path}.moved`);
+    const anew = await openPlayerFolder(path);
+    expect(anew.isNew).toBe(true);
+    await anew.release();
   });
 
   test("whose key can not be read is put aside, and the player is somebody new and says why", async () => {

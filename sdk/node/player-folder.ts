@@ -33,21 +33,25 @@ export interface PlayerFolder {
 /**
  * Opens or makes the directory of one player in one room, on LevelDB (`classic-level`, an optional dependency). Whoever is killed and opens it again is the same
  * player with the same log; where the key can not be read the directory is put aside (`….damaged`, `….damaged.2`), and the player is somebody new. The private key is in it: it
- * is as secret as the directory. Rejects with `StorageUnavailableError` while another process plays from it, and where no directory can be.
+ * is as secret as the directory. Rejects with `StorageUnavailableError` while another process plays from it, where no directory can be, and without `classic-level`, or with the
+ * signal's reason; then it holds nothing.
  */
-export async function openPlayerFolder(directory: string): Promise<PlayerFolder> {
-  const opened = await openWithKey(directory).catch(async (error: unknown) => {
+export async function openPlayerFolder(directory: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<PlayerFolder> {
+  const opened = await openWithKey(directory, options).catch(async (error: unknown) => {
     if (!(error instanceof MalformedError)) throw error;
     await putAside(resolve(directory));
-    return { ...(await openWithKey(directory)), note: `${error.message}; what was there was put aside` };
+    return { ...(await openWithKey(directory, options)), note: `${error.message}; what was there was put aside` };
   });
   const { base, identity, isNew, note } = { note: undefined, ...opened };
   const store = scopedByteStore(base, RECORDS);
   let ending: Promise<void> | undefined;
   const end = async (forEver: boolean): Promise<void> => {
-    await store.close();
-    if (forEver) await base.write([{ type: "delete", key: KEY }, { type: "delete-range", from: RECORDS, to: RECORDS_END }]);
-    await base.close();
+    try {
+      await store.close();
+      if (forEver) await base.write([{ type: "delete", key: KEY }, { type: "delete-range", from: RECORDS, to: RECORDS_END }]);
+    } finally {
+      await base.close();
+    }
   };
   return { identity, isNew, note, store, release: () => (ending ??= end(false)), abandon: () => (ending ??= end(true)) };
 }
@@ -71,11 +75,13 @@ interface WithKey {
   readonly isNew: boolean;
 }
 
-async function openWithKey(directory: string): Promise<WithKey> {
-  const base = await FileByteStore.open(directory);
+async function openWithKey(directory: string, { signal }: { readonly signal?: AbortSignal | undefined }): Promise<WithKey> {
+  const base = await FileByteStore.open(directory, { signal });
   try {
     const kept = await base.read(KEY);
-    return { base, identity: kept === undefined ? await makeKey(base) : await keyFrom(kept), isNew: kept === undefined };
+    const identity = kept === undefined ? await makeKey(base) : await keyFrom(kept);
+    signal?.throwIfAborted();
+    return { base, identity, isNew: kept === undefined };
   } catch (error) {
     await base.close();
     throw error;

@@ -30,7 +30,8 @@ async function run(link: string, name: string, folder: string | undefined): Prom
   // One move at a time: until it is settled here the board does not show whose turn it will be.
   let isMoving = false;
   const look = async (): Promise<void> => {
-    const { seat, selfId, phase } = match.status.get();
+    const { seat, selfId, phase, reason } = match.status.get();
+    if (phase === "closed") return tell(`it is over: ${reason ?? "the match was closed"}`);
     tell(seat === undefined ? `I watch, as ${selfId}` : `I sit at ${seat}, as ${selfId}`);
     const move = seat === undefined || isMoving || phase !== "live" ? undefined : moveFor(match.confirmed.get(), seat);
     if (move === undefined) return;

@@ -1,5 +1,5 @@
 // The real way to a client: endpoints, a session over them in which this peer watches, and its node.
-import { hasCode, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
+import { hasCode, InvalidArgumentError, silentLogger, type Clock, type Logger, type PeerId, type Random } from "../base/index.ts";
 import { systemClock, systemRandom, wallClock } from "../platform/index.ts";
 import type { LaneReducer, RaftConfig } from "../replica/index.ts";
 import type { CoreSeamOptions } from "../seam/index.ts";
@@ -52,21 +52,29 @@ export interface ClusterClientOptions extends Partial<RotationOptions> {
 
 /**
  * Enters a room as a learner that proposes. Resolves once it follows the room's log, and waits for that as long as it takes: no endpoint that can not be reached, is slow, or
- * drops what it took in ends the wait, or the client later. Rejects with `InvalidArgumentError` (no endpoints) or `TypeError` (a URL that is none) before anything starts, with `KickedError`, `AdmissionRefusedError`,
- * `SpectatorsClosedError`, `CorruptStateError` or the storage's errors, with {@link ClientTimeoutError}, or with the signal's reason; then nothing is left running.
+ * drops what it took in ends the wait, or the client later. Rejects with `InvalidArgumentError` (no endpoints, a deadline that is none) or `TypeError` (a URL that is none) before anything starts, with `KickedError`, `AdmissionRefusedError`,
+ * `SpectatorsClosedError`, `EndpointRefusedError`, `IdentityInUseError`, `CorruptStateError` or the storage's errors, with {@link ClientTimeoutError}, or with the signal's reason; then nothing is left running.
  */
 export async function clusterClient(options: ClusterClientOptions): Promise<ClusterClient> {
   const { signal, clock = systemClock, random = systemRandom(), logger = silentLogger, onProgress } = options;
   signal?.throwIfAborted();
+  if (options.deadlineMs !== undefined && !(options.deadlineMs >= 0)) throw new InvalidArgumentError(`deadlineMs is at least 0, got ${options.deadlineMs}`);
   const link = new RotatingSeam(options.identity.peerId, endpointsOf(options, clock), { ...options, clock, random });
-  const stopProgress = onProgress === undefined ? (): void => {} : link.on("status", onProgress);
+  const progress = (status: LinkStatus): void => {
+    try {
+      onProgress?.(status);
+    } catch (error) {
+      logger.error("a listener of the way in threw", error);
+    }
+  };
+  const stopProgress = link.on("status", progress);
   const stopWaiting = new AbortController();
   const abort = (): void => stopWaiting.abort(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const { deadlineMs } = options;
   const stopTimer = deadlineMs === undefined ? (): void => {} : clock.after(deadlineMs, () => stopWaiting.abort(new ClientTimeoutError(deadlineMs, progressOf(link.status))));
   try {
-    onProgress?.(link.status);
+    progress(link.status);
     const session = await enter(link, options.opens, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
     if (!stopWaiting.signal.aborted) return attend(session, link, { clock, logger });
     await session.close();

@@ -141,6 +141,24 @@ describe("ManagedSeam", () => {
     expect(ended.sort()).toEqual(["first", "in answer", "second"]);
   });
 
+  test("[MS4] what is handed in while its backing ends is refused, too", async () => {
+    const { here, there } = rooms();
+    const seam = new ManagedSeam(ann, 10_000);
+    const backing = here.seam(ann);
+    seam.attach(backing);
+    const refusals: unknown[] = [];
+    backing.on("state", () => {
+      try {
+        seam.attach(there.seam(ann));
+      } catch (error) {
+        refusals.push(error);
+      }
+    });
+    await seam.close();
+    expect(refusals).toMatchObject([{ code: "seam-torn" }]);
+    expect([...seam.peers]).toEqual([ann]);
+  });
+
   test("[MS5] a backing of somebody else, or a smaller one, is refused and changes nothing", () => {
     const { here } = rooms();
     const seam = new ManagedSeam(ann, 10_000);

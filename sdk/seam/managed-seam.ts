@@ -23,6 +23,7 @@ export class ManagedSeam extends SeamCore implements Seam {
   /** Goes on over `backing`, which from now on is closed with this seam; the one before is let go, not closed. Throws `SeamTornError`, `InvalidArgumentError` for a backing of another peer or with a smaller budget. */
   attach(backing: Seam): void {
     if (this.state.phase === "torn") throw new SeamTornError(this.state.reason);
+    if (this.#ending !== undefined) throw new SeamTornError("closed");
     if (backing.selfId !== this.selfId) throw new InvalidArgumentError(`a seam of ${backing.selfId} can not stand in for ${this.selfId}`);
     if (backing.payloadBytesMax < this.payloadBytesMax) throw new InvalidArgumentError(`the backing takes ${backing.payloadBytesMax} bytes a frame where ${this.payloadBytesMax} are promised`);
     this.detach();

@@ -23,7 +23,6 @@ export class ManagedSeam extends SeamCore implements Seam {
   /** Goes on over `backing`, which from now on is closed with this seam; the one before is let go, not closed. Throws `SeamTornError`, `InvalidArgumentError` for a backing of another peer or with a smaller budget. */
   attach(backing: Seam): void {
     if (this.state.phase === "torn") throw new SeamTornError(this.state.reason);
-    if (this.#ending !== undefined) throw new SeamTornError("closed");
     if (backing.selfId !== this.selfId) throw new InvalidArgumentError(`a seam of ${backing.selfId} can not stand in for ${this.selfId}`);
     if (backing.payloadBytesMax < this.payloadBytesMax) throw new InvalidArgumentError(`the backing takes ${backing.payloadBytesMax} bytes a frame where ${this.payloadBytesMax} are promised`);
     this.detach();
@@ -53,9 +52,14 @@ export class ManagedSeam extends SeamCore implements Seam {
     const backing = this.#backing;
     this.#backing = undefined;
     for (const off of this.#offs) off();
-    // Before anybody is told of the tear: who closes this in answer to that waits for the same end.
-    this.#ending = endOf(backing);
-    this.tear(reason);
+    // There before anybody is told of the tear: who closes this in answer to that waits for the same end.
+    let settle: (ended: Promise<void>) => void = () => {};
+    this.#ending = new Promise((resolve) => (settle = resolve));
+    try {
+      this.tear(reason);
+    } finally {
+      settle(endOf(backing));
+    }
     return this.#ending;
   }
 

@@ -60,21 +60,14 @@ export async function clusterClient(options: ClusterClientOptions): Promise<Clus
   signal?.throwIfAborted();
   if (options.deadlineMs !== undefined && !(options.deadlineMs >= 0)) throw new InvalidArgumentError(`deadlineMs is at least 0, got ${options.deadlineMs}`);
   const link = new RotatingSeam(options.identity.peerId, endpointsOf(options, clock), { ...options, clock, random });
-  const progress = (status: LinkStatus): void => {
-    try {
-      onProgress?.(status);
-    } catch (error) {
-      logger.error("a listener of the way in threw", error);
-    }
-  };
-  const stopProgress = link.on("status", progress);
+  const stopProgress = onProgress === undefined ? (): void => {} : link.on("status", onProgress);
   const stopWaiting = new AbortController();
   const abort = (): void => stopWaiting.abort(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const { deadlineMs } = options;
   const stopTimer = deadlineMs === undefined ? (): void => {} : clock.after(deadlineMs, () => stopWaiting.abort(new ClientTimeoutError(deadlineMs, progressOf(link.status))));
   try {
-    progress(link.status);
+    onProgress?.(link.status);
     const session = await enter(link, options.opens, { ...sessionOptions(options, clock, random), signal: stopWaiting.signal });
     if (!stopWaiting.signal.aborted) return attend(session, link, { clock, logger });
     await session.close();

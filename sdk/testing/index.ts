@@ -1,5 +1,5 @@
 // What others need to test against Flotilla: a table for their own games, the contracts' runner, a clock turned by hand, and the deterministic simulator.
-export { brokenObligations, describeContract, type Obligation, type TestRunner } from "./obligations.ts";
+export { brokenObligations, describeContract, type Obligation, type RegisterTest, type TestRunner } from "./obligations.ts";
 export { failoverMatrix, formatFailoverMatrix, type CrashPoint, type FailoverPlace, type FailoverRow } from "./failover-matrix.ts";
 export { gameObligations, type GameHarness } from "../game/game.contract.ts";
 export { FaultyByteStore, type FaultPlan, type WriteFault } from "./faulty-byte-store.ts";

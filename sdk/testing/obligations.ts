@@ -10,12 +10,20 @@ export interface Obligation<H> {
   readonly check: (harness: H) => Promise<void>;
 }
 
+/** Registers a test, or shows one that is not run. */
+export interface RegisterTest {
+  /** Registers a test. */
+  (title: string, body: () => Promise<void>): unknown;
+  /** Registers one that is shown and not run. */
+  readonly skip: (title: string, body: () => Promise<void>) => unknown;
+}
+
 /** What registers tests: `describe` and `test` of Vitest, Jest, `node:test` and their like. */
 export interface TestRunner {
   /** Registers the tests that `body` registers under a title. */
   readonly describe: (title: string, body: () => void) => unknown;
-  /** Registers a test; its `skip` registers one that is shown and not run. */
-  readonly test: ((title: string, body: () => Promise<void>) => unknown) & { readonly skip: (title: string, body: () => Promise<void>) => unknown };
+  /** Registers one test. */
+  readonly test: RegisterTest;
 }
 
 /** Registers one test per obligation with a runner, as in `describeContract("MySeam", obligations, harness, { describe, test })`; a gap is a visible skip with its reason. */

@@ -206,6 +206,36 @@ test("[SE32] an audience whose leader gave way goes where the room plays", async
   other.destroy();
 });
 
+test("[SE68] where only those are left who watched, newcomers open another match after the eviction window, and those who watch go there", async () => {
+  const players = await room.group([ann, bob]);
+  const watchers = [await room.get(room.spectate(room.seam(w(1)))), await room.get(room.spectate(room.seam(w(2)), { neverVotes: true }))];
+  await room.clock.advance(1_000);
+  await Promise.all(players.map((player) => room.get(player.close())));
+  // For a while they may come back to it.
+  expect(await room.failure(room.host(room.seam(cat)))).toMatchObject({ code: "duplicate-host" });
+  room.depart(cat);
+  await room.clock.advance(12_000);
+  const dan = peerId("dan");
+  const newcomer = await room.get(room.host(room.seam(dan), { returnAt: "alone" }));
+  expect(newcomer.roster.seats.map((seat) => seat?.peer)).toEqual([dan, undefined]);
+  const ends = watchers.map((watcher) => new Promise<Error | undefined>((resolve) => void watcher.on("closed", resolve)));
+  expect(await room.until(() => watchers.every(({ isClosed }) => isClosed))).toBe(true);
+  for (const end of ends) expect(await end).toMatchObject({ code: "moved-on" });
+});
+
+test("[SE68] who sits is waited for, however long nobody leads", async () => {
+  const players = await room.group([ann, bob]);
+  const watcher = await room.get(room.spectate(room.seam(w(1)), { neverVotes: true }));
+  const gone = leaderOf(players);
+  const stays = players.find((player) => player !== gone)!;
+  room.depart(gone.selfId);
+  await room.clock.advance(60_000);
+  expect(stays.node.leader).toBeUndefined();
+  expect(watcher.presence.self.stranded).toBe(true);
+  expect(await room.failure(room.host(room.seam(cat)))).toMatchObject({ code: "duplicate-host" });
+  expect([stays.isClosed, watcher.isClosed]).toEqual([false, false]);
+});
+
 test("[SE63] a spectator that lost its place among the members while it was away is fed when it is back", async () => {
   const options = { learningSpectators: 1 };
   const { players, watchers } = await gathering(3, options);

@@ -16,11 +16,11 @@ export interface HostView {
 }
 
 /**
- * A peer with a group came first. Among peers that declare at the same moment the lowest id wins; the winner waits until the
+ * A peer with a group came first, unless it only watches one that nobody leads any more. Among peers that declare at the same moment the lowest id wins; the winner waits until the
  * others have taken their word back, so that none of them starts on a timeout at that very moment.
  */
 export function decideHost({ self, connected, states, hasHeard }: HostView): HostDecision {
-  const grouped = [...states].filter(([, state]) => state.groupId !== undefined && state.leaving === undefined);
+  const grouped = [...states].filter(([, state]) => state.groupId !== undefined && state.leaving === undefined && state.stranded !== true);
   const leader = grouped.find(([, state]) => state.lead !== undefined) ?? grouped[0];
   if (leader !== undefined) return { decision: "yield", to: leader[0] };
   const rivals = [...states].filter(([, state]) => state.declares === "host").map(([peer]) => peer);

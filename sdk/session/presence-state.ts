@@ -70,6 +70,8 @@ export interface PresenceState {
   readonly hidden?: boolean | undefined;
   /** It wants a seat and has none: one that came to play, or a spectator that would rather. */
   readonly asksSeat?: boolean | undefined;
+  /** It watches a match that nobody has led for the eviction window: nobody has to wait for that one. */
+  readonly stranded?: boolean | undefined;
   /** It watches and lends its vote to nobody. */
   readonly neverVotes?: boolean | undefined;
   /** Beside `asksSeat`: the last entry by which it gave up a seat, or such a wish, as far as it knows; absent for none. A wish from before a later one is void. */
@@ -114,12 +116,13 @@ export function cleanText(text: string, max: number): string {
 /** Checks what a remote peer claims; undefined when it is not a presence. Unknown fields are dropped. */
 export function parsePresence(value: unknown): PresenceState | undefined {
   if (!isRecord(value)) return undefined;
-  const { declares, name, rules, opens, groupId, synced, hidden, asksSeat, neverVotes, stoodUpAt, claim, leaving, witness, lead } = value;
+  const { declares, name, rules, opens, groupId, synced, hidden, asksSeat, stranded, neverVotes, stoodUpAt, claim, leaving, witness, lead } = value;
   const declaration = DECLARATIONS.find((known) => known === declares);
   if (declaration === undefined || typeof name !== "string" || typeof synced !== "boolean") return undefined;
   if (!isShortText(groupId, GROUP_ID_CHARS_MAX) || !isShortText(rules, RULES_CHARS_MAX)) return undefined;
   if (hidden !== undefined && typeof hidden !== "boolean") return undefined;
   if (asksSeat !== undefined && typeof asksSeat !== "boolean") return undefined;
+  if (stranded !== undefined && typeof stranded !== "boolean") return undefined;
   if (neverVotes !== undefined && typeof neverVotes !== "boolean") return undefined;
   if (stoodUpAt !== undefined && !isCount(stoodUpAt, Number.MAX_SAFE_INTEGER)) return undefined;
   if (leaving !== undefined && leaving !== "part" && leaving !== "vacate") return undefined;
@@ -130,7 +133,7 @@ export function parsePresence(value: unknown): PresenceState | undefined {
   if (opens !== undefined && opening === undefined) return undefined;
   const notice = lead === undefined ? undefined : parseLead(lead);
   if (lead !== undefined && notice === undefined) return undefined;
-  return { declares: declaration, name: cleanName(name), rules, ...(opening === undefined ? {} : { opens: opening }), groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, ...(neverVotes === true ? { neverVotes } : {}), stoodUpAt, claim: seatClaim, leaving, witness, lead: notice };
+  return { declares: declaration, name: cleanName(name), rules, ...(opening === undefined ? {} : { opens: opening }), groupId, synced, hidden: hidden === true || undefined, asksSeat: asksSeat === true || undefined, ...(stranded === true ? { stranded } : {}), ...(neverVotes === true ? { neverVotes } : {}), stoodUpAt, claim: seatClaim, leaving, witness, lead: notice };
 }
 
 function parseOpening(value: unknown): MatchOpening | undefined {

@@ -358,7 +358,7 @@ export class Session implements GameSession {
     this.#node = undefined;
     this.#groupId = "";
     // What a wish came after is an index of the log it was made in.
-    this.presence.set({ groupId: undefined, synced: false, lead: undefined, stoodUpAt: undefined });
+    this.presence.set({ groupId: undefined, synced: false, stranded: undefined, lead: undefined, stoodUpAt: undefined });
     await node?.close();
     await this.#witness?.stop();
     this.#witness = undefined;
@@ -596,8 +596,9 @@ export class Session implements GameSession {
       const members = this.#node?.membership;
       const known = new Set<PeerId>([...this.#seam.peers, ...(members?.voters ?? []), ...(members?.learners ?? [])]);
       const standings = [...known].map((peer) => `${peer} ${this.standingOf(peer)}`).join();
-      // Who came back to a match that nobody leads gives it up after a time, which makes no event either.
-      if (standings === this.#standings && !(this.wayBack.mayMoveOn && this.#node?.leader === undefined)) return;
+      this.#sayWhetherStranded();
+      // Who came back to a match that nobody leads, or watches it, gives it up after a time, which makes no event either.
+      if (standings === this.#standings && !((this.wayBack.mayMoveOn || this.#isAudience) && this.#node?.leader === undefined)) return;
       this.#standings = standings;
       this.changed();
     });
@@ -621,6 +622,17 @@ export class Session implements GameSession {
     if (synced !== this.presence.self.synced) this.presence.set({ synced });
   }
 
+  /** It watches, and is nobody the match could wait for. */
+  get #isAudience(): boolean {
+    return this.presence.self.declares === "spectate" && seatOf(this.#roster, this.selfId) === undefined;
+  }
+
+  /** Who only watches a match that nobody leads keeps nobody from opening another. */
+  #sayWhetherStranded(): void {
+    const stranded = (this.#isAudience && this.wayBack.isStranded(this.presence.states)) || undefined;
+    if (stranded !== this.presence.self.stranded) this.presence.set({ stranded });
+  }
+
   /** Ends what has to end: kicked, or alone in a match beside a better one. */
   #checkOut(): void {
     const kicked = this.#roster.kicked.find((entry) => entry.peer === this.selfId);
@@ -636,7 +648,7 @@ export class Session implements GameSession {
     if (this.#core !== undefined) return undefined;
     const fork = this.#laterFork();
     if (fork !== undefined) return this.fail(fork);
-    const ending = this.wayBack.ending(this.presence.states, this.presence.self.synced);
+    const ending = this.wayBack.ending(this.presence.states, { isMember: this.presence.self.synced, isAudience: this.#isAudience });
     if (ending !== undefined) return this.fail(ending);
     const { lead } = this.presence.self;
     if (lead === undefined) return undefined;

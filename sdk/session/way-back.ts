@@ -85,25 +85,26 @@ export class WayBack {
     await writeStoredGroup(storage, undefined).catch((error: unknown) => logger.error("the match could not be forgotten", error));
   }
 
-  /**
-   * Why it is over for a peer that came back: it was put out or its seat went to somebody else, or nobody leads that match while the room
-   * plays another one. So it is for an audience, which the leader did not count when it gave way. Not for members: whoever was there all along waits for its own.
-   */
-  ending(states: ReadonlyMap<PeerId, PresenceState>, isMember: boolean): Error | undefined {
-    if (!this.mayMoveOn || this.#node === undefined || isMember) return undefined;
-    const groups = visibleGroups(states);
-    const own = groups.find(({ groupId }) => groupId === this.#groupId);
-    if (own !== undefined) {
-      this.#leaderlessSince = undefined;
-      return this.isTaken ? refusalOfJoiner(this.#self, own) : undefined;
-    }
-    return this.#hasMovedOn(this.#node, groups.length > 0) ? new MovedOnError() : undefined;
+  /** Nobody has led this match for the eviction window, or says that it does. To be asked from time to time. */
+  isStranded(states: ReadonlyMap<PeerId, PresenceState>): boolean {
+    if (this.#node === undefined) return false;
+    const isLed = this.#node.leader !== undefined || visibleGroups(states).some(({ groupId }) => groupId === this.#groupId);
+    const { clock, evictAfterMs = 10_000 } = this.#options;
+    this.#leaderlessSince = isLed ? undefined : (this.#leaderlessSince ?? clock.now());
+    return this.#leaderlessSince !== undefined && clock.now() - this.#leaderlessSince >= evictAfterMs;
   }
 
-  #hasMovedOn({ leader }: RaftNode, isAnotherHere: boolean): boolean {
-    const { clock, evictAfterMs = 10_000 } = this.#options;
-    this.#leaderlessSince = leader === undefined ? (this.#leaderlessSince ?? clock.now()) : undefined;
-    return isAnotherHere && this.#leaderlessSince !== undefined && clock.now() - this.#leaderlessSince >= evictAfterMs;
+  /**
+   * Why it is over for a peer that came back: it was put out or its seat went to somebody else, or nobody leads that match while the room
+   * plays another one. So it is for an audience, which has nothing to wait for. Not for players: whoever was there all along waits for its own.
+   */
+  ending(states: ReadonlyMap<PeerId, PresenceState>, { isMember, isAudience }: { readonly isMember: boolean; readonly isAudience: boolean }): Error | undefined {
+    if (this.#node === undefined || (!isAudience && (isMember || !this.mayMoveOn))) return undefined;
+    const isStranded = this.isStranded(states);
+    const groups = visibleGroups(states);
+    const own = groups.find(({ groupId }) => groupId === this.#groupId);
+    if (own !== undefined) return this.isTaken && !isMember ? refusalOfJoiner(this.#self, own) : undefined;
+    return isStranded && groups.length > 0 ? new MovedOnError() : undefined;
   }
 
   #ask(node: RaftNode): void {
